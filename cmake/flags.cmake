@@ -1,0 +1,18 @@
+# Warnings are errors; a release keeps frame pointers (profilers) and assertions of the standard library (safety).
+add_compile_options(-Wall -Wextra -Werror -fno-omit-frame-pointer -fstack-protector-strong -fPIE)
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+add_link_options(-pie -Wl,-z,relro,-z,now)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these in the standard library's and simdjson's own inlined code.
+  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+endif()
+if(ATTUNE_SANITIZE)
+  add_compile_options(-fsanitize=${ATTUNE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${ATTUNE_SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(ATTUNE_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
