@@ -1,0 +1,111 @@
+// A plan: everything a user of attune says about events, metrics, segments and triggers, checked as a whole.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/json_schema.h"
+#include "plan/expression.h"
+
+namespace attune {
+
+enum class PropertyType { kString, kNumber, kInteger, kBoolean, kTime, kSchema };
+
+struct PropertySpec {
+  std::string name;
+  PropertyType type = PropertyType::kString;
+  bool optional = false;
+  std::shared_ptr<const JsonSchema> schema;  // of kSchema alone
+  std::string schema_name;                   // the file it was read from
+};
+
+struct EventSpec {
+  std::string name;         // normalised
+  std::string written;      // as the plan writes it
+  std::vector<PropertySpec> properties;
+};
+
+struct Metric {
+  std::string name;
+  ExpressionPtr value;
+  Location location;
+};
+
+struct Segment {
+  std::string name;
+  std::string description;
+  ExpressionPtr when;
+  Location location;
+};
+
+struct Cap {  // at_most: COUNT per SPAN
+  int count = 0;
+  Millis span = 0;
+};
+
+struct Trigger {
+  enum class Kind { kEnter, kLeave, kOn };
+  std::string name;
+  std::string description;
+  Kind kind = Kind::kEnter;
+  ExpressionPtr when;       // enter, leave; for `on` the optional `where`
+  Selector on;
+  std::vector<std::pair<std::string, ExpressionPtr>> with;  // sorted by name
+  Millis cooldown = 0;
+  std::optional<Cap> at_most;
+  std::vector<std::string> send;
+  Location location;
+};
+
+struct Plan {
+  std::vector<std::string> files;
+  std::string timezone = "UTC";
+  Millis session_gap = 30 * kMinute;
+  Millis session_max = kNever;      // kNever: sessions are not cut
+  int64_t limit_events = 10'000;    // for each user and condition
+  Millis dedupe = 7 * kDay;
+  bool refuse_unknown_events = false;
+  std::map<std::string, EventSpec, std::less<>> events;
+  std::vector<Metric> metrics;      // sorted by name
+  std::vector<Segment> segments;    // sorted by name
+  std::vector<Trigger> triggers;    // sorted by name
+  // Changes whenever anything in the plan's files changes that could change an answer.
+  uint64_t fingerprint = 0;
+
+  const Metric* FindMetric(std::string_view name) const;
+  const Segment* FindSegment(std::string_view name) const;
+};
+
+// Something wrong, or worth saying, at one place of a plan.
+struct Problem {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string message;
+  bool warning = false;
+};
+
+std::string ToText(const Problem& problem);  // file:line:column: message
+
+struct LoadedPlan {
+  std::unique_ptr<Plan> plan;     // null when any problem is not a warning
+  std::vector<Problem> problems;  // in the order of the files
+};
+
+// Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names.
+LoadedPlan LoadPlan(const std::string& path);
+// The same from text; `file` is the name that problems give.
+LoadedPlan ParsePlan(std::string_view yaml, const std::string& file = "plan.yaml");
+
+// One expression against a plan's names, as explain and preview take it. Problems name line 1 and the column.
+struct ParsedExpression {
+  ExpressionPtr expression;
+  std::vector<Problem> problems;
+};
+ParsedExpression ParseExpression(std::string_view text, const Plan& plan);
+
+}  // namespace attune
