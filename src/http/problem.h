@@ -1,0 +1,28 @@
+// The one shape of an error answer: application/problem+json (RFC 9457).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "http/message.h"
+
+namespace attune {
+
+// A further member of the object, such as the limit that was met.
+struct ProblemField {
+  std::string_view name;
+  std::variant<std::string_view, int64_t, bool> value;
+};
+
+// {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…, extra…}.
+// `code` is stable and for programs; `title` is the same for every answer of that code; `detail` says
+// what was wrong this time and may hold any bytes of the client's. An empty detail is left out.
+Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
+                 const std::vector<ProblemField>& extra = {});
+
+// Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
+void AppendJsonString(std::string_view text, std::string* out);
+
+}  // namespace attune
