@@ -1,0 +1,400 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "engine/program.h"
+
+namespace attune {
+
+using Kind = Expression::Kind;
+using WindowKind = Window::Kind;
+
+// Builds a Program. Sharing goes by text: two selectors, series or totals that read the same are one.
+class Compiler {
+ public:
+  explicit Compiler(std::shared_ptr<const Plan> plan) {
+    auto zone = Zone::Find(plan->timezone);
+    ATTUNE_CHECK(zone.ok(), "the plan was checked when it was loaded");
+    program_ = std::shared_ptr<Program>(new Program(*zone));
+    program_->plan = std::move(plan);
+  }
+
+  std::shared_ptr<const Program> Run() {
+    const Plan& plan = *program_->plan;
+    program_->names.emplace("", kOtherName);
+    for (const Metric& metric : plan.metrics) program_->metric_roots.push_back(MetricRoot(metric.name));
+    for (const Segment& segment : plan.segments) segment_roots_.push_back(Compile(*segment.when));
+    OrderSegments();
+    for (const Trigger& trigger : plan.triggers) AddTrigger(trigger);
+    SetSessionRules();
+    Link();
+    Listen();
+    return std::move(program_);
+  }
+
+ private:
+  // --- nodes ---
+
+  // `latest`: of a count that is only compared, how many of the latest events decide it; 0 when all do.
+  NodeId Compile(const Expression& e, uint32_t latest = 0) {
+    if (e.kind == Kind::kMetric) return MetricRoot(e.text);
+    Node node;
+    node.kind = e.kind;
+    std::vector<NodeId> children;
+    if (e.kind == Kind::kList) {
+      node.literal = CompileList(e);
+    } else {
+      const uint32_t decisive = DecisiveCount(e);
+      for (const ExpressionPtr& arg : e.args) children.push_back(Compile(*arg, &arg == &e.args.front() ? decisive : 0));
+    }
+    switch (e.kind) {
+      case Kind::kLiteral: node.literal = CompileLiteral(e); break;
+      case Kind::kProperty: node.index = Field(e.path); break;
+      case Kind::kTrait: node.index = Trait(e.text); break;
+      case Kind::kMatches: node.pattern = Pattern::Compile(e.text).value(); break;
+      case Kind::kInSegment: node.index = SegmentIndex(e.text); break;
+      case Kind::kBucket: node.literal = Text(e.text); break;
+      default:
+        if (IsAggregate(e.kind)) node.aggregate = Aggregate(e, latest);
+    }
+    node.moving = IsMoving(e.kind, children);
+    node.first = static_cast<uint32_t>(program_->children.size());
+    node.count = static_cast<uint32_t>(children.size());
+    program_->children.insert(program_->children.end(), children.begin(), children.end());
+    program_->nodes.push_back(std::move(node));
+    return static_cast<NodeId>(program_->nodes.size() - 1);
+  }
+
+  static bool IsAggregate(Kind kind) { return kind >= Kind::kCount && kind <= Kind::kPeriods; }
+
+  bool IsMoving(Kind kind, const std::vector<NodeId>& children) const {
+    if (kind == Kind::kSince || kind == Kind::kAge) return true;
+    const bool carries = (kind >= Kind::kAdd && kind <= Kind::kScale);
+    return carries && std::any_of(children.begin(), children.end(), [&](NodeId c) { return program_->nodes[c].moving; });
+  }
+
+  // count(…) compared with a literal N: the latest N + 1 events decide.
+  static uint32_t DecisiveCount(const Expression& e) {
+    if (e.kind < Kind::kEqual || e.kind > Kind::kGreaterEqual || e.args[0]->kind != Kind::kCount) return 0;
+    const Expression& bound = *e.args[1];
+    if (bound.kind != Kind::kLiteral || bound.type != Type::kNumber) return 0;
+    const double n = bound.literal.number();
+    if (n >= 1000) return 0;
+    return static_cast<uint32_t>(std::max(0.0, std::floor(n))) + 1;
+  }
+
+  NodeId MetricRoot(const std::string& name) {
+    const auto found = metric_roots_.find(name);
+    if (found != metric_roots_.end()) return found->second;
+    const NodeId root = Compile(*program_->plan->FindMetric(name)->value);
+    metric_roots_.emplace(name, root);
+    return root;
+  }
+
+  Value Text(const std::string& text) {
+    program_->texts.push_back(std::make_unique<std::string>(text));
+    return Value::String(*program_->texts.back());
+  }
+  Value CompileLiteral(const Expression& e) { return e.type == Type::kString ? Text(e.text) : e.literal; }
+  Value CompileList(const Expression& e) {
+    auto items = std::make_unique<std::vector<Value>>();
+    for (const ExpressionPtr& arg : e.args) items->push_back(CompileLiteral(*arg));
+    program_->lists.push_back(std::move(items));
+    return Value::List(*program_->lists.back());
+  }
+
+  uint32_t Trait(const std::string& name) {
+    const auto at = std::find(program_->traits.begin(), program_->traits.end(), name);
+    const auto index = static_cast<uint32_t>(at - program_->traits.begin());
+    if (at == program_->traits.end()) program_->traits.push_back(name);
+    return index;
+  }
+
+  uint32_t SegmentIndex(const std::string& name) const {
+    const Segment* segment = program_->plan->FindSegment(name);
+    return static_cast<uint32_t>(segment - program_->plan->segments.data());
+  }
+
+  // --- what is remembered ---
+
+  uint32_t Field(const PropertyPath& path) {
+    std::string key(path.in_context ? "c" : "p");
+    key += path.is_time ? 't' : '-';
+    for (const std::string& part : path.keys) key += part + '\0';
+    const auto [place, inserted] = fields_.emplace(key, static_cast<uint32_t>(program_->fields.size()));
+    if (inserted) program_->fields.push_back(path);
+    return place->second;
+  }
+
+  uint32_t Selector(const attune::Selector& selector) {
+    const auto [place, inserted] = selectors_.emplace(ToText(selector), static_cast<uint32_t>(program_->selectors.size()));
+    if (!inserted) return place->second;
+    const uint32_t id = place->second;
+    program_->selectors.emplace_back();
+    selector_names_.push_back(selector.names);
+    for (const std::string& name : selector.names) {
+      program_->names.emplace(name, static_cast<NameId>(program_->names.size()));
+    }
+    if (selector.filter) program_->selectors[id].filter = Compile(*selector.filter);
+    return id;
+  }
+
+  uint32_t Series(uint32_t selector, uint32_t field, uint32_t keep_count, Millis keep_span) {
+    const auto [place, inserted] = series_.emplace(std::pair(selector, field), static_cast<uint32_t>(program_->series.size()));
+    if (inserted) program_->series.push_back({selector, field, 0, 0});
+    SeriesSpec& spec = program_->series[place->second];
+    spec.keep_count = std::max(spec.keep_count, keep_count);
+    spec.keep_span = std::max(spec.keep_span, keep_span);
+    return place->second;
+  }
+
+  uint32_t Total(TotalSpec spec) {
+    const auto key = std::tuple(spec.kind, spec.selector, spec.field, spec.from, spec.to);
+    const auto [place, inserted] = totals_.emplace(key, static_cast<uint32_t>(program_->totals.size()));
+    if (inserted) program_->totals.push_back(spec);
+    return place->second;
+  }
+
+  uint32_t Aggregate(const Expression& e, uint32_t latest) {
+    AggregateSpec spec;
+    spec.fn = e.kind;
+    spec.window = e.window.kind;
+    spec.length = e.window.length;
+    spec.offset = e.window.offset;
+    spec.from = e.window.from;
+    spec.to = e.window.to;
+    spec.number = e.number;
+    if (e.window.anchor) spec.anchor = Compile(*e.window.anchor);
+    if (e.kind != Kind::kSessions && e.kind != Kind::kDuration) {
+      const uint32_t selector = Selector(e.selector);
+      const uint32_t field = e.path.keys.empty() ? kNone : Field(e.path);
+      if (const auto total = TotalKind(e)) {
+        spec.total = Total({*total, selector, field, RangeFrom(e.window), RangeTo(e.window)});
+      } else {
+        const auto [count, span] = Keep(e, latest);
+        spec.series = Series(selector, field, count, span);
+      }
+    }
+    program_->aggregates.push_back(spec);
+    return static_cast<uint32_t>(program_->aggregates.size() - 1);
+  }
+
+  static Millis RangeFrom(const Window& w) { return w.kind == WindowKind::kRange ? w.from : kAlways; }
+  static Millis RangeTo(const Window& w) { return w.kind == WindowKind::kRange ? w.to : kNever; }
+
+  // The running figure that answers an aggregate over all events or a fixed range, if one does.
+  static std::optional<TotalSpec::Kind> TotalKind(const Expression& e) {
+    if (e.window.kind != WindowKind::kEver && e.window.kind != WindowKind::kRange) return std::nullopt;
+    using T = TotalSpec::Kind;
+    switch (e.kind) {
+      case Kind::kCount: return T::kCount;
+      case Kind::kSum:
+      case Kind::kAvg: return T::kSum;
+      case Kind::kAggregateMin: return T::kMin;
+      case Kind::kAggregateMax: return T::kMax;
+      case Kind::kFirst: return T::kFirst;
+      case Kind::kLast: return T::kLast;
+      case Kind::kFirstTime:
+      case Kind::kAge: return T::kFirstTime;
+      case Kind::kLastTime:
+      case Kind::kSince: return T::kLastTime;
+      default: return std::nullopt;
+    }
+  }
+
+  // How many of the latest events, and how old ones, the aggregate can still come to need.
+  static std::pair<uint32_t, Millis> Keep(const Expression& e, uint32_t latest) {
+    const Window& w = e.window;
+    // Windows that end at t: whatever else they say, the latest events are the ones inside.
+    const bool open_ended = w.kind != WindowKind::kAfter && w.kind != WindowKind::kRange && w.offset == 0;
+    const bool last = e.kind == Kind::kLast || e.kind == Kind::kLastTime || e.kind == Kind::kSince;
+    if (open_ended && last) return {1, 0};
+    if (open_ended && latest > 0) return {latest, 0};
+    if (e.kind == Kind::kPeriods) return {0, w.length * static_cast<Millis>(e.number)};
+    switch (w.kind) {
+      case WindowKind::kSliding: return {0, w.length + w.offset};
+      // A calendar period and the longest change of clocks.
+      case WindowKind::kThisHour: return {0, 3 * kHour};
+      case WindowKind::kToday: return {0, 3 * kDay};
+      case WindowKind::kThisWeek: return {0, 9 * kDay};
+      case WindowKind::kThisMonth: return {0, 33 * kDay};
+      default: return {0, kNever};
+    }
+  }
+
+  // --- conditions ---
+
+  void OrderSegments() {
+    const Plan& plan = *program_->plan;
+    program_->segment_count = plan.segments.size();
+    program_->condition_of_segment.assign(plan.segments.size(), kNone);
+    for (uint32_t i = 0; i < plan.segments.size(); ++i) PlaceSegment(i);
+    for (Node& node : program_->nodes) {
+      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+    }
+  }
+
+  void PlaceSegment(uint32_t index) {
+    if (program_->condition_of_segment[index] != kNone) return;
+    Uses uses;
+    Collect(segment_roots_[index], &uses);
+    for (const uint32_t used : uses.segments) PlaceSegment(used);
+    const Segment& segment = program_->plan->segments[index];
+    Condition condition;
+    condition.name = segment.name;
+    condition.root = segment_roots_[index];
+    condition.segment = &segment;
+    program_->condition_of_segment[index] = static_cast<ConditionId>(program_->conditions.size());
+    program_->conditions.push_back(std::move(condition));
+  }
+
+  void AddTrigger(const Trigger& trigger) {
+    const size_t nodes = program_->nodes.size();
+    Condition condition;
+    condition.name = trigger.name;
+    condition.trigger = &trigger;
+    if (trigger.when) condition.root = Compile(*trigger.when);
+    if (trigger.kind == Trigger::Kind::kOn) condition.on_selector = Selector(trigger.on);
+    for (const auto& [name, value] : trigger.with) condition.with.emplace_back(name, Compile(*value));
+    for (size_t i = nodes; i < program_->nodes.size(); ++i) {
+      Node& node = program_->nodes[i];
+      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+    }
+    if (trigger.kind == Trigger::Kind::kOn) {
+      program_->condition_of_on_trigger.push_back(static_cast<ConditionId>(program_->conditions.size()));
+    }
+    program_->conditions.push_back(std::move(condition));
+  }
+
+  void SetSessionRules() {
+    const Plan& plan = *program_->plan;
+    bool used = false;
+    for (const AggregateSpec& a : program_->aggregates) used |= UsesSessions(a);
+    program_->sessions = {plan.session_gap, plan.session_max, used, static_cast<size_t>(plan.limit_events)};
+  }
+
+  static bool UsesSessions(const AggregateSpec& a) {
+    return a.window == WindowKind::kSession || a.window == WindowKind::kLastSession || a.fn == Kind::kSessions;
+  }
+
+  // --- who listens to what ---
+
+  struct Uses {
+    std::set<uint32_t> selectors;
+    std::set<uint32_t> segments;
+    bool sessions = false;
+    bool traits = false;
+  };
+
+  void Collect(NodeId id, Uses* uses) const {
+    const Node& node = program_->nodes[id];
+    for (uint32_t i = 0; i < node.count; ++i) Collect(program_->children[node.first + i], uses);
+    if (node.kind == Kind::kInSegment) uses->segments.insert(node.index);
+    uses->traits |= node.kind == Kind::kTrait;
+    if (node.aggregate == kNone) return;
+    const AggregateSpec& a = program_->aggregates[node.aggregate];
+    uses->sessions |= UsesSessions(a);
+    if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
+    if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
+    if (a.anchor != kNone) Collect(a.anchor, uses);
+  }
+
+  // Tables by name and by selector.
+  void Link() {
+    Program& p = *program_;
+    p.selectors_of_name.resize(p.names.size());
+    for (uint32_t s = 0; s < selector_names_.size(); ++s) {
+      for (const auto& [name, id] : p.names) {
+        const auto& wanted = selector_names_[s];
+        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end()) p.selectors_of_name[id].push_back(s);
+      }
+    }
+    p.series_of_selector.resize(p.selectors.size());
+    p.totals_of_selector.resize(p.selectors.size());
+    for (uint32_t i = 0; i < p.series.size(); ++i) p.series_of_selector[p.series[i].selector].push_back(i);
+    for (uint32_t i = 0; i < p.totals.size(); ++i) p.totals_of_selector[p.totals[i].selector].push_back(i);
+    p.fields_of_name.resize(p.names.size());
+    for (NameId name = 0; name < p.names.size(); ++name) {
+      std::set<uint32_t> fields;
+      for (const uint32_t s : p.selectors_of_name[name]) FieldsOf(s, &fields);
+      p.fields_of_name[name].assign(fields.begin(), fields.end());
+    }
+  }
+
+  void FieldsOf(uint32_t selector, std::set<uint32_t>* fields) const {
+    const Program& p = *program_;
+    if (p.selectors[selector].filter != kNone) FieldsOfNode(p.selectors[selector].filter, fields);
+    for (const uint32_t i : p.series_of_selector[selector]) {
+      if (p.series[i].field != kNone) fields->insert(p.series[i].field);
+    }
+    for (const uint32_t i : p.totals_of_selector[selector]) {
+      if (p.totals[i].field != kNone) fields->insert(p.totals[i].field);
+    }
+  }
+
+  void FieldsOfNode(NodeId id, std::set<uint32_t>* fields) const {
+    const Node& node = program_->nodes[id];
+    if (node.kind == Kind::kProperty) fields->insert(node.index);
+    for (uint32_t i = 0; i < node.count; ++i) FieldsOfNode(program_->children[node.first + i], fields);
+  }
+
+  void Listen() {
+    Program& p = *program_;
+    const ConditionSet none(p.conditions.size());
+    p.listeners_of_selector.assign(p.selectors.size(), none);
+    p.dependents_of_segment.assign(p.conditions.size(), none);
+    p.session_listeners = p.trait_listeners = none;
+    for (ConditionId c = 0; c < p.conditions.size(); ++c) {
+      if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
+      Uses uses;
+      Collect(p.conditions[c].root, &uses);
+      for (const uint32_t selector : uses.selectors) p.listeners_of_selector[selector].Add(c);
+      for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
+      if (uses.sessions) p.session_listeners.Add(c);
+      if (uses.traits) p.trait_listeners.Add(c);
+    }
+  }
+
+  std::shared_ptr<Program> program_;
+  std::map<std::string, NodeId> metric_roots_;
+  std::vector<NodeId> segment_roots_;
+  std::vector<std::vector<std::string>> selector_names_;
+  std::map<std::string, uint32_t> fields_;
+  std::map<std::string, uint32_t> selectors_;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> series_;
+  std::map<std::tuple<TotalSpec::Kind, uint32_t, uint32_t, Millis, Millis>, uint32_t> totals_;
+};
+
+std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan) { return Compiler(std::move(plan)).Run(); }
+
+int64_t Program::StateBound(NodeId root) const {
+  std::set<uint32_t> seen_series, seen_totals;
+  bool sessions_used = false;
+  const auto visit = [&](const auto& self, NodeId id) -> void {
+    const Node& node = nodes[id];
+    for (uint32_t i = 0; i < node.count; ++i) self(self, children[node.first + i]);
+    if (node.aggregate == kNone) return;
+    const AggregateSpec& a = aggregates[node.aggregate];
+    if (a.series != kNone) seen_series.insert(a.series);
+    if (a.total != kNone) seen_totals.insert(a.total);
+    sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.fn == Expression::Kind::kSessions;
+    if (a.anchor != kNone) self(self, a.anchor);
+  };
+  visit(visit, root);
+  constexpr int64_t kMembership = 40;  // since when, and the next instant of change
+  int64_t bytes = kMembership;
+  for (const uint32_t i : seen_series) {
+    const int64_t entries = series[i].keep_span > 0 ? std::max<int64_t>(plan->limit_events, series[i].keep_count) : series[i].keep_count;
+    bytes += 48 + entries * (series[i].field == kNone ? 8 : 16);
+  }
+  bytes += static_cast<int64_t>(seen_totals.size()) * 32;
+  if (sessions_used) {
+    const int64_t cut = plan->session_max == kNever ? 0 : 16;
+    bytes += plan->limit_events * (static_cast<int64_t>(sizeof(Session)) + cut);
+  }
+  return bytes;
+}
+
+}  // namespace attune

@@ -1,0 +1,597 @@
+// Plan files: YAML to a Plan, in three steps. First the settings, events and names of all files; then the expressions,
+// which may use any name; then what can only be judged over the whole (circles).
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "base/hash.h"
+#include "event/name.h"
+#include "plan/nearest.h"
+#include "plan/parser.h"
+#include "plan/plan.h"
+#include "plan/source.h"
+#include "plan/token.h"
+
+namespace attune {
+namespace {
+
+// What a definition still waits for: its expression's text.
+struct Draft {
+  const PlanSource* source;
+  YAML::Node text;
+};
+
+struct MetricDraft {
+  enum class State { kWaiting, kParsing, kDone };
+  Draft draft;
+  State state = State::kWaiting;
+  Location location;
+  ExpressionPtr value;
+};
+
+struct SegmentDraft {
+  Segment segment;
+  Draft when;
+};
+
+struct TriggerDraft {
+  Trigger trigger;
+  Draft when;  // enter, leave, where
+  Draft on;
+  std::vector<std::pair<std::string, Draft>> with;
+};
+
+class Loader {
+ public:
+  // Files are (name, text).
+  LoadedPlan Run(std::vector<std::pair<std::string, std::string>> files) {
+    plan_ = std::make_unique<Plan>();
+    std::string all;
+    sources_.reserve(files.size());
+    for (auto& [file, text] : files) {
+      plan_->files.push_back(file);
+      all += text;
+      all += '\0';
+      sources_.emplace_back(file, std::move(text), static_cast<int>(sources_.size()));
+    }
+    plan_->fingerprint = Hash64(all);
+    for (const PlanSource& source : sources_) ReadFile(source);
+    CollectNames();
+    ReadExpressions();
+    FindCircles();
+    return Finish();
+  }
+
+  LoadedPlan Unreadable(const std::string& path, const std::string& why) {
+    Report({path, 1, 1, why});
+    return Finish();
+  }
+
+ private:
+  // --- reporting ---
+
+  void Report(Problem problem) {
+    failed_ |= !problem.warning;
+    problems_.push_back(std::move(problem));
+  }
+  void Report(const PlanSource& source, Location at, std::string message, bool warning = false) {
+    Report({source.file(), at.line, at.column, std::move(message), warning});
+  }
+  void Report(const PlanSource& source, const YAML::Node& node, std::string message) {
+    Report(source, source.At(node), std::move(message));
+  }
+
+  LoadedPlan Finish() {
+    const auto file_order = [&](const Problem& p) {
+      const auto& files = plan_ ? plan_->files : std::vector<std::string>();
+      return std::find(files.begin(), files.end(), p.file) - files.begin();
+    };
+    std::stable_sort(problems_.begin(), problems_.end(), [&](const Problem& a, const Problem& b) {
+      return std::tuple(file_order(a), a.line, a.column) < std::tuple(file_order(b), b.line, b.column);
+    });
+    if (failed_) plan_ = nullptr;
+    return {std::move(plan_), std::move(problems_)};
+  }
+
+  // --- YAML ---
+
+  static std::string Kind(const YAML::Node& node) {
+    return node.IsMap() ? "a mapping" : node.IsSequence() ? "a list" : node.IsScalar() ? "\"" + node.Scalar() + "\"" : "nothing";
+  }
+
+  // Calls fn(key, value) for each entry; reports a key that stands twice, and a node that is no mapping.
+  template <typename Fn>
+  void ForEach(const PlanSource& source, const YAML::Node& map, const std::string& what, Fn fn) {
+    if (map.IsNull()) return;
+    if (!map.IsMap()) return Report(source, map, "expected a mapping for " + what + ", found " + Kind(map));
+    std::set<std::string> seen;
+    for (const auto& entry : map) {
+      if (!entry.first.IsScalar()) {
+        Report(source, entry.first, "expected a name as key, found " + Kind(entry.first));
+        continue;
+      }
+      const std::string key = entry.first.Scalar();
+      if (!seen.insert(key).second) Report(source, entry.first, "\"" + key + "\" stands here twice");
+      fn(key, entry.first, entry.second);
+    }
+  }
+
+  // One key of a mapping: its name and what reads its value.
+  struct Field {
+    const char* name;
+    std::function<void(const YAML::Node&)> read;
+  };
+
+  void ReadFields(const PlanSource& source, const YAML::Node& map, const std::string& what, const std::vector<Field>& fields) {
+    ForEach(source, map, what, [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      for (const Field& field : fields) {
+        if (key == field.name) return field.read(value);
+      }
+      std::vector<std::string> known;
+      for (const Field& field : fields) known.push_back(field.name);
+      std::string expected;
+      for (const std::string& name : known) expected += (expected.empty() ? "" : ", ") + name;
+      const std::string near = DidYouMean(key, known);
+      Report(source, at, "unknown key \"" + key + "\" in " + what + (near.empty() ? "; expected one of " + expected : near));
+    });
+  }
+
+  bool ReadText(const PlanSource& source, const YAML::Node& node, const std::string& what, std::string* out) {
+    if (!node.IsScalar()) return Report(source, node, "expected " + what + ", found " + Kind(node)), false;
+    *out = node.Scalar();
+    return true;
+  }
+
+  void ReadSpan(const PlanSource& source, const YAML::Node& node, Millis least, Millis* out) {
+    std::string text;
+    if (!ReadText(source, node, "a duration such as 30m", &text)) return;
+    Millis span;
+    if (!ParseDuration(text, &span) || span < least) {
+      return Report(source, node, "expected a duration such as 30m, found \"" + text + "\"");
+    }
+    *out = span;
+  }
+
+  // --- the first step: files ---
+
+  void ReadFile(const PlanSource& source) {
+    YAML::Node root;
+    try {
+      root = YAML::Load(source.text());
+    } catch (const YAML::Exception& e) {
+      return Report({source.file(), e.mark.line + 1, e.mark.column + 1, "not YAML: " + e.msg});
+    }
+    ReadFields(source, root, "the plan",
+               {{"timezone", [&](const YAML::Node& n) { ReadZone(source, n); }},
+                {"sessions", [&](const YAML::Node& n) { ReadSessions(source, n); }},
+                {"limits", [&](const YAML::Node& n) { ReadLimits(source, n); }},
+                {"dedupe", [&](const YAML::Node& n) { ReadSpan(source, n, 0, &plan_->dedupe); }},
+                {"unknown_events", [&](const YAML::Node& n) { ReadUnknownEvents(source, n); }},
+                {"events", [&](const YAML::Node& n) { ReadEvents(source, n); }},
+                {"metrics", [&](const YAML::Node& n) { ReadMetrics(source, n); }},
+                {"segments", [&](const YAML::Node& n) { ReadSegments(source, n); }},
+                {"triggers", [&](const YAML::Node& n) { ReadTriggers(source, n); }}});
+  }
+
+  void ReadZone(const PlanSource& source, const YAML::Node& node) {
+    std::string name;
+    if (!ReadText(source, node, "a time zone such as Europe/Warsaw", &name)) return;
+    const auto zone = Zone::Find(name);
+    if (!zone.ok()) return Report(source, node, zone.error().message);
+    plan_->timezone = name;
+  }
+
+  void ReadSessions(const PlanSource& source, const YAML::Node& node) {
+    ReadFields(source, node, "sessions",
+               {{"gap", [&](const YAML::Node& n) { ReadSpan(source, n, 1, &plan_->session_gap); }},
+                {"max", [&](const YAML::Node& n) { ReadSpan(source, n, 1, &plan_->session_max); }}});
+  }
+
+  void ReadLimits(const PlanSource& source, const YAML::Node& node) {
+    ReadFields(source, node, "limits", {{"events", [&](const YAML::Node& n) {
+      int64_t limit = 0;
+      if (!YAML::convert<int64_t>::decode(n, limit) || limit < 1 || limit > 1'000'000) {
+        return Report(source, n, "expected a whole number from 1 to 1000000, found " + Kind(n));
+      }
+      plan_->limit_events = limit;
+    }}});
+  }
+
+  void ReadUnknownEvents(const PlanSource& source, const YAML::Node& node) {
+    std::string text;
+    if (!ReadText(source, node, "keep or refuse", &text)) return;
+    if (text != "keep" && text != "refuse") return Report(source, node, "expected keep or refuse, found \"" + text + "\"");
+    plan_->refuse_unknown_events = text == "refuse";
+  }
+
+  void ReadEvents(const PlanSource& source, const YAML::Node& node) {
+    ForEach(source, node, "events", [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      EventSpec spec;
+      spec.written = key;
+      spec.name = NormaliseEventName(key);
+      if (spec.name.empty()) return Report(source, at, "expected the name of an event, found \"" + key + "\"");
+      if (spec.name == "any") return Report(source, at, "\"any\" means every event; it cannot be the name of one");
+      ReadFields(source, value, "the event " + key,
+                 {{"properties", [&](const YAML::Node& n) { ReadProperties(source, n, key, &spec); }},
+                  {"description", [&](const YAML::Node&) {}}});
+      const auto [place, inserted] = plan_->events.emplace(spec.name, spec);
+      if (!inserted) Report(source, at, "the event \"" + spec.name + "\" is defined twice (as \"" + place->second.written + "\")");
+    });
+  }
+
+  void ReadProperties(const PlanSource& source, const YAML::Node& node, const std::string& event, EventSpec* spec) {
+    ForEach(source, node, "the properties of " + event, [&](const std::string& key, const YAML::Node&, const YAML::Node& value) {
+      PropertySpec property;
+      property.name = key;
+      std::string type;
+      if (!ReadText(source, value, "a type (string, number, integer, boolean, time, or the file of a JSON Schema)", &type)) return;
+      if (!type.empty() && type.back() == '?') {
+        property.optional = true;
+        type.pop_back();
+      }
+      if (!ReadPropertyType(source, value, type, &property)) return;
+      spec->properties.push_back(std::move(property));
+    });
+  }
+
+  bool ReadPropertyType(const PlanSource& source, const YAML::Node& node, const std::string& type, PropertySpec* property) {
+    static const std::vector<std::pair<std::string, PropertyType>> kTypes = {{"string", PropertyType::kString},
+                                                                             {"number", PropertyType::kNumber},
+                                                                             {"integer", PropertyType::kInteger},
+                                                                             {"boolean", PropertyType::kBoolean},
+                                                                             {"time", PropertyType::kTime}};
+    std::vector<std::string> known;
+    for (const auto& [name, value] : kTypes) {
+      known.push_back(name);
+      if (type != name) continue;
+      property->type = value;
+      return true;
+    }
+    if (type.size() > 5 && type.ends_with(".json")) return ReadSchema(source, node, type, property);
+    Report(source, node, "unknown type \"" + type + "\"" + DidYouMean(type, known) +
+                             "; expected string, number, integer, boolean, time (with ? when it may be missing), or a JSON Schema's file");
+    return false;
+  }
+
+  bool ReadSchema(const PlanSource& source, const YAML::Node& node, const std::string& name, PropertySpec* property) {
+    const auto path = std::filesystem::path(source.file()).parent_path() / name;
+    std::ifstream in(path, std::ios::binary);
+    if (!in) return Report(source, node, "there is no JSON Schema " + path.string()), false;
+    std::stringstream text;
+    text << in.rdbuf();
+    auto schema = JsonSchema::Compile(text.str());
+    if (!schema.ok()) return Report(source, node, path.string() + ": " + schema.error().message), false;
+    plan_->fingerprint = Hash64(text.str(), plan_->fingerprint);
+    property->type = PropertyType::kSchema;
+    property->schema = std::move(schema).value();
+    property->schema_name = name;
+    return true;
+  }
+
+  bool ReadName(const PlanSource& source, const YAML::Node& at, const std::string& name, const char* what, std::map<std::string, Location>* taken) {
+    const std::vector<Token> tokens = Tokenise(name);
+    if (tokens.size() != 2 || tokens[0].kind != Token::Kind::kIdentifier) {
+      return Report(source, at, std::string("expected the name of a ") + what + " (letters, digits, _), found \"" + name + "\""), false;
+    }
+    const Location here = source.At(at);
+    const auto [place, inserted] = taken->emplace(name, here);
+    if (inserted) return true;
+    if (place->second.file == here.file) return false;  // the same mapping: said as "stands here twice"
+    Report(source, at, std::string("the ") + what + " \"" + name + "\" is defined twice, also in " +
+                           plan_->files[static_cast<size_t>(place->second.file)] + ":" + std::to_string(place->second.line));
+    return false;
+  }
+
+  void ReadMetrics(const PlanSource& source, const YAML::Node& node) {
+    ForEach(source, node, "metrics", [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      if (!ReadName(source, at, key, "metric", &metric_places_)) return;
+      MetricDraft draft{{&source, value}, MetricDraft::State::kWaiting, source.At(at), nullptr};
+      if (value.IsMap()) {
+        draft.draft.text.reset(YAML::Node());
+        ReadFields(source, value, "the metric " + key,
+                   {{"value", [&](const YAML::Node& n) { draft.draft.text.reset(n); }}, {"description", [&](const YAML::Node&) {}}});
+      }
+      if (!draft.draft.text.IsScalar()) return Report(source, value, "expected an expression for the metric " + key + ", found " + Kind(value));
+      metrics_.emplace(key, std::move(draft));
+    });
+  }
+
+  void ReadSegments(const PlanSource& source, const YAML::Node& node) {
+    ForEach(source, node, "segments", [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      if (!ReadName(source, at, key, "segment", &segment_places_)) return;
+      SegmentDraft draft;
+      draft.segment.name = key;
+      draft.segment.location = source.At(at);
+      draft.when.source = &source;
+      if (value.IsScalar()) {
+        draft.when.text.reset(value);
+      } else {
+        ReadFields(source, value, "the segment " + key,
+                   {{"when", [&](const YAML::Node& n) { draft.when.text.reset(n); }},
+                    {"description", [&](const YAML::Node& n) { ReadText(source, n, "text", &draft.segment.description); }}});
+      }
+      if (!draft.when.text.IsScalar()) {
+        return Report(source, at, "the segment \"" + key + "\" has no \"when\"; expected {when: \"an expression\"}");
+      }
+      segments_.push_back(std::move(draft));
+    });
+  }
+
+  void ReadTriggers(const PlanSource& source, const YAML::Node& node) {
+    ForEach(source, node, "triggers", [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      if (ReadName(source, at, key, "trigger", &trigger_places_)) ReadTrigger(source, key, at, value);
+    });
+  }
+
+  void ReadTrigger(const PlanSource& source, const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+    TriggerDraft draft;
+    Trigger& trigger = draft.trigger;
+    trigger.name = key;
+    trigger.location = source.At(at);
+    draft.when.source = draft.on.source = &source;
+    int kinds = 0;
+    bool where = false;
+    const auto rise = [&](Trigger::Kind kind) {
+      return [&, kind](const YAML::Node& n) {
+        ++kinds;
+        trigger.kind = kind;
+        draft.when.text.reset(n);
+      };
+    };
+    const auto later = [&](const char* name) {
+      return Field{name, [&, name](const YAML::Node& n) {
+        Report(source, n, std::string("\"") + name + "\" is part of the language, but this version does not have it yet");
+      }};
+    };
+    ReadFields(source, value, "the trigger " + key,
+               {{"enter", rise(Trigger::Kind::kEnter)},
+                {"leave", rise(Trigger::Kind::kLeave)},
+                {"on", [&](const YAML::Node& n) { ++kinds; trigger.kind = Trigger::Kind::kOn; draft.on.text.reset(n); }},
+                {"where", [&](const YAML::Node& n) { where = true; draft.when.text.reset(n); }},
+                {"with", [&](const YAML::Node& n) { ReadWith(source, key, n, &draft); }},
+                {"cooldown", [&](const YAML::Node& n) { ReadSpan(source, n, 1, &trigger.cooldown); }},
+                {"at_most", [&](const YAML::Node& n) { ReadCap(source, n, &trigger); }},
+                {"send", [&](const YAML::Node& n) { ReadSend(source, n, &trigger); }},
+                {"description", [&](const YAML::Node& n) { ReadText(source, n, "text", &trigger.description); }},
+                later("quiet_hours"), later("only_if"), later("holdout"), later("group")});
+    if (kinds != 1) return Report(source, at, "the trigger \"" + key + "\" needs exactly one of enter, leave and on");
+    if (where && trigger.kind != Trigger::Kind::kOn) {
+      return Report(source, at, "\"where\" stands beside \"on\" only; join the conditions with \"and\"");
+    }
+    triggers_.push_back(std::move(draft));
+  }
+
+  void ReadWith(const PlanSource& source, const std::string& key, const YAML::Node& node, TriggerDraft* draft) {
+    ForEach(source, node, "\"with\" of the trigger " + key, [&](const std::string& name, const YAML::Node&, const YAML::Node& value) {
+      if (!value.IsScalar()) return Report(source, value, "expected an expression, found " + Kind(value));
+      draft->with.emplace_back(name, Draft{&source, value});
+    });
+  }
+
+  void ReadCap(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
+    std::string text;
+    if (!ReadText(source, node, "a cap such as 2 per 1h", &text)) return;
+    const std::vector<Token> tokens = Tokenise(text);
+    Cap cap;
+    if (tokens.size() == 4 && tokens[0].kind == Token::Kind::kNumber && tokens[1].text == "per" &&
+        tokens[2].kind == Token::Kind::kDuration) {
+      cap = {static_cast<int>(tokens[0].number), tokens[2].millis};
+    }
+    if (cap.count < 1 || cap.count > 1000 || cap.span < 1) {
+      return Report(source, node, "expected a cap such as 2 per 1h (at most 1000), found \"" + text + "\"");
+    }
+    trigger->at_most = cap;
+  }
+
+  void ReadSend(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
+    if (node.IsScalar()) return trigger->send.push_back(node.Scalar());
+    if (!node.IsSequence()) return Report(source, node, "expected a list of names for \"send\", found " + Kind(node));
+    for (const YAML::Node& item : node) {
+      std::string name;
+      if (ReadText(source, item, "a name", &name)) trigger->send.push_back(name);
+    }
+  }
+
+  // --- the second step: expressions ---
+
+  void CollectNames() {
+    names_.plan = plan_.get();
+    for (const auto& [name, spec] : plan_->events) names_.events.push_back(name);
+    for (const char* name : {"page_viewed", "screen_viewed"}) {
+      if (!plan_->events.contains(name)) names_.events.push_back(name);
+    }
+    for (const auto& [name, location] : metric_places_) names_.metrics.push_back(name);
+    for (const auto& [name, location] : segment_places_) names_.segments.push_back(name);
+    names_.metric_type = [this](const std::string& name) { return TypeOfMetric(name); };
+  }
+
+  void Say(const Draft& draft, const std::vector<Mistake>& mistakes) {
+    for (const Mistake& mistake : mistakes) {
+      Report(*draft.source, draft.source->At(draft.text, mistake.offset), mistake.message, mistake.warning);
+    }
+  }
+
+  ExpressionPtr ParseDraft(const Draft& draft) {
+    std::vector<Mistake> mistakes;
+    ExpressionPtr e = Parse(draft.text.Scalar(), names_, *Zone::Find(plan_->timezone), &mistakes);
+    Say(draft, mistakes);
+    return e;
+  }
+
+  ExpressionPtr ParseCondition(const Draft& draft, const std::string& what) {
+    ExpressionPtr e = ParseDraft(draft);
+    if (e && !e->dynamic && e->type != Type::kBool) {
+      Report(*draft.source, draft.source->At(draft.text, 0),
+             "expected a condition for " + what + ", found " + ToText(*e) + ", a " + std::string(TypeName(e->type)));
+    }
+    return e;
+  }
+
+  std::optional<StaticType> TypeOfMetric(const std::string& name) {
+    const auto found = metrics_.find(name);
+    if (found == metrics_.end()) return std::nullopt;
+    MetricDraft& metric = found->second;
+    if (metric.state == MetricDraft::State::kParsing) {
+      Report(*metric.draft.source, metric.location, "the metric \"" + name + "\" is defined by itself, in a circle");
+      return std::nullopt;
+    }
+    if (metric.state == MetricDraft::State::kWaiting) {
+      metric.state = MetricDraft::State::kParsing;
+      metric.value = ParseDraft(metric.draft);
+      metric.state = MetricDraft::State::kDone;
+    }
+    if (!metric.value) return std::nullopt;
+    return StaticType{metric.value->type, metric.value->dynamic};
+  }
+
+  void ReadExpressions() {
+    for (auto& [name, metric] : metrics_) {
+      TypeOfMetric(name);
+      plan_->metrics.push_back({name, std::move(metric.value), metric.location});
+      metric.value = nullptr;
+    }
+    // Types of metrics are asked for once more below, when their values have moved into the plan.
+    names_.metric_type = [this](const std::string& name) -> std::optional<StaticType> {
+      const Metric* metric = plan_->FindMetric(name);
+      if (!metric || !metric->value) return std::nullopt;
+      return StaticType{metric->value->type, metric->value->dynamic};
+    };
+    for (SegmentDraft& draft : segments_) {
+      draft.segment.when = ParseCondition(draft.when, "the segment \"" + draft.segment.name + "\"");
+      plan_->segments.push_back(std::move(draft.segment));
+    }
+    for (TriggerDraft& draft : triggers_) ReadTriggerExpressions(&draft);
+    const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+    std::sort(plan_->segments.begin(), plan_->segments.end(), by_name);
+    std::sort(plan_->triggers.begin(), plan_->triggers.end(), by_name);
+  }
+
+  void ReadTriggerExpressions(TriggerDraft* draft) {
+    Trigger& trigger = draft->trigger;
+    if (trigger.kind == Trigger::Kind::kOn) {
+      if (!draft->on.text.IsScalar()) return Report(*draft->on.source, trigger.location, "expected a selector for \"on\"");
+      std::vector<Mistake> mistakes;
+      auto selector = ParseSelector(draft->on.text.Scalar(), names_, *Zone::Find(plan_->timezone), &mistakes);
+      Say(draft->on, mistakes);
+      if (selector) trigger.on = std::move(*selector);
+    }
+    if (draft->when.text.IsScalar()) {
+      trigger.when = ParseCondition(draft->when, "the trigger \"" + trigger.name + "\"");
+    } else if (trigger.kind != Trigger::Kind::kOn) {
+      Report(*draft->when.source, trigger.location, "expected an expression for the trigger \"" + trigger.name + "\"");
+    }
+    for (const auto& [name, text] : draft->with) trigger.with.emplace_back(name, ParseDraft(text));
+    std::sort(trigger.with.begin(), trigger.with.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    plan_->triggers.push_back(std::move(trigger));
+  }
+
+  // --- the third step: circles of segments ---
+
+  void CollectSegments(const Expression& e, std::set<std::string>* out) const {
+    if (e.kind == Expression::Kind::kInSegment) out->insert(e.text);
+    if (e.kind == Expression::Kind::kMetric) {
+      if (const Metric* metric = plan_->FindMetric(e.text); metric && metric->value) CollectSegments(*metric->value, out);
+    }
+    for (const ExpressionPtr& arg : e.args) CollectSegments(*arg, out);
+    if (e.window.anchor) CollectSegments(*e.window.anchor, out);
+  }
+
+  void FindCircles() {
+    if (failed_) return;
+    std::map<std::string, std::set<std::string>> uses;
+    for (const Segment& segment : plan_->segments) CollectSegments(*segment.when, &uses[segment.name]);
+    // Take away segments that use nothing left, until nothing changes: what stays runs in a circle, or leads into one.
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (auto it = uses.begin(); it != uses.end();) {
+        const bool free = std::none_of(it->second.begin(), it->second.end(), [&](const auto& used) { return uses.contains(used); });
+        changed |= free;
+        it = free ? uses.erase(it) : std::next(it);
+      }
+    }
+    for (const auto& [name, used] : uses) {
+      const Location at = plan_->FindSegment(name)->location;
+      Report(sources_[static_cast<size_t>(at.file)], at, "the segment \"" + name + "\" refers to itself, in a circle");
+    }
+  }
+
+  std::unique_ptr<Plan> plan_;
+  std::vector<PlanSource> sources_;
+  std::vector<Problem> problems_;
+  bool failed_ = false;
+  Names names_;
+  std::map<std::string, Location> metric_places_;
+  std::map<std::string, Location> segment_places_;
+  std::map<std::string, Location> trigger_places_;
+  std::map<std::string, MetricDraft> metrics_;
+  std::vector<SegmentDraft> segments_;
+  std::vector<TriggerDraft> triggers_;
+};
+
+bool ReadWhole(const std::filesystem::path& path, std::string* text) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return false;
+  std::stringstream buffer;
+  buffer << in.rdbuf();
+  *text = buffer.str();
+  return in.good() || in.eof();
+}
+
+}  // namespace
+
+LoadedPlan LoadPlan(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::vector<std::string> paths;
+  if (fs::is_directory(path, error)) {
+    for (const auto& entry : fs::directory_iterator(path, error)) {
+      const auto extension = entry.path().extension();
+      if (extension == ".yaml" || extension == ".yml") paths.push_back(entry.path().string());
+    }
+    std::sort(paths.begin(), paths.end());
+    if (paths.empty()) return Loader().Unreadable(path, "the folder holds no *.yaml or *.yml file");
+  } else {
+    paths.push_back(path);
+  }
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& file : paths) {
+    std::string text;
+    if (!ReadWhole(file, &text)) return Loader().Unreadable(file, "cannot be read; expected a plan file or a folder of them");
+    files.emplace_back(file, std::move(text));
+  }
+  return Loader().Run(std::move(files));
+}
+
+LoadedPlan ParsePlan(std::string_view yaml, const std::string& file) {
+  std::vector<std::pair<std::string, std::string>> files;
+  files.emplace_back(file, std::string(yaml));
+  return Loader().Run(std::move(files));
+}
+
+ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
+  Names names;
+  names.plan = &plan;
+  for (const auto& [name, spec] : plan.events) names.events.push_back(name);
+  for (const Metric& metric : plan.metrics) names.metrics.push_back(metric.name);
+  for (const Segment& segment : plan.segments) names.segments.push_back(segment.name);
+  names.metric_type = [&plan](const std::string& name) -> std::optional<StaticType> {
+    const Metric* metric = plan.FindMetric(name);
+    if (!metric) return std::nullopt;
+    return StaticType{metric->value->type, metric->value->dynamic};
+  };
+  std::vector<Mistake> mistakes;
+  ParsedExpression parsed;
+  parsed.expression = Parse(text, names, *Zone::Find(plan.timezone), &mistakes);
+  for (const Mistake& mistake : mistakes) {
+    parsed.problems.push_back({"expression", 1, static_cast<int>(mistake.offset) + 1, mistake.message, mistake.warning});
+  }
+  return parsed;
+}
+
+}  // namespace attune

@@ -1,0 +1,35 @@
+// YAML with places: the plan's settings read by hand, each mistake named with file, line and column.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace attune {
+
+// One file of a plan.
+class PlanSource {
+ public:
+  PlanSource(std::string file, std::string text, int index) : file_(std::move(file)), text_(std::move(text)), index_(index) {}
+
+  const std::string& file() const { return file_; }
+  const std::string& text() const { return text_; }
+
+  // Where a node begins.
+  Location At(const YAML::Node& node) const;
+  // Where byte `offset` of a scalar's value stands in the file, whatever quoting or folding the scalar uses.
+  Location At(const YAML::Node& scalar, size_t offset) const;
+
+ private:
+  Location AtByte(size_t byte) const;
+
+  std::string file_;
+  std::string text_;
+  int index_;
+};
+
+}  // namespace attune
