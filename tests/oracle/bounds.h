@@ -1,0 +1,29 @@
+// What an expression can be worth over a stretch of time in which no record arrives: a bound that
+// may be wide but is never wrong. The timeline halves a stretch until each piece is decided, and so
+// finds every instant at which a membership changes by itself without asking at every millisecond.
+#pragma once
+
+#include "oracle/naive.h"
+
+namespace attune::oracle {
+
+struct Bounds {
+  enum class Kind {
+    kExact,     // `low` throughout (a list: some list, the same throughout)
+    kMoving,    // a time or duration that is low + slope * (t - from) throughout
+    kBetween,   // never null; of the type of `low`, and low <= value <= high throughout
+    kUnknown,
+  };
+  Kind kind = Kind::kUnknown;
+  Value low;
+  Value high;
+  int64_t slope = 0;
+
+  bool IsExact() const { return kind == Kind::kExact; }
+};
+
+// The bounds over every t in [from, to]. Requires that no record of the history is later than
+// `from`.
+Bounds BoundsOver(const Expression& expression, const History& history, Millis from, Millis to);
+
+}  // namespace attune::oracle

@@ -1,0 +1,33 @@
+// Calendar periods in a time zone, straight from the zone database.
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+
+namespace date {
+class time_zone;
+}
+
+namespace attune::oracle {
+
+class LocalTime {
+ public:
+  // `zone` is a name of the zone database; an unknown one ends the program.
+  explicit LocalTime(const std::string& zone);
+
+  // The latest instant <= t at which the local clock showed hh:00, or at which it was changed: the
+  // second 02:00 of a clock-change day begins an hour of its own.
+  Millis HourStart(Millis t) const;
+  // The first instant of the local date of t: midnight, or the change of the clock that skipped it.
+  Millis DayStart(Millis t) const;
+  Millis WeekStart(Millis t) const;   // of its Monday
+  Millis MonthStart(Millis t) const;  // of its first
+  int Hour(Millis t) const;           // 0 to 23
+  int Weekday(Millis t) const;        // 1 (Monday) to 7
+
+ private:
+  const date::time_zone* zone_;
+};
+
+}  // namespace attune::oracle

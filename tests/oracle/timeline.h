@@ -1,0 +1,79 @@
+// The naive run of a plan over a list of records in log order: the memberships that change, when,
+// and the values at chosen instants.
+//
+// For each user alone, one record after another. The user's clock is the latest instant at which
+// she was evaluated: that of a record (facts count) or of a timed change, that is an instant at
+// which some membership changed by itself. (What else an engine may look at in between is no
+// business of the language, so it moves no clock.)
+// - A record whose id was accepted before, for an event time less than `dedupe` away, is dropped
+//   and leaves no trace: the clock does not run up to it either.
+// - A record later than the clock first lets every timed change before it happen, each at its own
+//   instant. Then all is evaluated at the record's instant, the record included.
+// - A record at the clock's very instant is evaluated at it, and is not late.
+// - A late record is put in its place in the history; what differs then changes at the clock's
+//   instant and is marked as corrected.
+// - After the last record the clock runs to `until`, that instant included.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "oracle/naive.h"
+#include "oracle/record.h"
+
+namespace attune::oracle {
+
+struct Transition {
+  Millis at = 0;
+  std::string user;
+  std::string segment;
+  bool enter = false;
+  bool corrected = false;
+  bool operator==(const Transition&) const = default;
+};
+// The line of transitions.ndjson.
+std::string ToText(const Transition& transition);
+
+// Everything that is known of one user at one instant.
+struct UserValues {
+  Millis at = 0;
+  std::string user;
+  std::map<std::string, std::string> metrics;  // as JSON; those that are null left out
+  std::vector<std::string> segments;           // sorted
+  bool operator==(const UserValues&) const = default;
+};
+// The line of values.ndjson.
+std::string ToText(const UserValues& values);
+
+struct RunOptions {
+  std::optional<Millis> until;  // not given: the latest time of any record
+  // Instants to write everyone's values at: what was known when the user's clock passed it, so
+  // before the first of her accepted records with a later time. Users without a record until then
+  // have none.
+  std::vector<Millis> at;
+  // Evaluate at every millisecond. Otherwise only where BoundsOver cannot exclude a change.
+  bool every_millisecond = false;
+};
+
+struct RunResult {
+  std::vector<Transition> transitions;  // by (at, user, segment); those of one instant as they came
+  std::vector<UserValues> values;       // by (at, user)
+  // The search for timed changes was given up: an expression flickers over a long stretch. Such a
+  // run says nothing.
+  bool gave_up = false;
+};
+
+// Anything that runs a plan: this oracle, the engine, a binary.
+using RunFn =
+    std::function<RunResult(const Plan&, const std::vector<Record>&, const RunOptions&)>;
+
+RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
+                     const RunOptions& options);
+
+// Puts a result into the order that RunResult promises, for those who collect it otherwise.
+void Sort(RunResult* result);
+
+}  // namespace attune::oracle
