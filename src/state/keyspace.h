@@ -1,0 +1,50 @@
+// Every key of the store: the only place where one is made.
+//
+//   key                          value
+//   v                            format version of the store, decimal text; checked by Store::Open
+//   u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
+//   s/<shard, 1 byte>            the shard's own state: the log position that its users' states include, and the like
+//   k/<key id>                   API keys
+//   c/<name>                     configuration
+//   p/<name>                     plans: the active one and what came before it
+//   d/<name>                     dead letters
+//   o/<name>                     outbox: what is to be delivered
+//   m/<name>                     models
+//
+// A user id is any bytes and not ended by anything: it is the rest of the key. One column family holds everything: a batch
+// over several is no cheaper, and each costs write buffers of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace attune::keys {
+
+// Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
+inline constexpr uint32_t kStoreVersion = 1;
+inline constexpr std::string_view kVersion = "v";
+
+inline constexpr std::string_view kUsers = "u/";
+inline constexpr std::string_view kShards = "s/";
+inline constexpr std::string_view kApiKeys = "k/";
+inline constexpr std::string_view kConfig = "c/";
+inline constexpr std::string_view kPlans = "p/";
+inline constexpr std::string_view kDeadLetters = "d/";
+inline constexpr std::string_view kOutbox = "o/";
+inline constexpr std::string_view kModels = "m/";
+
+// What may be written by name through WriteBatch::Put; users and shards have methods of their own.
+inline constexpr std::string_view kNamed[] = {kApiKeys,     kConfig, kPlans,
+                                              kDeadLetters, kOutbox, kModels};
+
+inline std::string UsersOf(uint8_t shard) {
+  return std::string(kUsers) + static_cast<char>(shard);
+}
+inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }
+inline std::string Shard(uint8_t shard) { return std::string(kShards) + static_cast<char>(shard); }
+inline std::string Named(std::string_view prefix, std::string_view name) {
+  return std::string(prefix).append(name);
+}
+
+}  // namespace attune::keys

@@ -1,0 +1,265 @@
+#include "state/store.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <utility>
+
+#include "base/check.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+// Few files are kept open, each with its index in the cache: bounds memory however many users there are.
+constexpr int kOpenFiles = 256;
+constexpr size_t kReadaheadBytes = 2 << 20;
+// RocksDB's own log of batches is dropped with its write buffers; this bounds it should they fill unevenly.
+constexpr uint64_t kBatchLogBytes = 64 << 20;
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Error Convert(const rocksdb::Status& status, const std::string& dir) {
+  ErrorCode code = ErrorCode::kIo;
+  if (status.IsCorruption()) code = ErrorCode::kCorrupt;
+  if (status.IsNoSpace()) code = ErrorCode::kUnavailable;
+  if (status.IsNotSupported()) code = ErrorCode::kDenied;
+  const std::string text = status.ToString();
+  // There is no code for a lock that another holds, only "lock hold by current process … DIR/LOCK: …" and "While lock
+  // file: DIR/LOCK: …".
+  const bool locked = status.IsIOError() && text.find("lock ") != std::string::npos &&
+                      text.find("/LOCK: ") != std::string::npos;
+  if (locked) code = ErrorCode::kConflict;
+  return Error{code, fmt::format("{}: {}{}", dir, status.IsNoSpace() ? "storage full: " : "", text)};
+}
+
+Status ToStatus(const rocksdb::Status& status, const std::string& dir) {
+  return status.ok() ? Status() : Status(Convert(status, dir));
+}
+
+rocksdb::Options Tuned(const StoreOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, 2);
+  table.block_size = 16 << 10;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  // Inside the cache, so that its size bounds them too.
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+
+  rocksdb::Options tuned;
+  tuned.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  tuned.create_if_missing = true;
+  // Its default depends on how RocksDB was compiled.
+  tuned.fail_if_options_file_error = true;
+  tuned.compression = rocksdb::kLZ4Compression;
+  tuned.write_buffer_size = options.write_buffer_bytes / 4;
+  tuned.max_write_buffer_number = 4;
+  tuned.write_buffer_manager =
+      std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes, nullptr, true);
+  tuned.max_total_wal_size = kBatchLogBytes;
+  tuned.target_file_size_base = 32 << 20;
+  tuned.max_bytes_for_level_base = 128 << 20;
+  tuned.max_open_files = kOpenFiles;
+  tuned.max_background_jobs = 2;
+  tuned.compaction_readahead_size = kReadaheadBytes;
+  tuned.bytes_per_sync = 1 << 20;
+  tuned.keep_log_file_num = 2;
+  tuned.max_log_file_size = 1 << 20;
+  tuned.stats_dump_period_sec = 0;
+  // Batches are made whole or not at all, and after a power cut what is before the first bad one counts.
+  tuned.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  return tuned;
+}
+
+void CheckNamed(std::string_view prefix) {
+  const bool known = std::find(std::begin(keys::kNamed), std::end(keys::kNamed), prefix) !=
+                     std::end(keys::kNamed);
+  ATTUNE_CHECK(known, "named blobs live under the prefixes of keyspace.h");
+}
+
+}  // namespace
+
+struct WriteBatch::Rep {
+  rocksdb::WriteBatch batch;
+};
+
+WriteBatch::WriteBatch() : rep_(std::make_unique<Rep>()) {}
+WriteBatch::~WriteBatch() = default;
+WriteBatch::WriteBatch(WriteBatch&&) noexcept = default;
+WriteBatch& WriteBatch::operator=(WriteBatch&&) noexcept = default;
+
+void WriteBatch::PutUser(uint8_t shard, std::string_view id, std::string_view blob) {
+  rep_->batch.Put(keys::User(shard, id), ToSlice(blob));
+}
+void WriteBatch::DeleteUser(uint8_t shard, std::string_view id) {
+  rep_->batch.Delete(keys::User(shard, id));
+}
+void WriteBatch::PutShard(uint8_t shard, std::string_view blob) {
+  rep_->batch.Put(keys::Shard(shard), ToSlice(blob));
+}
+void WriteBatch::Put(std::string_view prefix, std::string_view name, std::string_view blob) {
+  CheckNamed(prefix);
+  rep_->batch.Put(keys::Named(prefix, name), ToSlice(blob));
+}
+void WriteBatch::Delete(std::string_view prefix, std::string_view name) {
+  CheckNamed(prefix);
+  rep_->batch.Delete(keys::Named(prefix, name));
+}
+void WriteBatch::Clear() { rep_->batch.Clear(); }
+bool WriteBatch::empty() const { return rep_->batch.Count() == 0; }
+size_t WriteBatch::bytes() const { return rep_->batch.GetDataSize(); }
+
+struct Store::Rep {
+  std::string dir;
+  bool read_only = false;
+  std::unique_ptr<rocksdb::DB> db;
+
+  Result<std::optional<std::string>> Get(const std::string& key) const;
+  Status Visit(const std::string& prefix, std::string_view from, bool whole,
+               const Store::Visit& visit) const;
+  Status CheckVersion();
+};
+
+Result<std::optional<std::string>> Store::Rep::Get(const std::string& key) const {
+  std::string value;
+  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), key, &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return Convert(status, dir);
+  return std::optional<std::string>(std::move(value));
+}
+
+Status Store::Rep::Visit(const std::string& prefix, std::string_view from, bool whole,
+                         const Store::Visit& visit) const {
+  // No prefix is all 0xff, so the next one is never shorter than one byte.
+  std::string end = prefix;
+  while (static_cast<uint8_t>(end.back()) == 0xff) end.pop_back();
+  end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
+  const rocksdb::Slice upper_bound(end);
+  rocksdb::ReadOptions read;
+  read.iterate_upper_bound = &upper_bound;
+  if (whole) {
+    read.readahead_size = kReadaheadBytes;
+    read.fill_cache = false;
+  }
+  const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(read));
+  for (it->Seek(prefix + std::string(from)); it->Valid(); it->Next()) {
+    if (!visit(ToView(it->key()).substr(prefix.size()), ToView(it->value()))) return {};
+  }
+  return ToStatus(it->status(), dir);
+}
+
+Status Store::Rep::CheckVersion() {
+  auto stored = Get(std::string(keys::kVersion));
+  if (!stored.ok()) return stored.error();
+  if (!*stored) {
+    if (read_only) return {};
+    rocksdb::WriteOptions write;
+    write.sync = true;
+    return ToStatus(db->Put(write, ToSlice(keys::kVersion), std::to_string(keys::kStoreVersion)),
+                    dir);
+  }
+  const std::string& text = **stored;
+  uint32_t version = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: the format version is unreadable", dir)};
+  }
+  if (version > keys::kStoreVersion) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("{}: format version {} is newer than this program reads ({}): use the "
+                             "newer program that wrote it",
+                             dir, version, keys::kStoreVersion)};
+  }
+  return {};
+}
+
+Store::Store(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOptions& options) {
+  auto rep = std::make_unique<Rep>();
+  rep->dir = dir;
+  rep->read_only = options.read_only;
+  const rocksdb::Options tuned = Tuned(options);
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status status;
+  if (options.read_only) {
+    status = rocksdb::DB::OpenForReadOnly(tuned, dir, &db);
+  } else {
+    std::error_code error;
+    std::filesystem::create_directories(dir, error);
+    if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", dir, error.message())};
+    status = rocksdb::DB::Open(tuned, dir, &db);
+  }
+  if (!status.ok()) return Convert(status, dir);
+  rep->db.reset(db);
+  if (Status checked = rep->CheckVersion(); !checked.ok()) return checked.error();
+  return std::unique_ptr<Store>(new Store(std::move(rep)));
+}
+
+Status Store::Write(const WriteBatch& batch, bool sync) {
+  rocksdb::WriteOptions write;
+  write.sync = sync;
+  // RocksDB notes its sequence in the batch while it writes, and leaves the entries alone.
+  return ToStatus(rep_->db->Write(write, &batch.rep_->batch), rep_->dir);
+}
+
+Status Store::Sync() { return ToStatus(rep_->db->SyncWAL(), rep_->dir); }
+
+Result<std::optional<std::string>> Store::GetUser(uint8_t shard, std::string_view id) const {
+  return rep_->Get(keys::User(shard, id));
+}
+Result<std::optional<std::string>> Store::GetShard(uint8_t shard) const {
+  return rep_->Get(keys::Shard(shard));
+}
+Result<std::optional<std::string>> Store::Get(std::string_view prefix,
+                                              std::string_view name) const {
+  CheckNamed(prefix);
+  return rep_->Get(keys::Named(prefix, name));
+}
+
+Status Store::ForEachUser(uint8_t shard, const Visit& visit) const {
+  return rep_->Visit(keys::UsersOf(shard), {}, true, visit);
+}
+Status Store::ForEach(std::string_view prefix, const Visit& visit, std::string_view from) const {
+  CheckNamed(prefix);
+  return rep_->Visit(std::string(prefix), from, false, visit);
+}
+
+Status Store::Verify() const {
+  return ToStatus(rep_->db->VerifyChecksum(), rep_->dir);
+}
+
+Status Store::Checkpoint(const std::string& dir) const {
+  rocksdb::Checkpoint* made = nullptr;
+  if (const auto status = rocksdb::Checkpoint::Create(rep_->db.get(), &made); !status.ok()) {
+    return Convert(status, rep_->dir);
+  }
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  return ToStatus(checkpoint->CreateCheckpoint(dir), dir);
+}
+
+size_t Store::MemoryBytes() const {
+  size_t sum = 0;
+  for (const std::string& name :
+       {rocksdb::DB::Properties::kCurSizeAllMemTables, rocksdb::DB::Properties::kBlockCacheUsage,
+        rocksdb::DB::Properties::kEstimateTableReadersMem}) {
+    uint64_t bytes = 0;
+    if (rep_->db->GetIntProperty(name, &bytes)) sum += bytes;
+  }
+  return sum;
+}
+
+}  // namespace attune
