@@ -6,7 +6,7 @@
 
 namespace attune {
 
-struct Limits {
+struct HttpLimits {
   // Size. The server answers by itself, names the limit in the answer, and closes the connection.
   size_t head_bytes = 16 * 1024;           // request line and fields: 431
   size_t head_fields = 100;                // number of fields, trailers included: 431

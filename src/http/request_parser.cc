@@ -53,7 +53,7 @@ using Progress = RequestParser::Progress;
 // One message. Beast's parser cannot be reset, so the owner makes a new one for each.
 class Message final : public beast_http::basic_parser<true> {
  public:
-  explicit Message(const Limits& limits) : limits_(limits) {
+  explicit Message(const HttpLimits& limits) : limits_(limits) {
     eager(false);
     body_limit(limits.body_bytes);
     // Beast applies its limit to what is buffered, not to the whole head: we count, it must not.
@@ -259,7 +259,7 @@ class Message final : public beast_http::basic_parser<true> {
   void on_finish_impl(error_code&) override {}
   void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
 
-  const Limits& limits_;
+  const HttpLimits& limits_;
   Request request_;
   std::optional<Response> failure_;
   std::optional<std::string> authority_;
@@ -280,14 +280,14 @@ class Message final : public beast_http::basic_parser<true> {
 
 // Keeps the place of the present message, so that a new one needs no allocation.
 struct RequestParser::Impl {
-  explicit Impl(const Limits& l) : limits(l) { message.emplace(limits); }
-  const Limits& limits;
+  explicit Impl(const HttpLimits& l) : limits(l) { message.emplace(limits); }
+  const HttpLimits& limits;
   std::optional<Message> message;
   bool keep_alive = false;
   bool http11 = true;
 };
 
-RequestParser::RequestParser(const Limits& limits) : impl_(std::make_unique<Impl>(limits)) {}
+RequestParser::RequestParser(const HttpLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
 RequestParser::~RequestParser() = default;
 
 RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* used) {

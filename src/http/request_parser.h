@@ -22,7 +22,7 @@ class RequestParser {
   };
 
   // `limits` must outlive the parser.
-  explicit RequestParser(const Limits& limits);
+  explicit RequestParser(const HttpLimits& limits);
   ~RequestParser();
 
   // Reads a piece of the connection's bytes and sets *used to how many it has consumed: those are

@@ -11,7 +11,7 @@ namespace {
 using Progress = RequestParser::Progress;
 
 // Status of the refusal, 200 for a complete request, 0 while more is needed.
-int Verdict(std::string_view bytes, size_t piece, Limits limits = {}) {
+int Verdict(std::string_view bytes, size_t piece, HttpLimits limits = {}) {
   RequestParser parser(limits);
   std::string pending;
   for (size_t at = 0; at < bytes.size(); at += piece) {
@@ -151,7 +151,7 @@ TEST(RequestParser, TheVerdictDoesNotDependOnThePieces) {
 }
 
 TEST(RequestParser, HandsOutWhatWasSent) {
-  Limits limits;
+  HttpLimits limits;
   RequestParser parser(limits);
   const std::string bytes =
       "POST /v1/users/a%2Fb/x?q=1+2&r=%C3%A4 HTTP/1.1\r\nHost: a\r\nX-Thing:  one \r\n"
@@ -172,7 +172,7 @@ TEST(RequestParser, HandsOutWhatWasSent) {
 }
 
 TEST(RequestParser, ClearsItsStateBetweenRequests) {
-  Limits limits;
+  HttpLimits limits;
   RequestParser parser(limits);
   for (int i = 0; i < 3; ++i) {
     const std::string bytes = Post("Content-Length: 1\r\n", std::to_string(i));
@@ -194,7 +194,7 @@ TEST(RequestParser, KeepAliveFollowsTheVersion) {
       {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
   };
   for (const auto& c : cases) {
-    Limits limits;
+    HttpLimits limits;
     RequestParser parser(limits);
     size_t used = 0;
     ASSERT_EQ(parser.Feed(c.bytes, &used), Progress::kDone) << c.bytes;
@@ -204,7 +204,7 @@ TEST(RequestParser, KeepAliveFollowsTheVersion) {
 }
 
 TEST(RequestParser, LimitsHoldExactly) {
-  Limits limits;
+  HttpLimits limits;
   limits.head_bytes = 1000;
   limits.head_fields = 10;
   limits.target_bytes = 100;
@@ -247,7 +247,7 @@ TEST(RequestParser, LimitsHoldExactly) {
 }
 
 TEST(RequestParser, WhatNeverEndsIsCutOff) {
-  Limits limits;
+  HttpLimits limits;
   limits.head_bytes = 1000;
   EXPECT_EQ(Verdict("GET /" + std::string(5000, 'x'), 64, limits), 414);
   EXPECT_EQ(Verdict("GET / HTTP/1.1\r\nX: " + std::string(5000, 'x'), 64, limits), 431);
@@ -256,7 +256,7 @@ TEST(RequestParser, WhatNeverEndsIsCutOff) {
 }
 
 TEST(RequestParser, AnExpectationIsToldOnce) {
-  Limits limits;
+  HttpLimits limits;
   RequestParser parser(limits);
   const std::string head = Post("Expect: 100-continue\r\nContent-Length: 3\r\n", "");
   size_t used = 0;

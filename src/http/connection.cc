@@ -1,0 +1,404 @@
+#include "http/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <cstring>
+#include <utility>
+
+#include "http/loop.h"
+#include "http/problem.h"
+#include "http/response_head.h"
+
+namespace attune::http {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// What an idle connection costs; 10,000 of them keep 40 MB. Most requests fit.
+constexpr size_t kSmallBuffer = 4 * 1024;
+// While a body comes in: fewer calls into the kernel.
+constexpr size_t kBodyBuffer = 32 * 1024;
+// A connection gives back what a big answer has taken.
+constexpr size_t kKeptOutput = 4 * 1024;
+constexpr size_t kCompactAbove = 64 * 1024;
+
+std::string PeerAddress(const Socket& socket) {
+  error_code ec;
+  const auto endpoint = socket.remote_endpoint(ec);
+  if (ec) return "";
+  const auto address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+  }
+  return address.to_string();
+}
+
+}  // namespace
+
+Connection::Connection(Loop& loop, uint64_t id, Socket socket)
+    : loop_(loop),
+      limits_(loop.limits()),
+      id_(id),
+      socket_(std::move(socket)),
+      peer_(PeerAddress(socket_)),
+      parser_(limits_),
+      since_ms_(loop.NowMs()) {}
+
+Connection::~Connection() {
+  if (stream_) stream_->gone = true;
+}
+
+void Connection::Start() {
+  error_code ec;
+  socket_.non_blocking(true, ec);
+  if (!ec) socket_.set_option(asio::ip::tcp::no_delay(true), ec);
+  if (ec) return Close();
+  if (loop_.draining() && !HasUnreadBytes()) return Close();
+  Run();
+}
+
+// Goes on until something must be waited for: more bytes, the handler, or room to write.
+void Connection::Run() {
+  while (state_ == State::kReceiving) {
+    auto progress = RequestParser::Progress::kNeedMore;
+    if (begin_ < end_) {
+      size_t used = 0;
+      progress = parser_.Feed({buffer_.get() + begin_, end_ - begin_}, &used);
+      begin_ += used;
+    }
+    switch (progress) {
+      case RequestParser::Progress::kDone:
+        Dispatch();
+        break;
+      case RequestParser::Progress::kFailed:
+        Refuse(parser_.failure());
+        break;
+      case RequestParser::Progress::kNeedMore:
+        NotePhase();
+        if (parser_.TakeExpectation() && parser_.body_bytes_received() == 0) SendContinue();
+        return Read();
+    }
+  }
+}
+
+void Connection::NotePhase() {
+  const Phase phase = parser_.in_body()   ? Phase::kBody
+                      : parser_.started() ? Phase::kHead
+                                          : Phase::kIdle;
+  if (phase == phase_) return;
+  phase_ = phase;
+  since_ms_ = loop_.NowMs();
+}
+
+void Connection::Dispatch() {
+  Request request = parser_.TakeRequest();
+  request.set_peer(peer_);
+  keep_alive_ = parser_.keep_alive();
+  http11_ = parser_.http11();
+  head_only_ = request.is_head();
+  state_ = State::kHandling;
+  if (auto delivery = loop_.CallHandler(id_, std::move(request), http11_)) {
+    Deliver(std::move(*delivery));
+  }
+}
+
+void Connection::Receive(Delivery delivery) {
+  Deliver(std::move(delivery));
+  Run();
+}
+
+void Connection::Deliver(Delivery delivery) {
+  const bool mine = delivery.stream && delivery.stream == stream_;
+  switch (delivery.kind) {
+    case Delivery::Kind::kAnswer:
+      if (state_ == State::kHandling) Answer(std::move(delivery.response));
+      break;
+    case Delivery::Kind::kStreamHead:
+      if (state_ == State::kHandling) {
+        BeginStream(std::move(delivery));
+      } else {
+        delivery.stream->gone = true;
+      }
+      break;
+    case Delivery::Kind::kStreamBytes:
+      if (mine) AppendToStream(delivery);
+      break;
+    case Delivery::Kind::kStreamEnd:
+      if (mine) EndStream();
+      break;
+    case Delivery::Kind::kStreamCut:
+      if (!mine) break;
+      ++loop_.counters().streams_cut;
+      Close();
+      break;
+  }
+}
+
+void Connection::Answer(Response response) {
+  if (loop_.draining()) keep_alive_ = false;
+  AppendResponseHead(response,
+                     {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()}, &out_);
+  if (!head_only_ && StatusAllowsBody(response.status)) body_ = std::move(response.body);
+  state_ = State::kWriting;
+  since_ms_ = loop_.NowMs();
+  Flush();
+}
+
+// The framing is lost or the client too slow: this answer is the last.
+void Connection::Refuse(Response problem) {
+  ++loop_.counters().refused;
+  keep_alive_ = false;
+  http11_ = true;
+  head_only_ = false;
+  Answer(std::move(problem));
+}
+
+void Connection::SendContinue() {
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  error_code ec;
+  // Nothing is in flight to the client, so it fits; if not, there is something wrong with it.
+  const size_t n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
+  if (ec || n != kContinue.size()) Close();
+}
+
+void Connection::BeginStream(Delivery delivery) {
+  if (!http11_ || loop_.draining()) keep_alive_ = false;
+  AppendResponseHead(delivery.response,
+                     {.keep_alive = keep_alive_,
+                      .http11 = http11_,
+                      .streamed = true,
+                      .date = loop_.Date()},
+                     &out_);
+  since_ms_ = loop_.NowMs();
+  if (head_only_ || !StatusAllowsBody(delivery.response.status)) {
+    delivery.stream->gone = true;
+    state_ = State::kWriting;
+    return Flush();
+  }
+  stream_ = std::move(delivery.stream);
+  stream_->waiting_bytes += out_.size();
+  state_ = State::kStreaming;
+  if (loop_.draining()) return EndStream();
+  Flush();
+  if (state_ == State::kStreaming) Read();  // the way to learn that the client has gone
+}
+
+void Connection::AppendToStream(const Delivery& delivery) {
+  if (stream_ended_) return;
+  if (sent_ > kCompactAbove && sent_ > out_.size() / 2) {
+    out_.erase(0, sent_);
+    sent_ = 0;
+  }
+  if (sent_ == out_.size()) since_ms_ = loop_.NowMs();
+  out_.append(delivery.bytes);
+  Flush();
+}
+
+void Connection::EndStream() {
+  if (stream_ended_) return;
+  constexpr std::string_view kLastChunk = "0\r\n\r\n";
+  stream_ended_ = true;
+  stream_->gone = true;
+  if (http11_) {
+    out_.append(kLastChunk);
+    stream_->waiting_bytes += kLastChunk.size();
+  }
+  Flush();
+}
+
+void Connection::Read() {
+  if (reading_ || state_ == State::kClosed) return;
+  if (peer_ended_) return Close();
+  if (!MakeRoom()) return;
+  reading_ = true;
+  ++operations_;
+  socket_.async_read_some(asio::buffer(buffer_.get() + end_, capacity_ - end_),
+                          [this](const error_code& ec, size_t n) { OnRead(ec, n); });
+}
+
+// False: the buffer is as large as it may get, with bytes of which nobody has made use.
+bool Connection::MakeRoom() {
+  const size_t wanted = parser_.in_body() ? kBodyBuffer : kSmallBuffer;
+  const size_t kept = end_ - begin_;
+  size_t capacity = kept == 0 ? wanted : std::max(wanted, capacity_);
+  if (kept == capacity) {
+    if (state_ != State::kReceiving) return false;
+    capacity *= 2;  // the parser refuses what has no end, so this has one
+  }
+  if (capacity != capacity_) {
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    if (kept != 0) std::memcpy(larger.get(), buffer_.get() + begin_, kept);
+    buffer_ = std::move(larger);
+    capacity_ = capacity;
+  } else if (kept != 0) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, kept);
+  }
+  begin_ = 0;
+  end_ = kept;
+  return true;
+}
+
+void Connection::OnRead(const error_code& error, size_t size) {
+  reading_ = false;
+  if (!OperationEnded()) return;
+  if (error) {
+    const bool answering = state_ == State::kHandling || state_ == State::kWriting;
+    if (!answering) return Close();
+    peer_ended_ = true;  // it may still read: a half-closed connection gets its answer
+    return;
+  }
+  end_ += size;
+  if (state_ == State::kReceiving) return Run();
+  if (state_ == State::kLingering) return OnLingerBytes();
+  if (state_ == State::kStreaming) return Read();
+}
+
+void Connection::OnLingerBytes() {
+  lingered_bytes_ += end_ - begin_;
+  begin_ = end_ = 0;
+  if (lingered_bytes_ > limits_.linger_bytes) return Close();
+  Read();
+}
+
+// Tries at once: nearly always the kernel has room, and no turn of the loop is needed.
+void Connection::Flush() {
+  if (waiting_writable_) return;
+  while (sent_ < out_.size() + body_.size()) {
+    error_code ec;
+    const size_t n = WriteSome(&ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) return WaitWritable();
+    if (ec) return Close();
+    sent_ += n;
+    since_ms_ = loop_.NowMs();
+    if (stream_) stream_->waiting_bytes -= n;
+  }
+  OnFlushed();
+}
+
+size_t Connection::WriteSome(error_code* error) {
+  const size_t from_out = std::min(sent_, out_.size());
+  const size_t from_body = sent_ - from_out;
+  const std::array<asio::const_buffer, 2> pieces = {
+      asio::const_buffer(out_.data() + from_out, out_.size() - from_out),
+      asio::const_buffer(body_.data() + from_body, body_.size() - from_body)};
+  return body_.empty() ? socket_.write_some(asio::const_buffer(pieces[0]), *error)
+                       : socket_.write_some(pieces, *error);
+}
+
+void Connection::WaitWritable() {
+  waiting_writable_ = true;
+  ++operations_;
+  socket_.async_wait(Socket::wait_write, [this](const error_code&) {
+    waiting_writable_ = false;
+    if (!OperationEnded()) return;
+    Flush();
+    Run();
+  });
+}
+
+void Connection::OnFlushed() {
+  if (state_ == State::kStreaming && !stream_ended_) {
+    out_.clear();
+    sent_ = 0;
+    return;
+  }
+  FinishAnswer();
+}
+
+void Connection::FinishAnswer() {
+  stream_.reset();
+  stream_ended_ = false;
+  sent_ = 0;
+  out_.clear();
+  if (out_.capacity() > kKeptOutput) out_.shrink_to_fit();
+  body_ = std::string();
+  const bool drained = loop_.draining() && begin_ == end_ && !HasUnreadBytes();
+  if (!keep_alive_ || drained) return BeginLinger();
+  state_ = State::kReceiving;
+  phase_ = Phase::kIdle;
+  since_ms_ = loop_.NowMs();
+}
+
+void Connection::Sweep(int64_t now_ms) {
+  if (!TooSlow(now_ms)) return;
+  const bool can_be_told = state_ == State::kReceiving && phase_ != Phase::kIdle;
+  if (state_ != State::kLingering) ++loop_.counters().timed_out;
+  if (!can_be_told) return Close();
+  Refuse(Problem(408, "request_timeout", "The request did not arrive in time", ""));
+}
+
+bool Connection::TooSlow(int64_t now_ms) const {
+  const int64_t elapsed_ms = now_ms - since_ms_;
+  switch (state_) {
+    case State::kReceiving:
+      if (phase_ == Phase::kIdle) return elapsed_ms > limits_.idle_ms;
+      if (phase_ == Phase::kHead) return elapsed_ms > limits_.head_deadline_ms;
+      return BodyTooSlow(elapsed_ms);
+    case State::kWriting:
+    case State::kStreaming:
+      return waiting_writable_ && elapsed_ms > limits_.write_stall_ms;
+    case State::kLingering:
+      return elapsed_ms > limits_.linger_ms;
+    case State::kHandling:
+    case State::kClosed:
+      return false;
+  }
+  return false;
+}
+
+bool Connection::BodyTooSlow(int64_t elapsed_ms) const {
+  const int64_t counted_ms = elapsed_ms - limits_.body_grace_ms;
+  if (counted_ms <= 0) return false;
+  const auto received = static_cast<double>(parser_.body_bytes_received());
+  return received * 1000 < static_cast<double>(limits_.body_bytes_per_second) *
+                               static_cast<double>(counted_ms);
+}
+
+void Connection::BeginDrain() {
+  if (state_ == State::kStreaming) {
+    keep_alive_ = false;
+    EndStream();
+  } else if (state_ == State::kReceiving && phase_ == Phase::kIdle && begin_ == end_ &&
+             !HasUnreadBytes()) {
+    Close();
+  }
+}
+
+bool Connection::HasUnreadBytes() {
+  error_code ec;
+  return socket_.available(ec) > 0 && !ec;
+}
+
+// Closing at once while bytes of the client's are still unread or on their way would send a reset,
+// and that can destroy the answer before the client has read it.
+void Connection::BeginLinger() {
+  error_code ec;
+  socket_.shutdown(Socket::shutdown_send, ec);
+  if (ec || peer_ended_) return Close();
+  state_ = State::kLingering;
+  since_ms_ = loop_.NowMs();
+  lingered_bytes_ = end_ - begin_;
+  if (!reading_) begin_ = end_ = 0;
+  Read();
+}
+
+void Connection::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  if (stream_) stream_->gone = true;
+  stream_.reset();
+  error_code ignored;
+  socket_.close(ignored);
+  if (operations_ == 0) loop_.Retire(id_);
+}
+
+bool Connection::OperationEnded() {
+  --operations_;
+  if (state_ != State::kClosed) return true;
+  if (operations_ == 0) loop_.Retire(id_);
+  return false;
+}
+
+}  // namespace attune::http

@@ -1,0 +1,88 @@
+// One event loop with its thread and its connections. Internal to this module.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "http/connection.h"
+#include "http/mailbox.h"
+#include "http/server.h"
+
+namespace attune::http {
+
+// Written by one loop, read by anybody.
+struct Counters {
+  std::atomic<uint64_t> requests = 0;
+  std::atomic<uint64_t> refused = 0;
+  std::atomic<uint64_t> timed_out = 0;
+  std::atomic<uint64_t> streams_cut = 0;
+  std::atomic<uint64_t> handler_failures = 0;
+};
+
+using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                boost::asio::io_context::executor_type>;
+
+class Loop {
+ public:
+  // `limits` and `handler` must outlive the loop. `on_closed` is called on the loop's thread for
+  // every adopted connection when it is gone.
+  Loop(const HttpLimits& limits, const Handler& handler, std::function<void()> on_closed);
+  // Stops the thread if it runs and closes what is left.
+  ~Loop();
+
+  void Start();
+  // Closes nothing politely. Afterwards no code of this loop runs.
+  void Stop();
+
+  // Any thread.
+  boost::asio::io_context& context() { return context_; }
+  const Counters& counters() const { return counters_; }
+  void Adopt(Socket socket);
+  void BeginDrain();
+
+  // The loop's thread, for its connections.
+  Counters& counters() { return counters_; }
+  const HttpLimits& limits() const { return limits_; }
+  bool draining() const { return draining_; }
+  int64_t NowMs() const;
+  const std::string& Date();
+  // Returns the answer if the handler gave it before it returned.
+  std::optional<Delivery> CallHandler(uint64_t connection, Request request, bool chunked);
+  // Destroys the connection at the next turn of the loop.
+  void Retire(uint64_t connection);
+
+ private:
+  void Sweep();
+  void DeliverAll();
+
+  const HttpLimits& limits_;
+  const Handler& handler_;
+  const std::function<void()> on_closed_;
+  Counters counters_;
+
+  // A hint of one thread: posting from others is still allowed.
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Timer sweep_timer_;
+  std::shared_ptr<Mailbox> mailbox_;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  uint64_t last_connection_ = 0;
+  bool draining_ = false;
+  std::time_t date_second_ = 0;
+  std::string date_;
+  std::thread thread_;
+};
+
+}  // namespace attune::http
