@@ -1,8 +1,10 @@
 // An event: what a user did, or a fact about her, as every stage after ingest sees it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +27,7 @@ struct EventHead {
   EventKind kind = EventKind::kTrack;
   std::string_view id;            // messageId
   std::string_view user;          // userId, else anonymousId
-  std::string_view anonymous_id;  // as sent; may be empty
+  std::string_view anonymous_id;  // as sent; may be empty. Of an alias: previousId, else anonymousId
   std::string_view name;          // normalised; empty unless kind is kTrack
   Millis time = 0;                // event time, corrected for the client's clock
   Millis received = 0;
@@ -43,7 +45,32 @@ struct EncodedEvent {
 // kCorrupt when the bytes are not what EncodeEvent writes.
 Result<EncodedEvent> DecodeEvent(std::string_view bytes);
 
+// An event's JSON may nest so deep, the event itself being the first level.
+inline constexpr size_t kMaxEventDepth = 32;
+
+enum class JsonKind : uint8_t { kMissing, kNull, kBool, kNumber, kString, kArray, kObject };
+
+// "missing", "null", "boolean", "number", "string", "array", "object".
+std::string_view JsonKindName(JsonKind kind);
+
+struct JsonNode {
+  JsonKind kind = JsonKind::kMissing;
+  Value value;  // null unless a scalar or an array; an array keeps its scalar items
+};
+
+// The members of an event that the Segment spec names.
+enum class Member : uint8_t {
+  kType, kEvent, kName, kUserId, kAnonymousId, kPreviousId, kGroupId, kMessageId,
+  kTimestamp, kOriginalTimestamp, kSentAt, kReceivedAt, kWriteKey, kProperties, kTraits, kContext,
+};
+inline constexpr size_t kMembers = static_cast<size_t>(Member::kContext) + 1;
+std::string_view MemberName(Member member);
+
 // The JSON of one event, opened for reading. Holds its own buffers and may be used again for the next event.
+//
+// Of members that an object has twice the last counts, at every depth. The `name` of a page or screen event (one
+// without `event`) reads as the property `name`, unless its properties have one. An empty array where an object is
+// meant (as PHP writes an empty map) counts as an empty object.
 class EventReader {
  public:
   EventReader();
@@ -51,15 +78,26 @@ class EventReader {
   EventReader(EventReader&&) noexcept;
   EventReader& operator=(EventReader&&) noexcept;
 
-  // Opens an event's JSON object. kInvalid with the byte offset when it is not one.
+  // Opens an event's JSON object. kInvalid with the byte offset when it is not one, or nests deeper than
+  // kMaxEventDepth. After a failure every member is missing.
   Status Open(std::string_view json);
+
+  JsonNode Get(Member member) const;
+  // A string as it is; a number as its shortest decimal, integers with all their digits; else empty. Lives until the
+  // next Open.
+  std::string_view Text(Member member);
 
   // The value at keys below `root` ("properties", "context", "traits"); null when missing, JSON null or an object.
   // A list keeps its scalar items. The value lives until the next Open.
   Value Find(std::string_view root, const std::vector<std::string>& keys);
 
+  // As Find, and says what stands there.
+  JsonNode Look(std::string_view root, const std::vector<std::string>& keys);
+  // The JSON at keys below `root`, written anew (without blanks; numbers in their shortest form); empty when missing.
+  std::string JsonOf(std::string_view root, const std::vector<std::string>& keys);
+
   // Calls fn(dotted name, value, raw json) for every leaf below `root`, in the order sent; objects are walked into,
-  // lists are leaves.
+  // lists and null are leaves.
   void ForEachLeaf(std::string_view root,
                    const std::function<void(std::string_view name, const Value& value, std::string_view json)>& fn);
 
@@ -67,5 +105,10 @@ class EventReader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// A time as clients write it: RFC 3339 text, or a number (also as text) since the epoch in the unit that its size tells:
+// below 10^11 seconds, below 10^14 milliseconds, below 10^17 microseconds. Milliseconds before 1973 and seconds after
+// 5138 cannot be written as numbers. nullopt: no time, or not within the years 0001 to 9999.
+std::optional<Millis> ReadTimestamp(const Value& value);
 
 }  // namespace attune
