@@ -285,6 +285,7 @@ class Compiler {
     std::set<uint32_t> selectors;
     std::set<uint32_t> segments;
     bool sessions = false;
+    bool every_event = false;
     bool traits = false;
   };
 
@@ -296,6 +297,7 @@ class Compiler {
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
     uses->sessions |= UsesSessions(a);
+    uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
     if (a.anchor != kNone) Collect(a.anchor, uses);
@@ -345,7 +347,7 @@ class Compiler {
     const ConditionSet none(p.conditions.size());
     p.listeners_of_selector.assign(p.selectors.size(), none);
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.session_listeners = p.trait_listeners = none;
+    p.session_listeners = p.event_listeners = p.trait_listeners = none;
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
       Uses uses;
@@ -353,6 +355,7 @@ class Compiler {
       for (const uint32_t selector : uses.selectors) p.listeners_of_selector[selector].Add(c);
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
+      if (uses.every_event) p.event_listeners.Add(c);
       if (uses.traits) p.trait_listeners.Add(c);
     }
   }

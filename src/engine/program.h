@@ -147,7 +147,8 @@ struct Program {
 
   std::vector<ConditionSet> listeners_of_selector;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
-  ConditionSet session_listeners;
+  ConditionSet session_listeners;   // of where sessions begin
+  ConditionSet event_listeners;     // of every event: how long a session lasts
   ConditionSet trait_listeners;
 
   std::vector<std::unique_ptr<std::string>> texts;        // literals

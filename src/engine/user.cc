@@ -83,7 +83,7 @@ void UserState::SetDue(ConditionId c, Millis at) {
 
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + (id.capacity() > 15 ? id.capacity() + 1 : 0) + series.MemoryBytes() + totals.MemoryBytes() +
-                 sessions.MemoryBytes() + seen.MemoryBytes() + members.capacity() * sizeof(Member) +
+                 sessions.MemoryBytes() + seen.MemoryBytes() + members.capacity() * sizeof(Membership) +
                  dues.capacity() * sizeof(Due) + firings.capacity() * sizeof(Firing);
   series.ForEach([&](uint32_t, const Series& s) { bytes += s.MemoryBytes(); });
   if (traits) {
@@ -96,6 +96,7 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
   out->U8(kUserVersion);
   out->I64(user.first_seen);
   out->I64(user.now);
+  out->I64(user.looked);
   out->Varint(user.series.size());
   user.series.ForEach([&](uint32_t index, const Series& series) {
     out->Varint(index);
@@ -121,7 +122,7 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
       out->I64(instant(item));
     }
   };
-  pairs(user.members, [](const Member& m) { return m.since; });
+  pairs(user.members, [](const Membership& m) { return m.since; });
   pairs(user.dues, [](const Due& d) { return d.at; });
   pairs(user.firings, [](const Firing& f) { return f.at; });
   out->Varint(user.traits ? user.traits->size() : 0);
@@ -137,6 +138,7 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
   if (in->U8() != kUserVersion) return false;
   user->first_seen = in->I64();
   user->now = in->I64();
+  user->looked = in->I64();
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t index = in->Varint();
     if (index >= program.series.size()) return false;
@@ -158,13 +160,16 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
   const auto pairs = [&](auto add) {
     for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
       const uint64_t condition = in->Varint();
-      if (condition >= program.conditions.size()) return in->Fail();
+      if (condition >= program.conditions.size()) return false;
       add(static_cast<ConditionId>(condition), in->I64());
     }
+    return in->ok();
   };
-  pairs([&](ConditionId c, Millis at) { user->members.push_back({c, at}); });
-  pairs([&](ConditionId c, Millis at) { user->dues.push_back({c, at}); });
-  pairs([&](ConditionId c, Millis at) { user->firings.push_back({c, at}); });
+  if (!pairs([&](ConditionId c, Millis at) { user->members.push_back({c, at}); }) ||
+      !pairs([&](ConditionId c, Millis at) { user->dues.push_back({c, at}); }) ||
+      !pairs([&](ConditionId c, Millis at) { user->firings.push_back({c, at}); })) {
+    return false;
+  }
   const uint64_t traits = in->Varint();
   if (traits > 0) user->traits = std::make_unique<std::vector<Trait>>();
   for (uint64_t n = traits; n > 0 && in->ok(); --n) {

@@ -92,7 +92,7 @@ class SeenIds {
   std::unique_ptr<absl::flat_hash_map<uint64_t, Millis>> index_;  // when there are many
 };
 
-struct Member {
+struct Membership {
   ConditionId condition;
   Millis since;
 };
@@ -116,7 +116,8 @@ struct Firing {
 struct UserState {
   std::string id;
   Millis first_seen = kNever;
-  Millis now = kAlways;        // the latest instant at which this user was evaluated
+  Millis now = kAlways;        // the latest instant at which an event came or a condition changed
+  Millis looked = kAlways;     // the latest instant at which a timer looked at her
   Millis armed = kNever;       // the instant under which she stands in the timer queue
   uint32_t slot = 0;           // her place in the engine's list of users
   bool dirty = false;          // changed since the last snapshot
@@ -125,13 +126,13 @@ struct UserState {
   Sparse<Total> totals;
   Sessions sessions;
   SeenIds seen;
-  std::vector<Member> members;  // conditions that hold now, in no order
+  std::vector<Membership> members;  // conditions that hold now, in no order
   std::vector<Due> dues;        // in no order
   std::vector<Firing> firings;  // of triggers, as far back as cooldowns and caps look
   std::unique_ptr<std::vector<Trait>> traits;
 
-  const Member* FindMember(ConditionId c) const {
-    for (const Member& m : members) {
+  const Membership* FindMember(ConditionId c) const {
+    for (const Membership& m : members) {
       if (m.condition == c) return &m;
     }
     return nullptr;
@@ -146,8 +147,9 @@ struct UserState {
   size_t MemoryBytes() const;
 };
 
-// All of a user but her id, as snapshots keep it. Names, not numbers, tie it to a plan's definitions: what the plan
-// does not know any more is refused, and rebuilt from the log.
+// All of a user but her id, as snapshots keep it. Series, totals and conditions go by their numbers in the program, so
+// the bytes can be read under the plan alone that wrote them (the snapshot names it); under another plan the state is
+// built anew from the log.
 void WriteUser(const UserState& user, const Program& program, const Interner& interner, ByteWriter* out);
 bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserState* user);
 // Gives back the texts that the user's values hold.

@@ -1,0 +1,143 @@
+// The pure heart: state and a record in, new state and effects out. No clock, no randomness, no thread, no I/O. What it
+// does is what docs/language.md says; tests/oracle holds it to that.
+#pragma once
+
+#include <absl/container/flat_hash_set.h>
+
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string_view>
+#include <vector>
+
+#include "base/text_map.h"
+#include "engine/evaluate.h"
+#include "engine/program.h"
+#include "engine/record.h"
+#include "engine/user.h"
+
+namespace attune {
+
+// A change of membership.
+struct Transition {
+  Millis at = 0;
+  const UserState* user = nullptr;
+  ConditionId segment = 0;
+  bool enter = false;
+  bool corrected = false;  // a late event changed what had been said before
+};
+
+// A trigger went off.
+struct TriggerFiring {
+  Millis at = 0;
+  const UserState* user = nullptr;
+  ConditionId trigger = 0;
+  std::string id;      // 32 hexadecimal digits, from the trigger, the user, the key and the instant alone
+  std::string values;  // the expressions of `with` as a JSON object, nulls left out
+};
+
+// What came of a record. Cleared by the caller.
+struct Effects {
+  std::vector<Transition> transitions;
+  std::vector<TriggerFiring> firings;
+};
+
+enum class Applied { kNew, kLate, kDuplicate };
+
+// The users of one shard. One thread.
+class Engine {
+ public:
+  explicit Engine(std::shared_ptr<const Program> program);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Program& program() const { return *program_; }
+
+  // Takes in one record: fires the user's timers that are due before it, puts it at its place, judges what it touches.
+  // A duplicate changes nothing.
+  Applied Apply(const Record& record, Effects* effects);
+
+  // Lets the clock pass `now`: fires all timers due at or before it, user by user.
+  void Advance(Millis now, Effects* effects);
+  // The same for one user, as a replay does before it looks at her at `now`.
+  void AdvanceUser(UserState* user, Millis now, Effects* effects);
+  // No timer is due before this instant.
+  Millis NextDue() const { return timers_.empty() ? kNever : timers_.top().at; }
+
+  // --- reading ---
+
+  UserState* Find(std::string_view user) const;
+  size_t user_count() const { return users_.size(); }
+  // Users by their slot, 0 to user_count() - 1, in the order of their first record. A slot never changes its user.
+  const std::vector<std::unique_ptr<UserState>>& users() const { return users_; }
+  // How many users hold a segment.
+  size_t SegmentSize(ConditionId segment) const { return sizes_[segment]; }
+  // The value of a node for a user at t, which is not before user.now. Lives until the next call.
+  Timed Evaluate(NodeId node, const UserState& user, Millis t);
+  // Whether the last Evaluate rests on less than the whole history (see the plan's limits.events).
+  bool incomplete() const { return evaluator_.incomplete(); }
+  // When the user leaves the segment by herself; kNever when only an event can do it.
+  Millis LapsesAt(const UserState& user, ConditionId segment, Millis t);
+
+  // --- snapshots ---
+
+  const Interner& interner() const { return interner_; }
+  // Users changed since they were last taken here. Clears the list.
+  std::vector<UserState*> TakeDirty();
+  // Puts back a user that WriteUser wrote under this very plan. kCorrupt when the bytes do not fit.
+  Status Restore(std::string_view id, std::string_view bytes);
+
+  size_t MemoryBytes() const;
+
+ private:
+  struct Timer {
+    Millis at;
+    uint32_t slot;
+    bool operator>(const Timer& other) const { return at > other.at; }
+  };
+  struct UserHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view id) const { return TextHash()(id); }
+    size_t operator()(const UserState* user) const { return TextHash()(user->id); }
+  };
+  struct UserEqual {
+    using is_transparent = void;
+    static std::string_view Id(std::string_view id) { return id; }
+    static std::string_view Id(const UserState* user) { return user->id; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const { return Id(a) == Id(b); }
+  };
+
+  UserState* Add(std::string_view id);
+  void Touch(UserState* user);
+  void Arm(UserState* user);
+
+  bool IsDuplicate(const UserState& user, const Record& record) const;
+  void FireTimers(UserState* user, Millis before, Effects* effects);
+  void TakeIn(UserState* user, const Record& record);
+  void TakeInTraits(UserState* user, const Record& record);
+  void AddToSeries(UserState* user, uint32_t index, const Record& record);
+  void AddToTotal(UserState* user, uint32_t index, const Record& record);
+  void Prune(const SeriesSpec& spec, Millis now, Series* series);
+
+  void Judge(UserState* user, Millis at, bool corrected, Effects* effects);
+  void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
+  void FireOn(UserState* user, const Record& record, Effects* effects);
+  void Fire(UserState* user, ConditionId c, Millis at, Effects* effects);
+  bool MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at);
+
+  std::shared_ptr<const Program> program_;
+  Interner interner_;
+  Evaluator evaluator_;
+  std::vector<std::unique_ptr<UserState>> users_;
+  absl::flat_hash_set<UserState*, UserHash, UserEqual> by_id_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::vector<size_t> sizes_;
+  std::vector<UserState*> dirty_users_;
+  ConditionSet dirty_;                 // conditions to judge; empty between calls
+  std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  bool changed_ = false;               // a condition changed since this was last set to false
+};
+
+}  // namespace attune

@@ -1,0 +1,99 @@
+// The value of an expression for one user at one instant, and how long it lasts if nothing happens.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "engine/program.h"
+#include "engine/user.h"
+#include "event/event.h"
+
+namespace attune {
+
+// A value at t, and the first instant after t at which it may be another although no event comes: it is certainly the
+// same before. For a node that is `moving` this holds of everything in it that does not move.
+struct Timed {
+  Value value;
+  Millis until = kNever;
+};
+
+// Looks at one user's state, which must have taken in nothing later than the instants asked for. Values live until the
+// next call of Forget, and no longer than the state they were read from.
+class Evaluator {
+ public:
+  Evaluator(const Program& program, const Interner& interner) : program_(program), interner_(interner) {}
+
+  Timed Evaluate(NodeId node, const UserState& user, Millis t);
+  // Whether a selector's filter holds for the event whose fields these are.
+  bool Matches(NodeId filter, std::span<const Value> fields);
+
+  void Forget() {
+    if (!lists_.empty()) lists_.clear();
+    if (!readers_.empty()) readers_.clear();
+  }
+  // Some value since the last Forget was computed from less than the whole history, because the plan's limit dropped
+  // events.
+  bool incomplete() const { return incomplete_; }
+  void ResetIncomplete() { incomplete_ = false; }
+
+ private:
+  friend class Crossing;
+
+  // The events of a window: those with time in (low, high].
+  struct Bounds {
+    Millis low = kAlways;
+    Millis high = kNever;
+    Millis until = kNever;        // when the window itself may change (its anchor, its period's end, its session's)
+    bool none = false;
+    bool sliding = false;         // it moves with t: events leave `length + offset` after their instant
+  };
+
+  Timed Node(NodeId id);
+  const attune::Node& At(NodeId id) const { return program_.nodes[id]; }
+  NodeId Child(const attune::Node& node, uint32_t i) const { return program_.children[node.first + i]; }
+
+  Timed And(const attune::Node& node, bool is_or);
+  Timed Compare(const attune::Node& node);
+  Timed CompareCount(const attune::Node& node, const AggregateSpec& spec, double bound);
+  Timed Predicate(const attune::Node& node);
+  Timed Arithmetic(const attune::Node& node);
+  Timed Function(const attune::Node& node);
+  Timed ReadTrait(const std::string& name);
+  Value TraitValue(std::string_view json);
+  Timed Calendar(Expression::Kind kind);
+
+  Timed Aggregate(const attune::Node& node);
+  Timed FromTotal(const AggregateSpec& spec);
+  Timed FromSeries(const AggregateSpec& spec);
+  Timed FromSessions(const AggregateSpec& spec);
+  Timed Periods(const AggregateSpec& spec, const Series& series);
+  Value Summarise(const AggregateSpec& spec, const Series& series, size_t from, size_t to);
+  Value Extreme(const Series& series, size_t from, size_t to, bool largest);
+  Value Mode(const Series& series, size_t from, size_t to);
+  Value ListOf(const Series& series, size_t from, size_t to, size_t limit);
+  Value Quantile(const Series& series, size_t from, size_t to, double share);
+  Bounds BoundsOf(const AggregateSpec& spec);
+  // The index range of a window's events, and until when it stays.
+  Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to) const;
+  Zone::Period PeriodAt(Window::Kind kind);
+
+  // Applies a comparison or other predicate to values; the whole of what `moving` operands need to be asked again.
+  Value Apply(const attune::Node& node, const Value* operands) const;
+
+  const Program& program_;
+  const Interner& interner_;
+  const UserState* user_ = nullptr;
+  Millis t_ = 0;
+  std::span<const Value> fields_;
+  std::deque<std::vector<Value>> lists_;  // what list values view
+  std::deque<EventReader> readers_;       // what values of traits view
+  bool incomplete_ = false;
+  // The calendar periods last looked up: most instants fall into the one before.
+  Zone::Period periods_[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
+};
+
+// The better of two values under min (or max): numbers before texts before times, for properties whose type nobody
+// declared; then by order. Null and booleans are worse than all.
+bool Beats(const Value& a, const Value& b, bool largest);
+
+}  // namespace attune

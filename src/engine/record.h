@@ -1,0 +1,46 @@
+// What the engine is given: one event of one user, with the properties that the program reads.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/program.h"
+#include "event/event.h"
+
+namespace attune {
+
+struct Record {
+  struct TraitChange {
+    std::string name;  // dotted
+    std::string json;
+  };
+
+  EventKind kind = EventKind::kTrack;
+  std::string_view user;
+  uint64_t id = 0;                        // hash of the message id
+  NameId name = kOtherName;
+  Millis time = 0;
+  std::span<const Value> fields;          // by the program's numbers; those that no selector of `name` reads are stale
+  std::span<const TraitChange> traits;    // of an identify
+};
+
+// Reads records from the bytes that the log keeps. One thread; the record lives until the next Read.
+class RecordReader {
+ public:
+  explicit RecordReader(std::shared_ptr<const Program> program) : program_(std::move(program)), fields_(program_->fields.size()) {}
+
+  // kCorrupt when the bytes are no event.
+  Result<Record> Read(std::string_view bytes);
+
+ private:
+  Value ReadField(const PropertyPath& path);
+
+  std::shared_ptr<const Program> program_;
+  EventReader reader_;
+  std::vector<Value> fields_;
+  std::vector<Record::TraitChange> traits_;
+};
+
+}  // namespace attune
