@@ -2,12 +2,11 @@
 // Internal to this module; lives on its loop's thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "http/asio.h"
 #include "http/limits.h"
 #include "http/mailbox.h"
 #include "http/message.h"

@@ -1,7 +1,6 @@
 #include "http/loop.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "http/response_head.h"

@@ -2,9 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
@@ -15,6 +12,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "http/asio.h"
 #include "http/connection.h"
 #include "http/mailbox.h"
 #include "http/server.h"

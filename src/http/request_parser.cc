@@ -98,6 +98,12 @@ class Message final : public beast_http::basic_parser<true> {
       ec = beast_http::error::need_more;
       return 0;
     }
+    // Beast asserts that it is not asked again about a first chunk that is the last with only the
+    // next byte after these (and cannot tell whether trailers follow anyway).
+    if (!in_head && chunked() && bytes == "0\r\n") {
+      ec = beast_http::error::need_more;
+      return 0;
+    }
     started_ = true;
     window_ = bytes;
     const size_t n = put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);

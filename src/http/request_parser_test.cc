@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -253,6 +254,28 @@ TEST(RequestParser, WhatNeverEndsIsCutOff) {
   EXPECT_EQ(Verdict("GET / HTTP/1.1\r\nX: " + std::string(5000, 'x'), 64, limits), 431);
   EXPECT_EQ(Verdict(Chunked("1;" + std::string(50'000, 'x')), 64, limits), 400);
   EXPECT_EQ(Verdict(Chunked("0\r\nX: " + std::string(50'000, 'x')), 64, limits), 400);
+}
+
+// Broken at random, cut at random: what is judged is judged the same as in one piece.
+TEST(RequestParser, MutatedBytesAreJudgedTheSameInPieces) {
+  std::mt19937 random(1);
+  const auto below = [&](size_t n) { return random() % n; };
+  const std::string interesting("\r\n\t :,;0123456789abcdefx\x7f\xff\0", 28);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = Vectors()[below(Vectors().size())].bytes;
+    for (size_t n = 1 + below(4); n > 0; --n) {
+      const size_t at = below(bytes.size());
+      const char c = interesting[below(interesting.size())];
+      switch (below(3)) {
+        case 0: bytes[at] = c; break;
+        case 1: bytes.insert(at, 1, c); break;
+        case 2: bytes.insert(at, bytes.substr(below(bytes.size()), below(8))); break;
+      }
+    }
+    const int whole = Verdict(bytes, bytes.size());
+    const int pieces = Verdict(bytes, 1 + below(8));
+    ASSERT_TRUE(whole == pieces || (whole >= 400 && pieces == 0)) << whole << " " << pieces << "\n" << bytes;
+  }
 }
 
 TEST(RequestParser, AnExpectationIsToldOnce) {
