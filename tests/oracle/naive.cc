@@ -340,6 +340,15 @@ Value Coalesce(const std::vector<Value>& args) {
   return Value();
 }
 
+Value Scale(const Value& x, const Value& lo, const Value& hi) {
+  if (!IsQuantity(x) || x.type() != lo.type() || x.type() != hi.type()) return Value();
+  Value above = Arithmetic(Kind::kSubtract, x, lo);
+  Value width = Arithmetic(Kind::kSubtract, hi, lo);
+  const Value share = Arithmetic(Kind::kDivide, above, width);
+  if (share.is_null()) return Value();
+  return Value::Number(std::min(1.0, std::max(0.0, share.number())));
+}
+
 Value Operator(const Expression& e, const std::vector<Value>& args) {
   switch (e.kind) {
     case Kind::kEqual: case Kind::kNotEqual: case Kind::kLess: case Kind::kLessEqual:
@@ -549,15 +558,6 @@ bool Compare(Kind kind, const Value& a, const Value& b) {
     case Kind::kGreaterEqual: return order >= 0;
     default: return false;
   }
-}
-
-Value Scale(const Value& x, const Value& lo, const Value& hi) {
-  if (!IsQuantity(x) || x.type() != lo.type() || x.type() != hi.type()) return Value();
-  Value above = Arithmetic(Kind::kSubtract, x, lo);
-  Value width = Arithmetic(Kind::kSubtract, hi, lo);
-  const Value share = Arithmetic(Kind::kDivide, above, width);
-  if (share.is_null()) return Value();
-  return Value::Number(std::min(1.0, std::max(0.0, share.number())));
 }
 
 double ExactSum(const std::vector<double>& numbers) {

@@ -86,7 +86,6 @@ Entries EventsIn(const Window& window, const History& history, Millis t);
 // `+ - * /`, min, max and the comparisons, of two values.
 Value Arithmetic(Expression::Kind kind, const Value& a, const Value& b);
 bool Compare(Expression::Kind kind, const Value& a, const Value& b);
-Value Scale(const Value& x, const Value& lo, const Value& hi);
 
 // The sum of the numbers as if added without rounding, then rounded once.
 double ExactSum(const std::vector<double>& numbers);

@@ -1,0 +1,52 @@
+// Random plans and histories, the same for the same seed and compiler.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "oracle/grammar.h"
+#include "oracle/record.h"
+#include "oracle/timeline.h"
+
+namespace attune::oracle {
+
+enum class Scale {
+  kSeconds,  // windows of milliseconds, histories of up to 3s: every millisecond can be tried
+  kDays,     // windows up to a month, histories of weeks around the days on which clocks change
+};
+
+struct Definition {
+  std::string name;
+  Term value;
+};
+
+// What is tried: a plan in pieces that can be dropped one by one, and what happens under it.
+struct Case {
+  uint64_t seed = 0;
+  std::string timezone = "UTC";
+  Millis gap = 30 * kMinute;
+  std::optional<Millis> max;
+  Millis dedupe = 7 * kDay;
+  bool declares = true;  // says what the properties of `a` are
+  std::vector<Definition> metrics;
+  std::vector<Definition> segments;
+  std::vector<Record> records;
+  RunOptions options;
+};
+
+struct CaseOptions {
+  Scale scale = Scale::kSeconds;
+  bool exotic = false;  // see Vocabulary
+};
+
+// The plan always loads; a draft that does not is drawn again from the same seed.
+Case Generate(uint64_t seed, const CaseOptions& options);
+
+std::string PlanText(const Case& made);     // YAML
+std::string HistoryText(const Case& made);  // NDJSON
+// Null when the plan does not load; `problems` then says why.
+std::unique_ptr<Plan> Load(const Case& made, std::string* problems = nullptr);
+
+}  // namespace attune::oracle

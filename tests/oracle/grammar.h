@@ -1,0 +1,79 @@
+// Random expressions of the language.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "oracle/random.h"
+#include "oracle/term.h"
+
+namespace attune::oracle {
+
+// `1500ms`, `2h`: one number and the largest unit that gives it exactly.
+std::string DurationText(Millis duration);
+std::string StringText(const std::string& text);  // with quotes and escapes
+
+struct Vocabulary {
+  std::vector<Millis> durations;  // for windows, gaps and constants: few, so that instants collide
+  std::vector<Millis> instants;   // for literal times
+  std::vector<std::string> number_metrics;  // those that may be referred to; they do not move
+  std::vector<std::string> segments;
+  // Also what few plans would say: anchors that move.
+  bool exotic = false;
+};
+
+// The texts and numbers that filters ask for and histories hold.
+const std::vector<std::string>& Texts();
+const std::vector<std::string>& NumberTexts();
+
+// In an expression two terms that move with time are added only when both rise: the difference of
+// two rounded ones can flicker from one millisecond to the next, which says nothing about an
+// engine.
+class Grammar {
+ public:
+  Grammar(Random* random, const Vocabulary& vocabulary) : random_(*random), words_(vocabulary) {}
+
+  Term Bool(int depth);
+  Term Number(int depth);         // changes at certain instants alone
+  Term MovingNumber(int depth);   // may change with every millisecond
+  Term Duration(int depth);
+  Term MovingDuration();
+  Term Time(int depth);
+  Term Dynamic();                 // of a type that only the data can tell
+  Term List();
+
+ private:
+  struct Events {
+    Term selector;
+    bool declared = false;  // the event `a` alone, whose properties have types
+  };
+
+  Events Select();
+  Term Selector() { return Select().selector; }
+  Term Filter(int depth, bool declared);
+  Term DeclaredTest();
+  Term Test();
+  Term Window();
+  Term AnchoredWindow();
+  Term Over(const std::string& function, const std::string& property, const Events& events);
+  Term OverNumbers();
+  Term NumberLeaf();
+  Term Compared(Term left, Term right);
+  Term TextTest(Term value);
+  Term Leaf(int depth);
+  Term DeclaredLeaf();
+  Term ListTest();
+  Term DynamicTest();
+  Term Literal();
+
+  Term DurationLiteral();
+  Term NumberLiteral();
+  Term TimeLiteral();
+  std::string Operator();
+
+  Random& random_;
+  const Vocabulary& words_;
+};
+
+}  // namespace attune::oracle

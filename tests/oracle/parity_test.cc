@@ -1,0 +1,92 @@
+// Random plans over random histories: the oracle against itself (searching for timed changes
+// against trying every millisecond), and the engine against the oracle.
+//
+// ATTUNE_PARITY_CASES says how many cases each test tries (default 150), ATTUNE_PARITY_SEED which
+// seed comes first. With a seed and one case, that case alone.
+#include "oracle/parity.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#if __has_include("oracle/engine_run.h")
+#include "oracle/engine_run.h"
+#define ATTUNE_HAS_ENGINE_RUN 1
+#endif
+
+namespace attune::oracle {
+namespace {
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+void HoldAgainstOracle(const CaseOptions& options, const RunFn& run) {
+  const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
+  const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
+  for (uint64_t seed = first; seed < first + cases; ++seed) {
+    // Said before the run, so that a crash names its seed too.
+    testing::Test::RecordProperty("seed", std::to_string(seed));
+    if (cases == 1) std::fprintf(stderr, "%s", PlanText(Generate(seed, options)).c_str());
+    const Case made = Generate(seed, options);
+    const std::string difference = Difference(made, run);
+    if (difference.empty()) continue;
+    FAIL() << Report(Shrink(made, run), run);
+  }
+}
+
+RunResult RunEveryMillisecond(const Plan& plan, const std::vector<Record>& records,
+                              RunOptions options) {
+  options.every_millisecond = true;
+  return RunNaively(plan, records, options);
+}
+
+TEST(OracleParityTest, SearchingFindsWhatTryingEveryMillisecondFinds) {
+  HoldAgainstOracle({Scale::kSeconds, true}, RunEveryMillisecond);
+}
+
+TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
+  int given_up = 0;
+  int transitions = 0;
+  for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
+    for (uint64_t seed = 1; seed <= 50; ++seed) {
+      const Case made = Generate(seed, {scale, true});
+      const RunResult result = RunNaively(*Load(made), made.records, made.options);
+      given_up += result.gave_up;
+      transitions += !result.transitions.empty();
+    }
+  }
+  EXPECT_LE(given_up, 1);
+  EXPECT_GE(transitions, 80);
+}
+
+// A run that is wrong on purpose: an event exactly as old as the window is still in.
+TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
+  const RunFn wrong = [](const Plan& plan, const std::vector<Record>& records,
+                         const RunOptions& options) {
+    RunResult result = RunNaively(plan, records, options);
+    for (Transition& transition : result.transitions) transition.at += !transition.enter;
+    return result;
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const Case made = Generate(seed, {Scale::kSeconds, false});
+    if (Difference(made, wrong).empty()) continue;
+    const Case small = Shrink(made, wrong);
+    EXPECT_FALSE(Difference(small, wrong).empty());
+    EXPECT_EQ(small.segments.size(), 1u);
+    EXPECT_TRUE(small.metrics.empty());
+    EXPECT_LE(small.records.size(), 2u) << Report(small, wrong);
+  }
+}
+
+#ifdef ATTUNE_HAS_ENGINE_RUN
+TEST(EngineParityTest, Seconds) { HoldAgainstOracle({Scale::kSeconds, false}, RunEngine); }
+TEST(EngineParityTest, Days) { HoldAgainstOracle({Scale::kDays, false}, RunEngine); }
+TEST(EngineParityTest, ExoticSeconds) { HoldAgainstOracle({Scale::kSeconds, true}, RunEngine); }
+TEST(EngineParityTest, ExoticDays) { HoldAgainstOracle({Scale::kDays, true}, RunEngine); }
+#endif
+
+}  // namespace
+}  // namespace attune::oracle
