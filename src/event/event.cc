@@ -1,7 +1,5 @@
 #include "event/event.h"
 
-#include <simdjson.h>
-
 #include <absl/container/flat_hash_map.h>
 #include <fmt/format.h>
 
@@ -12,13 +10,13 @@
 #include <deque>
 
 #include "base/bytes.h"
+#include "event/dom.h"
 #include "event/json_text.h"
 
 namespace attune {
 namespace {
 
 namespace dom = simdjson::dom;
-using simdjson::dom::element_type;
 
 constexpr uint8_t kEncodingVersion = 1;
 
@@ -48,35 +46,6 @@ size_t MemberOf(std::string_view key) {
     if (i == kMembers || kMemberNames[i] == key) return i;
   }
   return kMembers;
-}
-
-JsonKind KindOf(dom::element element) {
-  switch (element.type()) {
-    case element_type::ARRAY: return JsonKind::kArray;
-    case element_type::OBJECT: return JsonKind::kObject;
-    case element_type::STRING: return JsonKind::kString;
-    case element_type::BOOL: return JsonKind::kBool;
-    case element_type::NULL_VALUE: return JsonKind::kNull;
-    case element_type::INT64:
-    case element_type::UINT64:
-    case element_type::DOUBLE: break;
-  }
-  return JsonKind::kNumber;
-}
-
-// Of booleans, numbers and strings; null for all else.
-Value ScalarOf(dom::element element) {
-  switch (element.type()) {
-    case element_type::STRING: return Value::String(element.get_string().value_unsafe());
-    case element_type::BOOL: return Value::Bool(element.get_bool().value_unsafe());
-    case element_type::INT64: return Value::Number(static_cast<double>(element.get_int64().value_unsafe()));
-    case element_type::UINT64: return Value::Number(static_cast<double>(element.get_uint64().value_unsafe()));
-    case element_type::DOUBLE: return Value::Number(element.get_double().value_unsafe());
-    case element_type::ARRAY:
-    case element_type::OBJECT:
-    case element_type::NULL_VALUE: break;
-  }
-  return Value();
 }
 
 // The last member of that name.

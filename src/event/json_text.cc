@@ -282,6 +282,12 @@ TextPosition PositionOf(std::string_view text, size_t offset) {
   return position;
 }
 
+std::string Preview(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && (static_cast<uint8_t>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes)) + "…";
+}
+
 JsonSlices::JsonSlices(std::string_view text) : text_(text) {
   SkipBlanks();
   const char open = at_ < text_.size() ? text_[at_] : '\0';

@@ -32,6 +32,9 @@ struct TextPosition {
 };
 TextPosition PositionOf(std::string_view text, size_t offset);
 
+// `text` cut to at most `bytes` bytes between characters, with `…` after it when something was cut off.
+std::string Preview(std::string_view text, size_t bytes);
+
 // Walks the members of an object or the items of an array by brackets and quotes alone: what it hands out is only
 // known to be balanced, so each slice still wants a parser. Nothing is copied.
 //

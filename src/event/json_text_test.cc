@@ -70,6 +70,12 @@ TEST(JsonText, CountsLinesAndCharacters) {
   EXPECT_EQ(PositionOf(text, 8).column, 3u);
 }
 
+TEST(JsonText, CutsBetweenCharacters) {
+  EXPECT_EQ(Preview("abc", 3), "abc");
+  EXPECT_EQ(Preview("abcd", 3), "abc…");
+  EXPECT_EQ(Preview("abłd", 3), "ab…");
+}
+
 std::string Slices(std::string_view text) {
   JsonSlices slices(text);
   std::string out;

@@ -1,0 +1,15 @@
+// Relative references of RFC 3986, as far as the `$id` and `$ref` of a schema need them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace attune {
+
+// `reference` seen from `base`; `#fragment` keeps the base's path.
+std::string ResolveUri(std::string_view base, std::string_view reference);
+
+// `%41` is `A`; a percent sign without two digits stays.
+std::string PercentDecode(std::string_view text);
+
+}  // namespace attune
