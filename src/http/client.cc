@@ -182,8 +182,8 @@ Result<ClientResponse> Client::ReadHead() {
       continue;
     }
     const size_t colon = std::min(line.find(':'), line.size());
-    response.headers.emplace_back(
-        line.substr(0, colon), TrimBlanks(line.substr(std::min(colon + 1, line.size()))));
+    response.headers.emplace_back(line.substr(0, colon),
+                                  TrimBlanks(line.substr(std::min(colon + 1, line.size()))));
   }
   return response;
 }

@@ -42,7 +42,8 @@ class Client {
   // For tests of framing and of streams.
 
   Status SendRaw(std::string_view bytes);
-  // The next answer, 100 Continue included. `head` true: it belongs to a HEAD request, without body.
+  // The next answer, 100 Continue included. `head` true: it belongs to a HEAD request, without
+  // body.
   Result<ClientResponse> ReadResponse(bool head = false);
   // Status line and fields only; the body is then read with ReadChunk or ReadSome.
   Result<ClientResponse> ReadHead();

@@ -137,8 +137,8 @@ void Connection::Deliver(Delivery delivery) {
 
 void Connection::Answer(Response response) {
   if (loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(response,
-                     {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()}, &out_);
+  AppendResponseHead(response, {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()},
+                     &out_);
   if (!head_only_ && StatusAllowsBody(response.status)) body_ = std::move(response.body);
   state_ = State::kWriting;
   since_ms_ = loop_.NowMs();
@@ -164,12 +164,10 @@ void Connection::SendContinue() {
 
 void Connection::BeginStream(Delivery delivery) {
   if (!http11_ || loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(delivery.response,
-                     {.keep_alive = keep_alive_,
-                      .http11 = http11_,
-                      .streamed = true,
-                      .date = loop_.Date()},
-                     &out_);
+  AppendResponseHead(
+      delivery.response,
+      {.keep_alive = keep_alive_, .http11 = http11_, .streamed = true, .date = loop_.Date()},
+      &out_);
   since_ms_ = loop_.NowMs();
   if (head_only_ || !StatusAllowsBody(delivery.response.status)) {
     delivery.stream->gone = true;
@@ -351,8 +349,8 @@ bool Connection::BodyTooSlow(int64_t elapsed_ms) const {
   const int64_t counted_ms = elapsed_ms - limits_.body_grace_ms;
   if (counted_ms <= 0) return false;
   const auto received = static_cast<double>(parser_.body_bytes_received());
-  return received * 1000 < static_cast<double>(limits_.body_bytes_per_second) *
-                               static_cast<double>(counted_ms);
+  return received * 1000 <
+         static_cast<double>(limits_.body_bytes_per_second) * static_cast<double>(counted_ms);
 }
 
 void Connection::BeginDrain() {

@@ -13,9 +13,8 @@ using boost::system::error_code;
 
 // A quarter of the shortest deadline, within reason.
 std::chrono::milliseconds SweepPeriod(const HttpLimits& limits) {
-  const int64_t shortest_ms =
-      std::min({limits.head_deadline_ms, limits.body_grace_ms, limits.idle_ms,
-                limits.write_stall_ms, limits.linger_ms});
+  const int64_t shortest_ms = std::min({limits.head_deadline_ms, limits.body_grace_ms,
+                                        limits.idle_ms, limits.write_stall_ms, limits.linger_ms});
   return std::chrono::milliseconds(std::clamp<int64_t>(shortest_ms / 4, 5, 1000));
 }
 
@@ -27,8 +26,7 @@ Loop::Loop(const HttpLimits& limits, const Handler& handler, std::function<void(
       on_closed_(std::move(on_closed)),
       work_(asio::make_work_guard(context_)),
       sweep_timer_(context_.get_executor()) {
-  mailbox_ = std::make_shared<Mailbox>(
-      [this] { asio::post(context_, [this] { DeliverAll(); }); });
+  mailbox_ = std::make_shared<Mailbox>([this] { asio::post(context_, [this] { DeliverAll(); }); });
 }
 
 Loop::~Loop() { Stop(); }
@@ -84,8 +82,7 @@ std::optional<Delivery> Loop::CallHandler(uint64_t connection, Request request, 
   ++counters_.requests;
   mailbox_->BeginHandling(connection);
   try {
-    handler_(std::move(request),
-             Reply(mailbox_, connection, chunked, limits_.stream_buffer_bytes));
+    handler_(std::move(request), Reply(mailbox_, connection, chunked, limits_.stream_buffer_bytes));
   } catch (...) {  // the reply, destroyed on the way, has answered 500
     ++counters_.handler_failures;
   }

@@ -28,9 +28,9 @@ struct Delivery {
   enum class Kind { kAnswer, kStreamHead, kStreamBytes, kStreamEnd, kStreamCut };
   Kind kind = Kind::kAnswer;
   uint64_t connection = 0;
-  Response response = {};                        // kAnswer, kStreamHead
-  std::string bytes = {};                        // kStreamBytes, as they go over the wire
-  std::shared_ptr<StreamState> stream = nullptr; // all of kStream...
+  Response response = {};                         // kAnswer, kStreamHead
+  std::string bytes = {};                         // kStreamBytes, as they go over the wire
+  std::shared_ptr<StreamState> stream = nullptr;  // all of kStream...
 };
 
 // Shared by the loop and the replies it gave out; the only thing that outlives the loop.

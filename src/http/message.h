@@ -47,7 +47,8 @@ class Request {
   // All of them in order, decoded.
   std::vector<std::pair<std::string, std::string>> QueryParameters() const;
 
-  // `/v1/users/a%2Fb` gives v1, users, a/b. nullopt: a segment cannot be decoded (answer 400).
+  // `/v1/users/a%2Fb` gives v1, users, a/b; `/a/` ends in an empty one; `/` has none. nullopt: a
+  // segment cannot be decoded (answer 400).
   std::optional<std::vector<std::string>> PathSegments() const;
 
   // As sent: not decompressed. A server leaves kBodyPadding spare bytes of capacity behind it, so

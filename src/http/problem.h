@@ -16,9 +16,10 @@ struct ProblemField {
   std::variant<std::string_view, int64_t, bool> value;
 };
 
-// {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…, extra…}.
-// `code` is stable and for programs; `title` is the same for every answer of that code; `detail` says
-// what was wrong this time and may hold any bytes of the client's. An empty detail is left out.
+// {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…,
+// extra…}. `code` is stable and for programs; `title` is the same for every answer of that code;
+// `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
+// left out.
 Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
                  const std::vector<ProblemField>& extra = {});
 

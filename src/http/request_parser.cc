@@ -29,7 +29,8 @@ Response TooLarge(int status, std::string_view code, std::string_view title, siz
 }
 
 bool AllDigits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Whether the request line ends in a well-formed version, if one that we do not speak.
@@ -132,13 +133,15 @@ class Message final : public beast_http::basic_parser<true> {
     return TooLarge(431, "head_too_large", "The request's head is too large", limits_.head_bytes);
   }
   Response TargetTooLong() const {
-    return TooLarge(414, "target_too_long", "The request's target is too long", limits_.target_bytes);
+    return TooLarge(414, "target_too_long", "The request's target is too long",
+                    limits_.target_bytes);
   }
 
   Progress Fail(error_code ec, std::string_view rest) {
     if (failure_) return Progress::kFailed;
     if (ec == beast_http::error::body_limit) {
-      failure_ = TooLarge(413, "body_too_large", "The request's body is too large", limits_.body_bytes);
+      failure_ =
+          TooLarge(413, "body_too_large", "The request's body is too large", limits_.body_bytes);
     } else if (ec == beast_http::error::header_limit) {
       failure_ = HeadTooLarge();
     } else if (ec == beast_http::error::bad_version && NamesSomeVersion(rest)) {
@@ -187,7 +190,8 @@ class Message final : public beast_http::basic_parser<true> {
     if (IsFolded(name, value)) return Refuse(Malformed("a folded field"), ec);
     if (++fields_ > limits_.head_fields) {
       return Refuse(TooLarge(431, "too_many_fields", "The request has too many header fields",
-                             limits_.head_fields), ec);
+                             limits_.head_fields),
+                    ec);
     }
     if (is_header_done()) return;  // trailers are read and forgotten
     if (const char* why = CheckFraming(field, value)) return Refuse(Malformed(why), ec);
@@ -199,11 +203,13 @@ class Message final : public beast_http::basic_parser<true> {
     const std::less_equal<const char*> before;
     const char* const window_end = window_.data() + window_.size();
     const char* const name_end = name.data() + name.size();
-    if (!before(name_end, value.data()) || !before(value.data() + value.size(), window_end)) return true;
+    if (!before(name_end, value.data()) || !before(value.data() + value.size(), window_end))
+      return true;
     return std::memchr(name_end, '\r', static_cast<size_t>(value.data() - name_end)) != nullptr;
   }
 
-  // What Beast lets through although it leaves the length of the body in doubt. Null: nothing wrong.
+  // What Beast lets through although it leaves the length of the body in doubt. Null: nothing
+  // wrong.
   const char* CheckFraming(beast_http::field field, std::string_view value) {
     switch (field) {
       case beast_http::field::content_length:
@@ -222,13 +228,15 @@ class Message final : public beast_http::basic_parser<true> {
 
   void on_header_impl(error_code& ec) override {
     if (http11_ && !has_host_) return Refuse(Malformed("no Host field"), ec);
-    if (authority_ && !EqualIgnoringCase(*authority_, request_.Header("Host").value_or(*authority_))) {
+    if (authority_ &&
+        !EqualIgnoringCase(*authority_, request_.Header("Host").value_or(*authority_))) {
       return Refuse(Malformed("the target names another host than the Host field"), ec);
     }
     const auto expect = request_.Header("Expect");
     if (!expect || !http11_) return;
     if (!EqualIgnoringCase(*expect, "100-continue")) {
-      return Refuse(Problem(417, "expectation_failed", "The expectation cannot be met", *expect), ec);
+      return Refuse(Problem(417, "expectation_failed", "The expectation cannot be met", *expect),
+                    ec);
     }
     expects_continue_ = !is_done();
   }
@@ -243,11 +251,13 @@ class Message final : public beast_http::basic_parser<true> {
     return bytes.size();
   }
 
-  void on_chunk_header_impl(uint64_t, boost::beast::string_view extensions, error_code& ec) override {
+  void on_chunk_header_impl(uint64_t, boost::beast::string_view extensions,
+                            error_code& ec) override {
     extension_bytes_ += extensions.size();
     if (extension_bytes_ <= limits_.chunk_extension_bytes) return;
     Refuse(TooLarge(400, "chunk_extensions_too_large", "The chunk extensions are too large",
-                    limits_.chunk_extension_bytes), ec);
+                    limits_.chunk_extension_bytes),
+           ec);
   }
 
   size_t on_chunk_body_impl(uint64_t, boost::beast::string_view bytes, error_code&) override {
@@ -302,7 +312,9 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* used
 
 bool RequestParser::started() const { return impl_->message->started(); }
 bool RequestParser::in_body() const { return impl_->message->in_body(); }
-uint64_t RequestParser::body_bytes_received() const { return impl_->message->body_bytes_received(); }
+uint64_t RequestParser::body_bytes_received() const {
+  return impl_->message->body_bytes_received();
+}
 bool RequestParser::TakeExpectation() { return impl_->message->TakeExpectation(); }
 const Response& RequestParser::failure() const { return impl_->message->failure(); }
 bool RequestParser::keep_alive() const { return impl_->keep_alive; }

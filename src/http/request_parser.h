@@ -1,6 +1,6 @@
 // Bytes to requests: one parser per connection, used for one request after the other. It wraps
-// Boost.Beast's parser and refuses what that one lets through although two readers could take it for
-// different requests (obs-fold, repeated lengths, encodings other than chunked, ...).
+// Boost.Beast's parser and refuses what that one lets through although two readers could take it
+// for different requests (obs-fold, repeated lengths, encodings other than chunked, ...).
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ class RequestParser {
   // The head is complete; what comes now is the body.
   bool in_body() const;
   uint64_t body_bytes_received() const;
-  // The client waits for `100 Continue` before it sends its body (asked once: the answer is then no).
+  // The client waits for `100 Continue` before it sends its body (asked once: the answer is then
+  // no).
   bool TakeExpectation();
 
   // After kDone. The parser is then ready for the next request.

@@ -12,8 +12,8 @@ namespace attune::http {
 struct HeadOptions {
   bool keep_alive = true;
   bool http11 = true;
-  bool streamed = false;      // the length is not known: chunked, or until the end for HTTP/1.0
-  std::string_view date = {}; // empty: no Date field
+  bool streamed = false;       // the length is not known: chunked, or until the end for HTTP/1.0
+  std::string_view date = {};  // empty: no Date field
 };
 
 // Appends status line and fields, through the empty line. A body is counted, not appended.

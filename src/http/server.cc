@@ -78,6 +78,7 @@ class Server::Impl {
   bool stopped_ = false;
 
   std::atomic<uint64_t> accepted_ = 0;
+  std::atomic<uint64_t> accept_failures_ = 0;
   std::atomic<int64_t> open_ = 0;
   std::atomic<bool> paused_ = false;  // at max_connections: whoever closes one resumes accepting
   std::atomic<bool> draining_ = false;
@@ -94,8 +95,8 @@ Server::Impl::~Impl() {
 Result<tcp::endpoint> Server::Impl::Resolve() {
   error_code ec;
   tcp::resolver resolver(accept_context());
-  const auto found = resolver.resolve(options_.host, std::to_string(options_.port),
-                                      tcp::resolver::passive, ec);
+  const auto found =
+      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, ec);
   if (ec || found.empty()) {
     return Error{ErrorCode::kInvalid, "cannot listen on " + AddressText(options_) + ": " +
                                           (ec ? ec.message() : "the host has no address")};
@@ -154,6 +155,7 @@ void Server::Impl::OnAccepted(http::Loop& loop, const error_code& ec, http::Sock
 }
 
 void Server::Impl::AcceptLater() {
+  ++accept_failures_;
   retry_timer_->expires_after(kAcceptRetry);
   retry_timer_->async_wait([this](const error_code& ec) {
     if (!ec) Accept();
@@ -199,6 +201,7 @@ ServerStats Server::Impl::stats() const {
   ServerStats sum;
   sum.connections_open = open_;
   sum.connections_accepted = accepted_;
+  sum.accept_failures = accept_failures_;
   for (const auto& loop : loops_) {
     const http::Counters& counters = std::as_const(*loop).counters();
     sum.requests += counters.requests;

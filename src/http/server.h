@@ -1,8 +1,8 @@
 // The HTTP/1.1 server: sockets in, requests to a handler, answers back. It knows nothing of routes,
 // keys or compression.
 //
-// Threads: one event loop each, and a connection stays with its loop. The handler runs on the loop's
-// thread and must not block it; the answer may come later, from any thread.
+// Threads: one event loop each, and a connection stays with its loop. The handler runs on the
+// loop's thread and must not block it; the answer may come later, from any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ class Loop;
 struct StreamState;
 }  // namespace http
 
-// An answer that is written piece by piece (server-sent events, exports). Write() may be called from
-// any thread, one at a time. Destroying it closes it. It may outlive the server: it is then closed.
+// An answer that is written piece by piece (server-sent events, exports). Write() may be called
+// from any thread, one at a time. Destroying it closes it. It may outlive the server: it is then
+// closed.
 class StreamWriter {
  public:
   StreamWriter() = default;
@@ -53,7 +54,8 @@ class StreamWriter {
 };
 
 // The right to answer one request, once, from any thread. Destroyed unused, it answers 500, so that
-// no client waits for ever. It may outlive the connection and the server: the answer is then dropped.
+// no client waits for ever. It may outlive the connection and the server: the answer is then
+// dropped.
 class Reply {
  public:
   Reply(Reply&&) noexcept = default;
@@ -91,11 +93,12 @@ struct ServerOptions {
 struct ServerStats {
   int64_t connections_open = 0;
   uint64_t connections_accepted = 0;
-  uint64_t requests = 0;         // handed to the handler
-  uint64_t refused = 0;          // malformed or over a limit: answered by the server itself
-  uint64_t timed_out = 0;        // closed for being slow in any of the ways of HttpLimits
-  uint64_t streams_cut = 0;      // streamed answers cut off because the client read too slowly
-  uint64_t handler_failures = 0; // exceptions that escaped the handler
+  uint64_t accept_failures = 0;   // mostly: no file descriptors left
+  uint64_t requests = 0;          // handed to the handler
+  uint64_t refused = 0;           // malformed or over a limit: answered by the server itself
+  uint64_t timed_out = 0;         // closed for being slow in any of the ways of HttpLimits
+  uint64_t streams_cut = 0;       // streamed answers cut off because the client read too slowly
+  uint64_t handler_failures = 0;  // exceptions that escaped the handler
 };
 
 // Thread-safe but for Drain(), which must not be called from the handler.

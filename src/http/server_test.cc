@@ -1,6 +1,8 @@
 #include "http/server.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <mutex>
@@ -115,12 +117,11 @@ TEST(Server, TakesARequestByteByByte) {
 }
 
 TEST(Server, MovesLargeBodiesBothWays) {
-  auto server = StartServer(
-      [](Request request, Reply reply) { reply.Send(Text(std::move(request.body))); });
+  auto server =
+      StartServer([](Request request, Reply reply) { reply.Send(Text(std::move(request.body))); });
   Client client = Connect(*server);
   std::string body(3'000'000, 'x');
   for (size_t i = 0; i < body.size(); i += 997) body[i] = static_cast<char>('a' + i % 26);
-  // Sent by a second thread's hand would be needed if the server answered early: it does not.
   const auto response = client.Call("POST", "/", {}, body);
   ASSERT_TRUE(response.ok()) << response.error().message;
   EXPECT_TRUE(response->body == body);
@@ -186,8 +187,7 @@ TEST(Server, AnEscapedExceptionAnswers500) {
 
 TEST(Server, AReplyMayOutliveConnectionAndServer) {
   Slot<Reply> slot;
-  auto server =
-      StartServer([&](Request, Reply reply) { slot.Put(std::move(reply)); });
+  auto server = StartServer([&](Request, Reply reply) { slot.Put(std::move(reply)); });
   std::optional<Client> client = Connect(*server);
   ASSERT_TRUE(client->SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   Reply reply = slot.Take();
@@ -222,9 +222,8 @@ TEST(Server, NoBodyWithNoContent) {
 TEST(Server, TheHandlersHeadersCannotBreakTheFraming) {
   auto server = StartServer([](Request, Reply reply) {
     Response response = Text("ok");
-    response.headers = {{"Content-Length", "99"},
-                        {"connection", "upgrade"},
-                        {"X-Thing", "a\r\nX-Injected: b"}};
+    response.headers = {
+        {"Content-Length", "99"}, {"connection", "upgrade"}, {"X-Thing", "a\r\nX-Injected: b"}};
     reply.Send(std::move(response));
   });
   const auto response = Connect(*server).Call("GET", "/");
@@ -294,7 +293,8 @@ TEST(Server, ARefusalIsTheLastAnswer) {
     int status;
     std::string bytes;
   } cases[] = {
-      {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {400,
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"},
@@ -423,8 +423,7 @@ TEST(Server, AStreamForHttp10EndsWithTheConnection) {
 
 TEST(Server, AWriterLearnsThatTheClientIsGone) {
   Slot<StreamWriter> slot;
-  auto server =
-      StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); });
+  auto server = StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); });
   std::optional<Client> client = Connect(*server);
   ASSERT_TRUE(client->SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   StreamWriter writer = slot.Take();
@@ -437,8 +436,8 @@ TEST(Server, AClientThatReadsTooSlowlyLosesItsStream) {
   Slot<StreamWriter> slot;
   HttpLimits limits;
   limits.stream_buffer_bytes = 100'000;
-  auto server = StartServer(
-      [&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); }, limits);
+  auto server =
+      StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); }, limits);
   Client client = Connect(*server);
   ASSERT_TRUE(client.SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   StreamWriter writer = slot.Take();
@@ -473,8 +472,7 @@ TEST(Server, DrainLetsRequestsFinish) {
 
 TEST(Server, DrainEndsStreams) {
   Slot<StreamWriter> slot;
-  auto server =
-      StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); });
+  auto server = StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); });
   Client client = Connect(*server);
   ASSERT_TRUE(client.SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   StreamWriter writer = slot.Take();
@@ -525,6 +523,22 @@ TEST(Server, AnUnknownHostIsInvalid) {
   const auto server = Server::Start(options, Echo);
   ASSERT_FALSE(server.ok());
   EXPECT_EQ(server.error().code, ErrorCode::kInvalid);
+}
+
+TEST(Server, WithoutDescriptorsConnectionsWait) {
+  auto server = StartServer(Echo);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);  // the lowest that is free
+  ASSERT_GE(next, 0);
+  ::close(next);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next) + 1;  // one is left, and the client takes it
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  Client client = Connect(*server);
+  while (server->stats().accept_failures == 0) std::this_thread::yield();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(client.Call("GET", "/")->status, 200);
 }
 
 TEST(Server, TheConnectionsAboveTheLimitWaitTheirTurn) {
