@@ -26,23 +26,28 @@ Value Crossing::Constant(NodeId id) { return evaluator_.Node(id).value; }
 
 bool Crossing::OutcomeAt(Millis instant) {
   evaluator_.t_ = instant;
+  if (!predicate_) {
+    const Value time = evaluator_.Node(time_).value;
+    evaluator_.t_ = t_;
+    return time.type() == Type::kTime && time.time() >= low_ && time.time() < high_;
+  }
   Value operands[3];
   std::vector<Value> many;
   Value* values = operands;
-  if (predicate_.count > 3) {
-    many.resize(predicate_.count);
+  if (predicate_->count > 3) {
+    many.resize(predicate_->count);
     values = many.data();
   }
-  for (uint32_t i = 0; i < predicate_.count; ++i) values[i] = evaluator_.Node(evaluator_.Child(predicate_, i)).value;
-  const bool outcome = evaluator_.Apply(predicate_, values).IsTrue();
+  for (uint32_t i = 0; i < predicate_->count; ++i) values[i] = evaluator_.Node(evaluator_.Child(*predicate_, i)).value;
+  const bool outcome = evaluator_.Apply(*predicate_, values).IsTrue();
   evaluator_.t_ = t_;
   return outcome;
 }
 
 Millis Crossing::Find(Millis until) {
-  if (predicate_.kind >= Kind::kEqual && predicate_.kind <= Kind::kGreaterEqual) {
-    const Line left = LineOf(evaluator_.Child(predicate_, 0));
-    const Line right = LineOf(evaluator_.Child(predicate_, 1));
+  if (predicate_ && predicate_->kind >= Kind::kEqual && predicate_->kind <= Kind::kGreaterEqual) {
+    const Line left = LineOf(evaluator_.Child(*predicate_, 0));
+    const Line right = LineOf(evaluator_.Child(*predicate_, 1));
     if (left.straight && right.straight) return FindOnLine(left, right, until);
   }
   const Millis last = std::min(until - 1, t_ + kHorizon);
@@ -180,11 +185,17 @@ Crossing::Span Crossing::SpanOfOperation(const Node& node, Millis from, Millis t
 }
 
 int Crossing::Outcome(Millis from, Millis to) {
-  const Span a = SpanOf(evaluator_.Child(predicate_, 0), from, to);
-  if (predicate_.kind == Kind::kExists) return a.null ? 0 : a.known ? 1 : -1;
+  if (!predicate_) {
+    const Span time = SpanOf(time_, from, to);
+    if (!time.known) return time.null ? 0 : -1;
+    if (time.low >= static_cast<double>(low_) && time.high < static_cast<double>(high_)) return 1;
+    return time.high < static_cast<double>(low_) || time.low >= static_cast<double>(high_) ? 0 : -1;
+  }
+  const Span a = SpanOf(evaluator_.Child(*predicate_, 0), from, to);
+  if (predicate_->kind == Kind::kExists) return a.null ? 0 : a.known ? 1 : -1;
   if (a.null) return 0;
-  if (predicate_.kind == Kind::kIn) {
-    const Value list = Constant(evaluator_.Child(predicate_, 1));
+  if (predicate_->kind == Kind::kIn) {
+    const Value list = Constant(evaluator_.Child(*predicate_, 1));
     if (list.type() != Type::kList) return 0;
     if (!a.known) return -1;
     for (const Value& item : list.list()) {
@@ -193,11 +204,11 @@ int Crossing::Outcome(Millis from, Millis to) {
     }
     return 0;
   }
-  const Span b = SpanOf(evaluator_.Child(predicate_, 1), from, to);
+  const Span b = SpanOf(evaluator_.Child(*predicate_, 1), from, to);
   if (b.null) return 0;
   if (!a.known || !b.known) return -1;
   const auto certain = [](bool yes, bool no) { return yes ? 1 : no ? 0 : -1; };
-  switch (predicate_.kind) {
+  switch (predicate_->kind) {
     case Kind::kLess: return certain(a.high < b.low, a.low >= b.high);
     case Kind::kLessEqual: return certain(a.high <= b.low, a.low > b.high);
     case Kind::kGreater: return certain(a.low > b.high, a.high <= b.low);
@@ -205,7 +216,7 @@ int Crossing::Outcome(Millis from, Millis to) {
     case Kind::kEqual: return certain(false, a.high < b.low || a.low > b.high);
     case Kind::kNotEqual: return certain(a.high < b.low || a.low > b.high, false);
     case Kind::kBetween: {
-      const Span c = SpanOf(evaluator_.Child(predicate_, 2), from, to);
+      const Span c = SpanOf(evaluator_.Child(*predicate_, 2), from, to);
       if (c.null) return 0;
       if (!c.known) return -1;
       return certain(a.low >= b.high && a.high <= c.low, a.high < b.low || a.low > c.high);

@@ -11,7 +11,10 @@ namespace attune {
 class Crossing {
  public:
   // `now` is the predicate's value at t. The caller's evaluator is used at other instants and put back to t.
-  Crossing(Evaluator* evaluator, const Node& predicate, bool now) : evaluator_(*evaluator), predicate_(predicate), now_(now), t_(evaluator->t_) {}
+  Crossing(Evaluator* evaluator, const Node& predicate, bool now) : evaluator_(*evaluator), predicate_(&predicate), now_(now), t_(evaluator->t_) {}
+  // The predicate is that a moving time, now in [low, high), stays there.
+  Crossing(Evaluator* evaluator, NodeId time, Millis low, Millis high)
+      : evaluator_(*evaluator), time_(time), low_(low), high_(high), now_(true), t_(evaluator->t_) {}
 
   // The first instant in (t, until) with another outcome, else `until`. After a large amount of work an instant up to
   // which the outcome is certain: looking again there is right, if not as seldom as could be.
@@ -41,7 +44,10 @@ class Crossing {
   Value Constant(NodeId id);
 
   Evaluator& evaluator_;
-  const Node& predicate_;
+  const Node* const predicate_ = nullptr;  // null: that time_ lies in [low_, high_)
+  const NodeId time_ = kNone;
+  const Millis low_ = 0;
+  const Millis high_ = 0;
   const bool now_;
   const Millis t_;
   int work_ = 0;

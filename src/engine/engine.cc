@@ -103,8 +103,8 @@ void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
 // --- records ---
 
 Applied Engine::Apply(const Record& record, Effects* effects) {
+  if (IsDuplicate(record)) return Applied::kDuplicate;
   UserState* user = Find(record.user);
-  if (user && IsDuplicate(*user, record)) return Applied::kDuplicate;
   const bool added = user == nullptr;
   if (added) user = Add(record.user);
   Touch(user);
@@ -127,8 +127,9 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   return late ? Applied::kLate : Applied::kNew;
 }
 
-bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
-  const Millis* seen = user.seen.Find(record.id);
+bool Engine::IsDuplicate(const Record& record) const {
+  const UserState* user = Find(record.user);
+  const Millis* seen = user ? user->seen.Find(record.id) : nullptr;
   return seen && std::abs(record.time - *seen) < program_->plan->dedupe;
 }
 

@@ -58,6 +58,9 @@ class Engine {
   // A duplicate changes nothing.
   Applied Apply(const Record& record, Effects* effects);
 
+  // Whether Apply would drop the record.
+  bool IsDuplicate(const Record& record) const;
+
   // Lets the clock pass `now`: fires all timers due at or before it, user by user.
   void Advance(Millis now, Effects* effects);
   // The same for one user, as a replay does before it looks at her at `now`.
@@ -113,7 +116,6 @@ class Engine {
   void Touch(UserState* user);
   void Arm(UserState* user);
 
-  bool IsDuplicate(const UserState& user, const Record& record) const;
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
   void TakeInTraits(UserState* user, const Record& record);

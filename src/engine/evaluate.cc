@@ -283,10 +283,26 @@ Evaluator::Bounds Evaluator::BoundsOf(const AggregateSpec& spec) {
   return bounds;
 }
 
-Millis Evaluator::Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to) const {
+// A moving anchor leaves the window's events as they are while neither end of the window passes one. The window holds
+// the instants [from, to) of `size` ordered ones.
+template <typename TimeOf>
+Millis Evaluator::AnchorStays(const AggregateSpec& spec, const Bounds& bounds, size_t size, size_t from, size_t to, TimeOf time) {
+  if (bounds.low == kAlways || !At(spec.anchor).moving) return bounds.until;
+  Millis low = from > 0 ? time(from - 1) : kAlways;
+  Millis high = from < size ? time(from) : kNever;
+  if (bounds.high != kNever) {
+    if (to > 0) low = std::max(low, time(to - 1) - spec.length);
+    if (to < size) high = std::min(high, time(to) - spec.length);
+  }
+  return Crossing(this, spec.anchor, low, high).Find(bounds.until);
+}
+
+Millis Evaluator::Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to) {
   *from = bounds.low == kAlways ? 0 : series.CountUpTo(bounds.low);
   *to = bounds.high == kNever ? series.size() : std::max(*from, series.CountUpTo(bounds.high));
-  if (spec.anchor != kNone) return bounds.until;
+  if (spec.anchor != kNone) {
+    return AnchorStays(spec, bounds, series.size(), *from, *to, [&](size_t i) { return series.time(i); });
+  }
   if (!bounds.sliding) return *from < *to ? bounds.until : kNever;
   Millis until = kNever;
   if (*from < *to) until = Later(series.time(*from), spec.length + spec.offset);
@@ -459,6 +475,10 @@ Timed Evaluator::FromSessions(const AggregateSpec& spec) {
   const auto to = bounds.high == kNever ? all.end() : std::max(from, begun(bounds.high));
   if (sessions.truncated() && from == all.begin()) incomplete_ = true;
   Millis until = bounds.until;
+  if (spec.anchor != kNone) {
+    until = AnchorStays(spec, bounds, all.size(), static_cast<size_t>(from - all.begin()), static_cast<size_t>(to - all.begin()),
+                        [&](size_t i) { return all[i].first; });
+  }
   if (bounds.sliding) {
     if (from < to) until = std::min(until, Later(from->first, spec.length + spec.offset));
     if (spec.offset > 0 && to != all.end()) until = std::min(until, Later(to->first, spec.offset));

@@ -74,7 +74,9 @@ class Evaluator {
   Value Quantile(const Series& series, size_t from, size_t to, double share);
   Bounds BoundsOf(const AggregateSpec& spec);
   // The index range of a window's events, and until when it stays.
-  Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to) const;
+  Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to);
+  template <typename TimeOf>
+  Millis AnchorStays(const AggregateSpec& spec, const Bounds& bounds, size_t size, size_t from, size_t to, TimeOf time);
   Zone::Period PeriodAt(Window::Kind kind);
 
   // Applies a comparison or other predicate to values; the whole of what `moving` operands need to be asked again.

@@ -30,7 +30,7 @@ void Series::Reserve(bool with_values) {
   if (head_ + size_ < capacity_) return;
   const size_t lanes = with_values ? 2 : 1;
   uint32_t capacity = capacity_;
-  if (head_ < (capacity_ + 3) / 4) capacity = capacity_ < 8 ? capacity_ + 2 : capacity_ + capacity_ / 2;
+  if (head_ <= capacity_ / 4) capacity = capacity_ < 8 ? capacity_ + 2 : capacity_ + capacity_ / 2;
   Millis* block = static_cast<Millis*>(std::malloc(capacity * lanes * sizeof(Millis)));
   ATTUNE_CHECK(block != nullptr, "state cannot grow without memory");
   if (size_ > 0) {

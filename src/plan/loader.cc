@@ -451,11 +451,8 @@ class Loader {
   }
 
   void ReadExpressions() {
-    for (auto& [name, metric] : metrics_) {
-      TypeOfMetric(name);
-      plan_->metrics.push_back({name, std::move(metric.value), metric.location});
-      metric.value = nullptr;
-    }
+    for (const auto& [name, metric] : metrics_) TypeOfMetric(name);
+    for (auto& [name, metric] : metrics_) plan_->metrics.push_back({name, std::move(metric.value), metric.location});
     // Types of metrics are asked for once more below, when their values have moved into the plan.
     names_.metric_type = [this](const std::string& name) -> std::optional<StaticType> {
       const Metric* metric = plan_->FindMetric(name);

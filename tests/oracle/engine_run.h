@@ -1,0 +1,11 @@
+// The engine as something that the oracle can be held against.
+#pragma once
+
+#include "oracle/timeline.h"
+
+namespace attune::oracle {
+
+// Runs the records through the bytes that the log keeps and the very engine that serves.
+RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);
+
+}  // namespace attune::oracle
