@@ -1,6 +1,5 @@
 #include "event/event.h"
 
-#include <absl/container/flat_hash_map.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -10,6 +9,7 @@
 #include <deque>
 
 #include "base/bytes.h"
+#include "base/text_map.h"
 #include "event/dom.h"
 #include "event/json_text.h"
 
@@ -172,12 +172,12 @@ struct EventReader::Impl {
   }
 
   void Walk(dom::object object, std::string* name, const Leaf& fn) {
-    absl::flat_hash_map<std::string_view, size_t> last;  // where each key stands for the last time
+    TextMap<size_t> last;  // where each key stands for the last time
     size_t position = 0;
-    for (const dom::key_value_pair member : object) last[member.key] = position++;
+    for (const dom::key_value_pair member : object) last.insert_or_assign(std::string(member.key), position++);
     position = 0;
     for (const dom::key_value_pair member : object) {
-      if (last[member.key] != position++) continue;
+      if (last.find(member.key)->second != position++) continue;
       const size_t length = name->size();
       if (length > 0) *name += '.';
       *name += member.key;
@@ -259,6 +259,10 @@ JsonNode EventReader::Look(std::string_view root, const std::vector<std::string>
 std::string EventReader::JsonOf(std::string_view root, const std::vector<std::string>& keys) {
   dom::element found;
   return impl_->Locate(root, keys, &found) ? simdjson::minify(found) : std::string();
+}
+
+std::string EventReader::JsonOf(Member member) const {
+  return impl_->Has(member) ? simdjson::minify(impl_->At(member)) : std::string();
 }
 
 void EventReader::ForEachLeaf(

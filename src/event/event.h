@@ -95,6 +95,7 @@ class EventReader {
   JsonNode Look(std::string_view root, const std::vector<std::string>& keys);
   // The JSON at keys below `root`, written anew (without blanks; numbers in their shortest form); empty when missing.
   std::string JsonOf(std::string_view root, const std::vector<std::string>& keys);
+  std::string JsonOf(Member member) const;
 
   // Calls fn(dotted name, value, raw json) for every leaf below `root`, in the order sent; objects are walked into,
   // lists and null are leaves.

@@ -1,6 +1,5 @@
 #include "event/json_schema.h"
 
-#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -182,9 +181,9 @@ class Checker {
   }
 
   static bool AllDiffer(dom::array array) {
-    absl::flat_hash_set<std::string> seen;
+    TextMap<bool> seen;
     for (const dom::element item : array) {
-      if (!seen.insert(CanonicalJson(item)).second) return false;
+      if (!seen.emplace(CanonicalJson(item), true).second) return false;
     }
     return true;
   }

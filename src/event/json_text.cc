@@ -6,12 +6,8 @@
 #include <vector>
 
 namespace attune {
-namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// The length of the UTF-8 sequence at the front of `text`; 0 when there is none (overlong forms and surrogates too).
+// Overlong forms and surrogates are no UTF-8 either.
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(0);
@@ -27,6 +23,11 @@ size_t Utf8Length(std::string_view text) {
   if (lead == 0xF4 && byte(1) > 0x8F) return 0;
   return size;
 }
+
+namespace {
+
+bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 class FaultFinder {
  public:

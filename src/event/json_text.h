@@ -32,6 +32,9 @@ struct TextPosition {
 };
 TextPosition PositionOf(std::string_view text, size_t offset);
 
+// The length of the UTF-8 sequence at the front of `text`, which is not empty; 0 when there is none.
+size_t Utf8Length(std::string_view text);
+
 // `text` cut to at most `bytes` bytes between characters, with `…` after it when something was cut off.
 std::string Preview(std::string_view text, size_t bytes);
 

@@ -1,0 +1,70 @@
+// Admission: whether one event is let in, and as what. The tracking plan is the part of a plan that says which events
+// there are and which properties they have.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "event/event.h"
+#include "ingest/dead_letter.h"
+#include "plan/plan.h"
+
+namespace attune {
+
+// Where an event comes from, and what that says about it.
+struct Origin {
+  std::string_view source;  // for the dead letter
+  std::string_view type;    // `track` when the path says so, which then counts; empty: the event's own `type`
+  Millis received = 0;
+  std::optional<Millis> sent_at;  // of the envelope; an event's own counts more
+
+  // The event is read from a history: its times are taken as they are (see TimeOf below), may lie in the future and
+  // may not be missing; and an id it lacks derives from its source and its text, so that a replay is repeatable.
+  bool history = false;
+};
+
+struct Admission {
+  bool ok() const { return !dead.has_value(); }
+
+  std::optional<DeadLetter> dead;
+  // Without a dead letter: what the log wants. The views live until the next Admit, `json` as long as what was given.
+  EventHead head;
+  std::string_view json;
+  bool known = false;  // the plan names this event (or it is identify, group or alias)
+};
+
+// Applies a plan to events, one after the other; holds buffers, so one for each thread.
+//
+// What an event becomes:
+// - Kind and name. `track` needs `event`; a page is `page_viewed`, a screen `screen_viewed`. Names are normalised.
+// - User. `userId`, else `anonymousId`: text, or a number in its canonical form. Empty text counts as missing. An id
+//   that stands for nobody ("null", "undefined", "anonymous" …) in either place is refused: it would make one person of
+//   many. `alias` needs `userId` and whom it renames, `previousId` (else `anonymousId`); `group` needs `groupId`.
+// - Time. A client's clock may be wrong, but its differences are right: with `sentAt` the event happened
+//   (sentAt - originalTimestamp, else timestamp) before it was received. Without `sentAt`: `timestamp`, else
+//   `originalTimestamp`, else when it was received. A `sentAt` that is no time counts as missing. Of a history:
+//   `timestamp`, else `originalTimestamp`, corrected only when it stands alone beside `sentAt` and `receivedAt`; and
+//   `received` is the event's `receivedAt`, else its time.
+// - Properties are checked against the plan: null counts as missing; 2.0 is an integer; a time is what ReadTimestamp
+//   reads. What the plan does not name is kept.
+class TrackingPlan {
+ public:
+  // `plan` must outlive this.
+  explicit TrackingPlan(const Plan& plan, const IngestLimits& limits = {});
+  ~TrackingPlan();
+  TrackingPlan(TrackingPlan&&) noexcept;
+
+  Admission Admit(std::string_view json, const Origin& origin);
+
+  const IngestLimits& limits() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attune
