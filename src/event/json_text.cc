@@ -1,8 +1,15 @@
 #include "event/json_text.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace attune {
@@ -312,44 +319,116 @@ void JsonSlices::SkipBlanks() {
 
 namespace {
 
-// The position after the string that begins at `at`; npos when it does not end.
+constexpr size_t kNowhere = std::string_view::npos;
+
+// The position after the string that begins at `at`; kNowhere when it does not end.
 size_t EndOfString(std::string_view text, size_t at) {
   for (++at; at < text.size(); ++at) {
     if (text[at] == '"') return at + 1;
     if (text[at] == '\\') ++at;
   }
-  return std::string_view::npos;
+  return kNowhere;
+}
+
+// Where the bytes of interest stand among 64: one bit each.
+struct BlockBits {
+  uint64_t quotes = 0, backslashes = 0, opens = 0, closes = 0;
+};
+
+BlockBits ScanBlock(const char* bytes) {
+  BlockBits bits;
+#if defined(__SSE2__)
+  for (int i = 0; i < 4; ++i) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i));
+    // Bit 5 tells `{` from `[` and `}` from `]`, and no other pair.
+    const __m128i folded = _mm_or_si128(block, _mm_set1_epi8(0x20));
+    const auto mask = [i](__m128i equal) {
+      return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(equal))) << (16 * i);
+    };
+    bits.quotes |= mask(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')));
+    bits.backslashes |= mask(_mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
+    bits.opens |= mask(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')));
+    bits.closes |= mask(_mm_cmpeq_epi8(folded, _mm_set1_epi8('}')));
+  }
+#else
+  for (int i = 0; i < 64; ++i) {
+    bits.quotes |= uint64_t{bytes[i] == '"'} << i;
+    bits.backslashes |= uint64_t{bytes[i] == '\\'} << i;
+    bits.opens |= uint64_t{bytes[i] == '{' || bytes[i] == '['} << i;
+    bits.closes |= uint64_t{bytes[i] == '}' || bytes[i] == ']'} << i;
+  }
+#endif
+  return bits;
+}
+
+// The quotes that no backslash escapes. `*carry`: the first byte is escaped; set for the next block.
+uint64_t PlainQuotes(BlockBits bits, bool* carry) {
+  uint64_t backslashes = bits.backslashes;
+  uint64_t quotes = bits.quotes;
+  if (*carry) {
+    quotes &= ~uint64_t{1};
+    backslashes &= ~uint64_t{1};
+  }
+  *carry = false;
+  while (backslashes != 0) {
+    const int at = std::countr_zero(backslashes);
+    *carry = at == 63;
+    if (at == 63) break;
+    const uint64_t escaped = uint64_t{2} << at;
+    quotes &= ~escaped;
+    backslashes &= ~(escaped | (uint64_t{1} << at));
+  }
+  return quotes;
+}
+
+// Each bit the parity of the bits up to it: what stands between an opening quote and its closing one.
+uint64_t PrefixParity(uint64_t bits) {
+  for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
+  return bits;
+}
+
+// The position after the array or object that begins at `at`; kNowhere when it does not end.
+size_t EndOfNested(std::string_view text, size_t at) {
+  int64_t depth = 0;
+  bool in_string = false;
+  bool escaped = false;
+  for (; at < text.size(); at += 64) {
+    char last[64];
+    const char* bytes = text.data() + at;
+    if (text.size() - at < 64) {
+      std::memset(last, ' ', sizeof last);
+      std::memcpy(last, bytes, text.size() - at);
+      bytes = last;
+    }
+    const BlockBits bits = ScanBlock(bytes);
+    const uint64_t inside = PrefixParity(PlainQuotes(bits, &escaped)) ^ (in_string ? ~uint64_t{0} : 0);
+    in_string = inside >> 63;
+    const uint64_t opens = bits.opens & ~inside;
+    const uint64_t closes = bits.closes & ~inside;
+    if (std::popcount(closes) < depth) {  // it cannot end in this block
+      depth += std::popcount(opens) - std::popcount(closes);
+      continue;
+    }
+    for (uint64_t both = opens | closes; both != 0; both &= both - 1) {
+      depth += (opens & both & -both) != 0 ? 1 : -1;
+      if (depth == 0) return at + static_cast<size_t>(std::countr_zero(both)) + 1;
+    }
+  }
+  return kNowhere;
 }
 
 }  // namespace
 
 bool JsonSlices::SkipValue() {
-  size_t depth = 0;
-  while (at_ < text_.size()) {
-    switch (text_[at_]) {
-      case '"':
-        at_ = EndOfString(text_, at_);
-        if (at_ == std::string_view::npos) return false;
-        if (depth == 0) return true;
-        continue;
-      case '{': case '[':
-        ++depth;
-        break;
-      case '}': case ']':
-        if (depth == 0) return true;
-        if (--depth == 0) {
-          ++at_;
-          return true;
-        }
-        break;
-      case ',': case ' ': case '\n': case '\r': case '\t':
-        if (depth == 0) return true;
-        break;
-      default: break;
-    }
-    ++at_;
+  const char first = at_ < text_.size() ? text_[at_] : ',';
+  if (first == '"') {
+    at_ = EndOfString(text_, at_);
+  } else if (first == '{' || first == '[') {
+    at_ = EndOfNested(text_, at_);
+  } else {
+    at_ = std::min(text_.find_first_of(",}] \n\r\t", at_), text_.size());
   }
-  return depth == 0;
+  return at_ != kNowhere;
 }
 
 bool JsonSlices::Next() {

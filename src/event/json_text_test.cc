@@ -101,6 +101,17 @@ TEST(JsonText, SlicesAreExactlyWhatWasSent) {
   for (const auto& [text, slices] : kTexts) EXPECT_EQ(Slices(text), slices) << text;
 }
 
+// However brackets, quotes and backslashes fall on the blocks that are scanned at once.
+TEST(JsonText, SlicesAreFoundAcrossBlocks) {
+  const std::string inner = R"({"k\\\"}":["]","{\\",[{}],"\\\\\""]})";
+  for (size_t before = 0; before < 140; ++before) {
+    const std::string padded = "[" + std::string(before, ' ') + "\"" + std::string(before % 67, 'x') + "\"," + inner + "]";
+    const std::string text = "[" + padded + "," + inner + "]";
+    EXPECT_EQ(Slices(text), "<" + padded + "><" + inner + ">") << before;
+    EXPECT_EQ(Slices(text.substr(0, text.size() - 1)), "bad");
+  }
+}
+
 // What the fast parser refuses, the slow one finds a fault in, and they agree on all texts that must be JSON.
 TEST(JsonText, AgreesWithTheTestSuite) {
   const std::filesystem::path folder = "../shared/suites/jsontestsuite/test_parsing";
