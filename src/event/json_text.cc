@@ -404,12 +404,7 @@ size_t EndOfNested(std::string_view text, size_t at) {
     const uint64_t inside = PrefixParity(PlainQuotes(bits, &escaped)) ^ (in_string ? ~uint64_t{0} : 0);
     in_string = inside >> 63;
     const uint64_t opens = bits.opens & ~inside;
-    const uint64_t closes = bits.closes & ~inside;
-    if (std::popcount(closes) < depth) {  // it cannot end in this block
-      depth += std::popcount(opens) - std::popcount(closes);
-      continue;
-    }
-    for (uint64_t both = opens | closes; both != 0; both &= both - 1) {
+    for (uint64_t both = (bits.opens | bits.closes) & ~inside; both != 0; both &= both - 1) {
       depth += (opens & both & -both) != 0 ? 1 : -1;
       if (depth == 0) return at + static_cast<size_t>(std::countr_zero(both)) + 1;
     }
