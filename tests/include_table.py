@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Holds the sources to the include table of cmake/modules.cmake: include_table.py [ROOT]
+
+A file of module m (the first folder below src) includes files of m itself and of the modules that the table lists for m.
+A third-party library is included in one module only, so that exchanging it touches that module alone. The table
+has no circles. Prints each offence as file:line: message, then `N passed, M failed`, a case being a file.
+"""
+
+import pathlib
+import re
+import sys
+
+# By how an include begins. Those that any module may include: xxhash, fmt, absl, and gtest in tests.
+LIBRARIES = {
+    "boost/": "boost", "simdjson": "simdjson", "rocksdb/": "rocksdb", "yaml-cpp/": "yaml-cpp", "re2/": "re2", "CLI/": "CLI",
+    "date/": "date", "zlib.h": "zlib", "zstd": "zstd", "openssl/": "openssl", "spdlog/": "spdlog", "nlohmann/": "nlohmann",
+    "lzma": "lzma", "roaring/": "roaring",
+}
+INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
+TABLE_LINE = re.compile(r'set\(ATTUNE_MAY_INCLUDE_(\w+)\s*([^)]*)\)')
+
+
+def read_table(path):
+    return {module: set(rest.replace('"', "").split()) for module, rest in TABLE_LINE.findall(path.read_text())}
+
+
+def circles(table):
+    """The modules that lie in a circle, or lead into one."""
+    left = {module: set(included) for module, included in table.items()}
+    while free := [module for module, included in left.items() if not included & left.keys()]:
+        for module in free:
+            del left[module]
+    return sorted(left)
+
+
+def includes_of(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if match := INCLUDE.match(line):
+            yield number, match[1], match[2]
+
+
+def library_of(name):
+    return next((library for start, library in LIBRARIES.items() if name.startswith(start)), None)
+
+
+def offences_of(path, source, module, table, homes):
+    """Yields (line, message). `homes` remembers, for each library, the first file that included it."""
+    for line, kind, name in includes_of(path):
+        if kind == '"':
+            target = name.split("/")[0]
+            if "/" not in name:
+                yield line, f'"{name}" is included without its module; write "{module}/{name}"'
+            elif target not in table:
+                yield line, f'"{name}" belongs to no module of the table'
+            elif target != module and target not in table[module]:
+                yield line, f"{module} may not include {target} (see cmake/modules.cmake)"
+            continue
+        if name.startswith("gtest/") and not path.name.endswith("_test.cc"):
+            yield line, "googletest is for tests alone"
+        library = library_of(name)
+        if not library:
+            continue
+        home_module, home = homes.setdefault(library, (module, source))
+        if home_module != module:
+            yield line, f"{library} is included in {module}, but {home_module} has it already ({home})"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    table = read_table(root / "cmake/modules.cmake")
+    passed = failed = 0
+    for module in circles(table):
+        print(f"cmake/modules.cmake: {module} is part of a circle")
+        failed += 1
+    homes = {}
+    for path in sorted((root / "src").rglob("*")):
+        if path.suffix not in (".h", ".cc"):
+            continue
+        source = path.relative_to(root)
+        module = source.parts[1]
+        if module in table:
+            offences = list(offences_of(path, source, module, table, homes))
+        else:
+            offences = [(1, f"{module} is not a module of cmake/modules.cmake")]
+        for line, message in offences:
+            print(f"{source}:{line}: {message}")
+        failed += bool(offences)
+        passed += not offences
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
