@@ -1,6 +1,7 @@
-// Fixed-width and variable-width values in a run of bytes: how state, snapshots and records are written.
-// Everything fixed is little endian. A varint is LEB128 (7 bits a byte, low bits first, at most 10 bytes); a zigzag
-// maps 0, -1, 1, -2 … to 0, 1, 2, 3 … first; a string is its length as a varint, then its bytes.
+// Fixed-width and variable-width values in a run of bytes: how state, snapshots and records are
+// written. Everything fixed is little endian. A varint is LEB128 (7 bits a byte, low bits first, at
+// most 10 bytes); a zigzag maps 0, -1, 1, -2 … to 0, 1, 2, 3 … first; a string is its length as a
+// varint, then its bytes.
 #pragma once
 
 #include <bit>
@@ -13,7 +14,8 @@
 
 namespace attune {
 
-static_assert(std::endian::native == std::endian::little, "fixed-width values are copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "fixed-width values are copied as they are");
 
 // Appends to a string of its own; nothing can fail.
 class ByteWriter {
@@ -65,10 +67,11 @@ class ByteWriter {
   std::string bytes_;
 };
 
-// Reads in the order in which a ByteWriter wrote. It never reads past the end: the first read that would (or a varint of
-// more than 64 bits) makes ok() false for good, and that read and all later ones give 0 or an empty string. So read a
-// whole structure, then ask ok() once. A count read from the bytes is not to be trusted as a size to reserve: compare it
-// with remaining() first. The bytes must outlive the reader and the views that String() and Raw() return.
+// Reads in the order in which a ByteWriter wrote. It never reads past the end: the first read that
+// would (or a varint of more than 64 bits) makes ok() false for good, and that read and all later
+// ones give 0 or an empty string. So read a whole structure, then ask ok() once. A count read from
+// the bytes is not to be trusted as a size to reserve: compare it with remaining() first. The bytes
+// must outlive the reader and the views that String() and Raw() return.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

@@ -53,7 +53,8 @@ class RealFile : public DiskFile {
       const ssize_t n =
           Uninterrupted([&] { return pwrite(fd_, bytes.data(), bytes.size(), offset); });
       if (n < 0) return SystemError("write", path_, errno);
-      if (n == 0) return SystemError("write", path_, EIO);  // no progress and no reason: never loop on it
+      // No progress and no reason: never loop on it.
+      if (n == 0) return SystemError("write", path_, EIO);
       bytes.remove_prefix(n);
       offset += n;
     }
@@ -75,7 +76,8 @@ class RealFile : public DiskFile {
 
   Status Allocate(uint64_t size) override {
     if (Uninterrupted([&] { return fallocate(fd_, 0, 0, size); }) == 0) return {};
-    // Some file systems cannot reserve: then the size alone grows, and a full disk shows at the write.
+    // Some file systems cannot reserve: then the size alone grows, and a full disk shows at the
+    // write.
     if (errno == EOPNOTSUPP) return Truncate(size);
     return SystemError("reserve space", path_, errno);
   }
@@ -126,7 +128,8 @@ class OperatingSystem : public Disk {
   }
 
   Status SyncDir(const std::string& dir) override {
-    const int fd = Uninterrupted([&] { return open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    const int fd =
+        Uninterrupted([&] { return open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return SystemError("open", dir, errno);
     const int result = fsync(fd);
     const int number = errno;

@@ -1,8 +1,9 @@
-// The few file operations that the log needs, so that tests and the simulator can stand in for the operating system.
-// The real disk uses plain pread, pwrite, fdatasync, ftruncate and fallocate through libc, so that fault injectors see them.
+// The few file operations that the log needs, so that tests and the simulator can stand in for the
+// operating system. The real disk uses plain pread, pwrite, fdatasync, ftruncate and fallocate
+// through libc, so that fault injectors see them.
 //
-// Errors: kUnavailable when storage is full (ENOSPC, EDQUOT, EFBIG): space may come back. kNotFound when there is no such
-// file. kIo for everything else. Every message names the file.
+// Errors: kUnavailable when storage is full (ENOSPC, EDQUOT, EFBIG): space may come back. kNotFound
+// when there is no such file. kIo for everything else. Every message names the file.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,14 @@ class DiskFile {
   virtual Result<size_t> Read(uint64_t offset, char* out, size_t size) = 0;
   // Writes all of it or fails; after a failure any part of it may be there.
   virtual Status Write(uint64_t offset, std::string_view bytes) = 0;
-  // What was written, and the size, survive a power cut once this returned ok. After a failure nobody knows what does:
-  // the page cache may have dropped the bytes, so a second call that succeeds proves nothing.
+  // What was written, and the size, survive a power cut once this returned ok. After a failure
+  // nobody knows what does: the page cache may have dropped the bytes, so a second call that
+  // succeeds proves nothing.
   virtual Status Sync() = 0;
   // Cuts, or grows with zeros.
   virtual Status Truncate(uint64_t size) = 0;
-  // Grows the file with zeros to `size` and reserves the space, so that later writes below `size` do not lack it.
+  // Grows the file with zeros to `size` and reserves the space, so that later writes below `size`
+  // do not lack it.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Result<uint64_t> Size() = 0;
 };

@@ -1,7 +1,7 @@
 // A disk in memory that can lose power, run full and fail on request: for tests and the simulator.
 //
-// It is as unkind as the rules allow: what was not synced is gone after a crash, names that were created without a
-// SyncDir too, and names that were removed without one come back.
+// It is as unkind as the rules allow: what was not synced is gone after a crash, names that were
+// created without a SyncDir too, and names that were removed without one come back.
 #pragma once
 
 #include <condition_variable>
@@ -33,12 +33,14 @@ class FakeDisk : public Disk {
 
   // Power cuts. Each drops what was not synced, except for what its argument keeps.
   void Crash();
-  // Of the writes to each file since its last sync, the first `bytes` bytes arrived, in the order of the writes.
+  // Of the writes to each file since its last sync, the first `bytes` bytes arrived, in the order
+  // of the writes.
   void CrashKeepingBytes(uint64_t bytes);
   // Each 512-byte sector of these writes arrived or not, by `keep(file offset of the sector)`.
   void CrashKeepingSectors(const std::function<bool(uint64_t)>& keep);
 
-  // The call of this kind after `after` more of them fails, once, with this error. A write does `partial` bytes first.
+  // The call of this kind after `after` more of them fails, once, with this error. A write does
+  // `partial` bytes first.
   void FailAfter(Op op, int after, Error error, size_t partial = 0);
   // Writes and reservations fail with kUnavailable when all files together would grow beyond this.
   void SetCapacity(uint64_t bytes);

@@ -11,12 +11,14 @@
 namespace attune {
 namespace {
 
-// A sync of a write below this size costs mostly the file system's journal, which notes each reserved block that is written
-// for the first time. Such writes are followed by zeros up to the next multiple of kZeroAheadBytes, so that the next
-// ones find blocks that were written before: half the latency. Larger writes have their journal entry paid by volume.
+// A sync of a write below this size costs mostly the file system's journal, which notes each
+// reserved block that is written for the first time. Such writes are followed by zeros up to the
+// next multiple of kZeroAheadBytes, so that the next ones find blocks that were written before:
+// half the latency. Larger writes have their journal entry paid by volume.
 constexpr size_t kSmallWriteBytes = 64 << 10;
 constexpr uint64_t kZeroAheadBytes = 256 << 10;
-// Buffers above this size are not kept for the next group: a burst must not hold its memory for ever.
+// Buffers above this size are not kept for the next group: a burst must not hold its memory for
+// ever.
 constexpr size_t kKeptBlockBytes = 8 << 20;
 constexpr size_t kKeptBlocks = 4;
 
@@ -25,8 +27,8 @@ Error AsIo(const Error& error) { return Error{ErrorCode::kIo, error.message}; }
 
 }  // namespace
 
-// Buffers that went through the log and the shard loops, to be filled again: fresh memory of that size costs page faults.
-// Shared with the blocks' deleters, which may run after the log is gone.
+// Buffers that went through the log and the shard loops, to be filled again: fresh memory of that
+// size costs page faults. Shared with the blocks' deleters, which may run after the log is gone.
 class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
   std::shared_ptr<std::string> Take() {
@@ -107,8 +109,8 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     if (entry.type == kHoleType) return Error{ErrorCode::kInvalid, "record type 0 is a hole"};
     if (entry.payload.size() > kMaxPayloadBytes) {
       return Error{ErrorCode::kInvalid,
-                   fmt::format("a record of {} bytes is above the limit of {}", entry.payload.size(),
-                               kMaxPayloadBytes)};
+                   fmt::format("a record of {} bytes is above the limit of {}",
+                               entry.payload.size(), kMaxPayloadBytes)};
     }
     added += kRecordHeaderBytes + entry.payload.size();
   }
@@ -177,11 +179,13 @@ void Log::Run() {
       FailForGood(group, status.error());
     }
   }
-  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they are.
+  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
+  // are.
   if (!failed()) (void)CutToEnd();
 }
 
-// kUnavailable: storage is full, and the file ends again where the durable records do. Else the state is unknown.
+// kUnavailable: storage is full, and the file ends again where the durable records do. Else the
+// state is unknown.
 Status Log::WriteGroup(const Group& group) {
   const std::string& bytes = *group.bytes;
   if (end_ > kFileHeaderBytes && end_ + bytes.size() > options_.max_file_bytes) {
@@ -255,7 +259,8 @@ Status Log::CreateFile(uint64_t first_sequence) {
   const Status written =
       (*file)->Write(0, EncodeFileHeader({first_sequence, file_first_sequence_}));
   if (!written.ok()) {
-    // Left behind, the empty file would be removed by the next Open, or emptied by the next attempt.
+    // Left behind, the empty file would be removed by the next Open, or emptied by the next
+    // attempt.
     const Status removed = disk_.Remove(path);
     return removed.ok() ? written : AsIo(removed.error());
   }
@@ -288,7 +293,8 @@ void Log::Fail(const Group& group, const Error& error) {
   }
 }
 
-// What was appended meanwhile has sequences behind the failed ones, so it fails too, and the sequences start over.
+// What was appended meanwhile has sequences behind the failed ones, so it fails too, and the
+// sequences start over.
 void Log::FailFull(const Group& group, const Error& error) {
   Group after;
   {

@@ -1,5 +1,6 @@
-// The ordered durable log of all shards: what is accepted is here first, and everything else can be rebuilt from it.
-// One log serves all shards so that one fdatasync serves everybody who waits (group commit).
+// The ordered durable log of all shards: what is accepted is here first, and everything else can be
+// rebuilt from it. One log serves all shards so that one fdatasync serves everybody who waits
+// (group commit).
 #pragma once
 
 #include <atomic>
@@ -22,10 +23,12 @@
 
 namespace attune {
 
-// What one write and one sync made durable: whole records, one after the other, to be read with TakeRecord.
+// What one write and one sync made durable: whole records, one after the other, to be read with
+// TakeRecord.
 struct DurableBlock {
-  // Shared, because several shard loops read the same block, each at its pace. Its memory is used again when the last
-  // of them lets go, so holding on to old blocks costs memory; pending bytes do not count them.
+  // Shared, because several shard loops read the same block, each at its pace. Its memory is used
+  // again when the last of them lets go, so holding on to old blocks costs memory; pending bytes do
+  // not count them.
   std::shared_ptr<const std::string> bytes;
   uint64_t first_sequence = 0;
   uint64_t last_sequence = 0;
@@ -42,31 +45,35 @@ struct LogOptions {
   uint64_t max_file_bytes = 256 << 20;
   // Beyond this many bytes appended and not yet durable, Append refuses at once.
   size_t max_pending_bytes = 64 << 20;
-  // Space is reserved this far ahead: a full disk shows before the write, and a sync needs not journal a new size.
+  // Space is reserved this far ahead: a full disk shows before the write, and a sync needs not
+  // journal a new size.
   uint64_t reserve_bytes = 16 << 20;
   // Replace damaged records by holes instead of refusing to open; reads every file whole.
   bool repair = false;
   // Must outlive the log.
   Disk* disk = &RealDisk();
-  // Called on the log's thread with each block that became durable, in order, before the callbacks of its appends.
-  // Must not wait for the log.
+  // Called on the log's thread with each block that became durable, in order, before the callbacks
+  // of its appends. Must not wait for the log.
   std::function<void(const DurableBlock&)> on_durable;
 };
 
-// Threads: Append and the readers of state may be called from any thread. Callbacks run on the log's own thread, in the
-// order of the appends; they may call Append, must not wait for the log, and must not throw.
+// Threads: Append and the readers of state may be called from any thread. Callbacks run on the
+// log's own thread, in the order of the appends; they may call Append, must not wait for the log,
+// and must not throw.
 //
-// A failed append (its callback got an error) leaves nothing in the log that runs on. After a crash its records may be
-// found all the same, if the crash came between their write and the report: as with any lost answer, the sender asks
-// again and the receiver knows ids.
+// A failed append (its callback got an error) leaves nothing in the log that runs on. After a crash
+// its records may be found all the same, if the crash came between their write and the report: as
+// with any lost answer, the sender asks again and the receiver knows ids.
 class Log {
  public:
   // ok: the records are durable, the first has `first_sequence`, the others follow without gaps.
-  // kUnavailable: storage is full; nothing was appended, try again later. kIo: the log has failed, see failed().
+  // kUnavailable: storage is full; nothing was appended, try again later. kIo: the log has failed,
+  // see failed().
   using Callback = std::function<void(const Status&, uint64_t first_sequence)>;
 
-  // Opens the log in the folder, or begins one. Hold the DataLock of the data folder: nothing here keeps a second writer
-  // out. kCorrupt names the file and the offset of damage; see `repair` and recovery.h.
+  // Opens the log in the folder, or begins one. Hold the DataLock of the data folder: nothing here
+  // keeps a second writer out. kCorrupt names the file and the offset of damage; see `repair` and
+  // recovery.h.
   static Result<std::unique_ptr<Log>> Open(const std::string& dir, LogOptions options);
 
   // Close().
@@ -74,21 +81,25 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  // Copies the records and returns; does not wait for the disk. The callback comes later, once, unless Append itself fails:
+  // Copies the records and returns; does not wait for the disk. The callback comes later, once,
+  // unless Append itself fails:
   // kUnavailable  too much is pending, or the log is closed: answer 429 or 503
   // kIo           the log has failed
-  // kInvalid      no entries, type 0, a payload above kMaxPayloadBytes, or more than max_pending_bytes in one call
+  // kInvalid      no entries, type 0, a payload above kMaxPayloadBytes, or more than
+  //               max_pending_bytes in one call
   Status Append(std::span<const LogEntry> entries, Callback callback);
 
-  // Waits until everything appended is durable or has failed, then gives reserved space back. Later appends are refused.
+  // Waits until everything appended is durable or has failed, then gives reserved space back. Later
+  // appends are refused.
   void Close();
 
   // What Open found and did.
   const LogRecovery& recovery() const { return recovery_; }
-  // The last durable record, 0 when there is none: what a LogReader may read up to while the log runs.
+  // The last durable record, 0 when there is none: what a LogReader may read up to while the log
+  // runs.
   uint64_t durable_sequence() const { return durable_sequence_.load(std::memory_order_acquire); }
-  // After an I/O error the log accepts nothing more: which of the last bytes are on the disk is known only after
-  // another Open. Answer what is in flight, then end the process with an error.
+  // After an I/O error the log accepts nothing more: which of the last bytes are on the disk is
+  // known only after another Open. Answer what is in flight, then end the process with an error.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   // The reason once failed(), else ok.
   Status status() const;
@@ -96,7 +107,8 @@ class Log {
   bool storage_full() const { return storage_full_.load(std::memory_order_acquire); }
   size_t pending_bytes() const;
 
-  // Removes the files all of whose records are below `sequence`; never the newest file. From any thread.
+  // Removes the files all of whose records are below `sequence`; never the newest file. From any
+  // thread.
   Status RemoveBefore(uint64_t sequence);
 
  private:

@@ -10,7 +10,8 @@ namespace attune {
 namespace {
 
 constexpr size_t kBlockBytes = 1 << 20;
-// A disk writes a sector whole or not at all, so a write that was cut leaves whole sectors of zeros.
+// A disk writes a sector whole or not at all, so a write that was cut leaves whole sectors of
+// zeros.
 constexpr uint64_t kSectorBytes = 512;
 constexpr std::string_view kSuffix = ".log";
 constexpr size_t kNameDigits = 20;
@@ -95,8 +96,8 @@ Result<bool> LogFileScanner::RecordAt(uint64_t offset, RecordView* record) {
   return ParseRecord(*whole, record);
 }
 
-// Whether a record with this sequence can stand at `offset`: between it and the place where expected_ was due there is room
-// for only so many lost ones.
+// Whether a record with this sequence can stand at `offset`: between it and the place where
+// expected_ was due there is room for only so many lost ones.
 bool LogFileScanner::MayBeNext(uint64_t sequence, uint64_t offset) const {
   return sequence >= expected_ && sequence - expected_ <= (offset - anchor_) / kRecordHeaderBytes;
 }
@@ -199,7 +200,8 @@ Result<std::optional<Damage>> LogFileScanner::Examine() {
   const auto later = LaterGroupFollows(*next);
   if (!later.ok()) return later.error();
   if (!*later) {
-    // Within the last group: bytes that never arrived are a write that was cut, bytes that changed are damage.
+    // Within the last group: bytes that never arrived are a write that was cut, bytes that changed
+    // are damage.
     const auto lost = HasLostSector(offset_, *next);
     if (!lost.ok()) return lost.error();
     damage.torn = *lost;

@@ -1,4 +1,5 @@
-// One log file as it lies on the disk: its name, and reading it record by record, whatever its state.
+// One log file as it lies on the disk: its name, and reading it record by record, whatever its
+// state.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ namespace attune {
 // `DIR/00000000000000000001.log`
 std::string LogFilePath(const std::string& dir, uint64_t first_sequence);
 
-// First sequences of the log files in the folder, ascending, by their names alone. Other files are ignored.
+// First sequences of the log files in the folder, ascending, by their names alone. Other files are
+// ignored.
 Result<std::vector<uint64_t>> ListLogFiles(Disk& disk, const std::string& dir);
 
 // Where a file stops being a run of good records, and why.
@@ -25,7 +27,7 @@ struct Damage {
   uint64_t offset = 0;       // of the first bad byte: the end of the last good record
   uint64_t next_offset = 0;  // of the next good record, 0 when there is none
   uint64_t last_byte = 0;    // end of what is not zero: bytes from here on are reserved space
-  bool torn = false;         // a write that was cut; never durable, so nothing was promised about it
+  bool torn = false;         // a write that was cut: never durable, so nothing was promised
 };
 
 // Reads one log file in blocks of 1 MiB. Owned by one thread.
@@ -39,13 +41,15 @@ class LogFileScanner {
 
   enum class Step { kRecord, kEnd, kBad };
 
-  // Reads the record at offset() and moves behind it. kEnd: nothing but reserved space or the end of the file is here,
-  // as far as the next header goes (a bad end also shows as kEnd: see Examine). kBad: no record begins here, or not the
-  // one whose turn it is. record() is valid until the next call.
+  // Reads the record at offset() and moves behind it. kEnd: nothing but reserved space or the end
+  // of the file is here, as far as the next header goes (a bad end also shows as kEnd: see
+  // Examine). kBad: no record begins here, or not the one whose turn it is. record() is valid until
+  // the next call.
   Result<Step> Next();
   const RecordView& record() const { return record_; }
 
-  // What is at offset(), where Next said kEnd or kBad: looks at the rest of the file. nullopt: a clean end.
+  // What is at offset(), where Next said kEnd or kBad: looks at the rest of the file. nullopt: a
+  // clean end.
   Result<std::optional<Damage>> Examine();
 
   // Goes on at the good record that Examine found.
@@ -83,7 +87,8 @@ class LogFileScanner {
   size_t block_size_ = 0;  // how much of block_ is read
   uint64_t offset_ = kFileHeaderBytes;
   uint64_t expected_;
-  uint64_t anchor_ = kFileHeaderBytes;  // where expected_ was due: below offset_ after a hole or a skip
+  // Where expected_ was due: below offset_ after a hole or a skip.
+  uint64_t anchor_ = kFileHeaderBytes;
   RecordView record_;
 };
 

@@ -318,6 +318,23 @@ TEST(Log, AfterAFailedSyncNothingIsAcceptedAndNothingIsRetried) {
   EXPECT_EQ(log->recovery().last_sequence, 1u);
 }
 
+// After a failed sync the kernel may show bytes that it has given up writing. What the next Open
+// finds and counts must be durable all the same.
+TEST(Log, WhatIsFoundAfterAFailedSyncIsDurableFromThenOn) {
+  FakeDisk disk;
+  auto log = MustOpen(On(disk));
+  ASSERT_TRUE(AppendAndWait(*log, {"a"}).status.ok());
+  disk.FailAfter(FakeDisk::Op::kSync, 0, {ErrorCode::kIo, "EIO"});
+  EXPECT_FALSE(AppendAndWait(*log, {"b", std::string(3000000, 'c')}).status.ok());
+  log.reset();  // the process ends, the machine runs on
+  log = MustOpen(On(disk));
+  EXPECT_EQ(log->recovery().last_sequence, 3u);
+  disk.Crash();
+  log.reset();
+  log = MustOpen(On(disk));
+  EXPECT_EQ(log->recovery().last_sequence, 3u);
+}
+
 TEST(Log, AFailedWriteIsTheEndToo) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
@@ -427,8 +444,9 @@ TEST(Log, AReaderFollowsALogThatRunsThroughItsFiles) {
   EXPECT_GT(disk.Paths().size(), 5u);
 }
 
-// Power cuts in the middle of a write, again and again on the same disk: of the sectors that were on their way, any may have
-// arrived. What was answered is there each time, and what is there beyond is the beginning of what was asked.
+// Power cuts in the middle of a write, again and again on the same disk: of the sectors that were
+// on their way, any may have arrived. What was answered is there each time, and what is there
+// beyond is the beginning of what was asked.
 TEST(Log, NoPowerCutTakesWhatWasAnswered) {
   for (uint32_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);

@@ -83,7 +83,8 @@ Result<FileHeader> ParseFileHeader(std::string_view bytes, const std::string& pa
   reader.U32();
   const uint32_t crc = reader.U32();
   if (!reader.ok() || !magic_fits || crc != Crc32c(bytes.substr(0, kFileCrcOffset))) {
-    return Error{ErrorCode::kCorrupt, fmt::format("{}: offset 0: the file header is damaged", path)};
+    return Error{ErrorCode::kCorrupt,
+                 fmt::format("{}: offset 0: the file header is damaged", path)};
   }
   if (version > kLogVersion) {
     return Error{ErrorCode::kInvalid,

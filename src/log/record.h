@@ -1,13 +1,14 @@
-// The bytes of the log: records, and the header of a log file. docs/formats.md has a worked example.
+// The bytes of the log: records, and the header of a log file. docs/formats.md has a worked
+// example.
 //
-//   log       := file*                          files `log/<first sequence, 20 digits>.log`, in the order of their names
-//   file      := file_header record* zeros      zeros: space reserved ahead, only in the newest file
+//   log       := file*                       `<first sequence, 20 digits>.log`, ordered by name
+//   file      := file_header record* zeros   zeros: space reserved ahead, only in the newest file
 //   file_header (40 bytes, the same layout in every version) :=
 //                magic            8 bytes       "attn-log"
 //                version          u32           1
 //                reserved         u32           0
 //                first_sequence   u64           as in the name
-//                previous         u64           first_sequence of the file before it, 0 for the first file of a log
+//                previous         u64           first_sequence of the file before it, 0: none
 //                reserved         u32           0
 //                crc              u32           CRC-32C of the 36 bytes before it
 //   record    := record_header payload
@@ -17,14 +18,16 @@
 //                shard            u8
 //                flags            u16           bit 0: first record of a group; other bits 0
 //                sequence         u64           1, 2, 3 … without gaps, across files
-//                crc              u32           CRC-32C of the 16 bytes before it, then of the payload
+//                crc              u32           CRC-32C of the 16 bytes before it and the payload
 //
-// Everything is little endian. A *group* is what one write and one sync made durable together. A new group is written
-// only after the one before it is durable, so a bad record before the start of a later group was durable once: that is
-// damage. A bad record of the last group can be a write that the power cut.
+// Everything is little endian. A *group* is what one write and one sync made durable together. A
+// new group is written only after the one before it is durable, so a bad record before the start of
+// a later group was durable once: that is damage. A bad record of the last group can be a write
+// that the power cut.
 //
-// A *hole* is what a repair leaves where records were damaged: type 0, its sequence is the first one lost, its payload
-// is of no interest (the damaged bytes are kept beside the log). The record after it may have any sequence from there on.
+// A *hole* is what a repair leaves where records were damaged: type 0, its sequence is the first
+// one lost, its payload is of no interest (the damaged bytes are kept beside the log). The record
+// after it may have any sequence from there on.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +41,8 @@ namespace attune {
 inline constexpr uint32_t kLogVersion = 1;
 inline constexpr size_t kFileHeaderBytes = 40;
 inline constexpr size_t kRecordHeaderBytes = 20;
-// A larger length in a header is taken for damage, so a scan never waits for gigabytes that are not there.
+// A larger length in a header is taken for damage, so a scan never waits for gigabytes that are not
+// there.
 inline constexpr size_t kMaxPayloadBytes = 16 << 20;
 inline constexpr uint8_t kHoleType = 0;
 inline constexpr uint16_t kGroupStart = 1;
@@ -54,15 +58,17 @@ struct RecordView {
 // Appends the record's bytes. `payload` is at most kMaxPayloadBytes.
 void AppendRecord(const RecordView& record, std::string* out);
 
-// Takes the first record off `bytes`, which a Log handed to its sink. Its checksum was computed in this process and is
-// not checked again. False at the end. `record->payload` points into the same bytes.
+// Takes the first record off `bytes`, which a Log handed to its sink. Its checksum was computed in
+// this process and is not checked again. False at the end. `record->payload` points into the same
+// bytes.
 bool TakeRecord(std::string_view* bytes, RecordView* record);
 
 // Reads a header without its payload; false when no record can begin like this.
 // `bytes` has at least kRecordHeaderBytes.
 bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* payload_bytes);
 
-// Reads a whole record from the start of `bytes`; false unless it is all there and its checksum fits.
+// Reads a whole record from the start of `bytes`; false unless it is all there and its checksum
+// fits.
 bool ParseRecord(std::string_view bytes, RecordView* record);
 
 struct FileHeader {
@@ -72,7 +78,8 @@ struct FileHeader {
 
 std::string EncodeFileHeader(const FileHeader& header);
 
-// kCorrupt when the bytes are no header, kInvalid when a newer version wrote the file. `path` is for the message.
+// kCorrupt when the bytes are no header, kInvalid when a newer version wrote the file. `path` is
+// for the message.
 Result<FileHeader> ParseFileHeader(std::string_view bytes, const std::string& path);
 
 }  // namespace attune

@@ -12,6 +12,8 @@
 namespace attune {
 namespace {
 
+constexpr size_t kCopyBytes = 1 << 20;
+
 class Recoverer {
  public:
   Recoverer(Disk& disk, const std::string& dir, bool repair)
@@ -26,6 +28,7 @@ class Recoverer {
   Status Mend(LogFileScanner& scanner, const Damage& damage, uint64_t next_file);
   Status CutTail(LogFileScanner& scanner, const Damage& damage);
   Status CloseGap(LogFileScanner& scanner, uint64_t next_file);
+  Status SettleTail(LogFileScanner& scanner, uint64_t last_group);
   Status WriteHole(LogFileScanner& scanner, uint64_t from, uint64_t to);
   Status KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes, uint64_t offset);
 
@@ -42,11 +45,12 @@ Error DamageError(const LogFileScanner& scanner, const Damage& damage) {
                            scanner.path(), damage.offset, scanner.expected(),
                            damage.next_offset == 0
                                ? std::string()
-                               : fmt::format(", good records follow at offset {}", damage.next_offset))};
+                               : fmt::format(", good records follow at offset {}",
+                                             damage.next_offset))};
 }
 
-// A file is created and its header synced before any record goes there. So a newest file with neither is a creation
-// that was cut.
+// A file is created and its header synced before any record goes there. So a newest file with
+// neither is a creation that was cut.
 Status Recoverer::DropTornCreation() {
   while (!files_.empty()) {
     auto scanner = LogFileScanner::OpenDamaged(disk_, dir_, files_.back());
@@ -88,10 +92,13 @@ Status Recoverer::CheckRecords(size_t index) {
   if (!scanner.ok()) return scanner.error();
   const uint64_t next_file = index + 1 < files_.size() ? files_[index + 1] : 0;
   uint64_t lost_from = 0;  // the sequence that was due where records were skipped
+  uint64_t last_group = 0;  // its offset; 0, the header's, when there is no record
   while (true) {
+    const uint64_t offset = scanner->offset();
     const auto step = scanner->Next();
     if (!step.ok()) return step.error();
     if (*step == LogFileScanner::Step::kRecord) {
+      if (scanner->record().flags & kGroupStart) last_group = offset;
       if (lost_from != 0) found_.lost_records += scanner->record().sequence - lost_from;
       lost_from = 0;
       continue;
@@ -112,14 +119,34 @@ Status Recoverer::CheckRecords(size_t index) {
   found_.newest_file = files_[index];
   found_.end_offset = scanner->offset();
   found_.last_sequence = scanner->expected() - 1;
-  return {};
+  return SettleTail(*scanner, last_group);
+}
+
+// The last group may not have been synced. Then it is in the page cache alone, and if a sync
+// failed, even marked as written: a sync now would do nothing. Written again, it is durable or an
+// error. So is the name of a new file.
+Status Recoverer::SettleTail(LogFileScanner& scanner, uint64_t last_group) {
+  auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
+  if (!file.ok()) return file.error();
+  std::string bytes(kCopyBytes, '\0');
+  for (uint64_t offset = last_group; offset < scanner.offset();) {
+    const size_t wanted = std::min<uint64_t>(kCopyBytes, scanner.offset() - offset);
+    const auto read = (*file)->Read(offset, bytes.data(), wanted);
+    if (!read.ok()) return read.error();
+    const std::string_view chunk = std::string_view(bytes).substr(0, *read);
+    if (Status status = (*file)->Write(offset, chunk); !status.ok()) return status;
+    offset += wanted;
+  }
+  if (Status status = (*file)->Sync(); !status.ok()) return status;
+  return disk_.SyncDir(dir_);
 }
 
 Status Recoverer::CutTail(LogFileScanner& scanner, const Damage& damage) {
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
   if (Status status = (*file)->Truncate(damage.offset); !status.ok()) return status;
-  // Before anything is appended: else a later crash could bring the cut bytes back behind new records.
+  // Before anything is appended: else a later crash could bring the cut bytes back behind new
+  // records.
   if (Status status = (*file)->Sync(); !status.ok()) return status;
   found_.torn_bytes += damage.last_byte - damage.offset;
   return {};

@@ -1,12 +1,17 @@
-// Bringing the files of a log into a state in which it can go on, after whatever ended the last run.
+// Bringing the files of a log into a state in which it can go on, after whatever ended the last
+// run.
 //
-// - A *torn tail*, bytes at the end that no sync confirmed, is cut: incomplete or bad last records, or a last group from
-//   which whole sectors are missing.
-// - *Damage*, bad bytes before good records that were durable, is refused with file and offset, or, with `repair`,
-//   replaced by a hole. The damaged bytes are first copied to `damaged-<file>-<offset>` in the same folder.
+// - A *torn tail*, bytes at the end that no sync confirmed, is cut: incomplete or bad last records,
+//   or a last group from which whole sectors are missing.
+// - *Damage*, bad bytes before good records that were durable, is refused with file and offset, or,
+//   with `repair`, replaced by a hole. The damaged bytes are first copied to
+//   `damaged-<file>-<offset>` in the same folder.
 // - A newest file whose creation was cut is removed.
-// Without `repair` only the newest file is read whole; of the others the names and headers are checked (VerifyLog and
-// LogReader check their records). Running it again after a crash in it gives the same result.
+// - The last group is written and synced once more: its bytes may have been in memory only.
+//
+// Without `repair` only the newest file is read whole; of the others the names and headers are
+// checked (VerifyLog and LogReader check their records). Running it again after a crash in it gives
+// the same result.
 #pragma once
 
 #include <cstdint>

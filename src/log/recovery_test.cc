@@ -52,7 +52,8 @@ void Put(FakeDisk& disk, const MadeFile& made) {
   disk.SetContent(LogFilePath(kDir, made.first_sequence), made.bytes);
 }
 
-// Sequences that a reader gives, each checked against its payload's origin; the error, if it ends with one.
+// Sequences that a reader gives, each checked against its payload's origin; the error, if it ends
+// with one.
 std::vector<uint64_t> Sequences(Disk& disk, std::optional<Error>* error = nullptr,
                                 uint64_t from = 1) {
   std::vector<uint64_t> found;
@@ -139,7 +140,8 @@ TEST(Recovery, ARepeatedTailBlockIsCut) {
 }
 
 TEST(Recovery, AGroupWithMissingSectorsIsCutAtTheFirstOne) {
-  // The last group is 40 records of 520 bytes; any set of its sectors may be missing after a power cut.
+  // The last group is 40 records of 520 bytes; any set of its sectors may be missing after a power
+  // cut.
   std::vector<Spec> specs = {{true, 30}, {true, 100}};
   for (int i = 0; i < 40; ++i) specs.push_back({i == 0, 500});
   const MadeFile whole = Make(1, 0, specs);

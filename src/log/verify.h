@@ -17,13 +17,14 @@ struct LogReport {
   uint64_t first_sequence = 0;  // of these
   uint64_t last_sequence = 0;
   uint64_t holes = 0;           // left by earlier repairs
-  uint64_t torn_bytes = 0;      // at the end of the newest file: the next Open would cut them; no damage
+  uint64_t torn_bytes = 0;      // at the end of the newest file: no damage, the next Open cuts them
   uint64_t damages = 0;         // bad records, bad headers, missing files
   std::optional<Error> first_damage;
 };
 
-// Checks every checksum and the sequence of every record, and goes on behind damage. ok when there is none; else the first
-// damage. An error of the disk itself ends it. `report` is filled either way. No Log is open in the folder.
+// Checks every checksum and the sequence of every record, and goes on behind damage. ok when there
+// is none; else the first damage. An error of the disk itself ends it. `report` is filled either
+// way. No Log is open in the folder.
 Status VerifyLog(Disk& disk, const std::string& dir, LogReport* report);
 
 }  // namespace attune

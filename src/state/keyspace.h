@@ -3,7 +3,7 @@
 //   key                          value
 //   v                            format version of the store, decimal text; checked by Store::Open
 //   u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
-//   s/<shard, 1 byte>            the shard's own state: the log position that its users' states include, and the like
+//   s/<shard, 1 byte>            the shard's own state, with the log position that its users include
 //   k/<key id>                   API keys
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
@@ -11,8 +11,8 @@
 //   o/<name>                     outbox: what is to be delivered
 //   m/<name>                     models
 //
-// A user id is any bytes and not ended by anything: it is the rest of the key. One column family holds everything: a batch
-// over several is no cheaper, and each costs write buffers of its own.
+// A user id is any bytes and not ended by anything: it is the rest of the key. One column family
+// holds everything: a batch over several is no cheaper, and each costs write buffers of its own.
 #pragma once
 
 #include <cstdint>

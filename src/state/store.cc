@@ -21,10 +21,12 @@
 namespace attune {
 namespace {
 
-// Few files are kept open, each with its index in the cache: bounds memory however many users there are.
+// Few files are kept open, each with its index in the cache: bounds memory however many users there
+// are.
 constexpr int kOpenFiles = 256;
 constexpr size_t kReadaheadBytes = 2 << 20;
-// RocksDB's own log of batches is dropped with its write buffers; this bounds it should they fill unevenly.
+// RocksDB's own log of batches is dropped with its write buffers; this bounds it should they fill
+// unevenly.
 constexpr uint64_t kBatchLogBytes = 64 << 20;
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -36,12 +38,13 @@ Error Convert(const rocksdb::Status& status, const std::string& dir) {
   if (status.IsNoSpace()) code = ErrorCode::kUnavailable;
   if (status.IsNotSupported()) code = ErrorCode::kDenied;
   const std::string text = status.ToString();
-  // There is no code for a lock that another holds, only "lock hold by current process … DIR/LOCK: …" and "While lock
-  // file: DIR/LOCK: …".
+  // There is no code for a lock that another holds, only "lock hold by current process … DIR/LOCK: …"
+  // …" and "While lock file: DIR/LOCK: …".
   const bool locked = status.IsIOError() && text.find("lock ") != std::string::npos &&
                       text.find("/LOCK: ") != std::string::npos;
   if (locked) code = ErrorCode::kConflict;
-  return Error{code, fmt::format("{}: {}{}", dir, status.IsNoSpace() ? "storage full: " : "", text)};
+  return Error{code,
+               fmt::format("{}: {}{}", dir, status.IsNoSpace() ? "storage full: " : "", text)};
 }
 
 Status ToStatus(const rocksdb::Status& status, const std::string& dir) {
@@ -78,7 +81,8 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   tuned.keep_log_file_num = 2;
   tuned.max_log_file_size = 1 << 20;
   tuned.stats_dump_period_sec = 0;
-  // Batches are made whole or not at all, and after a power cut what is before the first bad one counts.
+  // Batches are made whole or not at all, and after a power cut what is before the first bad one
+  // counts.
   tuned.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return tuned;
 }

@@ -1,7 +1,8 @@
 // Snapshots on disk: users' states, shards' positions, and named blobs, in RocksDB.
 //
-// The log is the truth; this is a picture of it that saves replaying from the start. A shard writes its changed users and its
-// position in one batch. So a batch that is lost in a crash is no loss: the shard replays from the position before it.
+// The log is the truth; this is a picture of it that saves replaying from the start. A shard writes
+// its changed users and its position in one batch. So a batch that is lost in a crash is no loss:
+// the shard replays from the position before it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@
 
 namespace attune {
 
-// Memory is bounded by the sum of these, about 50 MiB with the defaults, and the store's own overhead of a few MiB.
+// Memory is bounded by the sum of these, about 50 MiB with the defaults, and the store's own
+// overhead of a few MiB.
 struct StoreOptions {
   size_t block_cache_bytes = 16 << 20;   // blocks, indexes and filters of the files
   size_t write_buffer_bytes = 32 << 20;  // all of them together; writers wait while they are full
@@ -24,8 +26,8 @@ struct StoreOptions {
   bool read_only = false;
 };
 
-// Changes that Store::Write makes together or not at all. Later ones win over earlier ones of the same key.
-// One thread at a time. Its memory is kept over Clear, so use one again and again.
+// Changes that Store::Write makes together or not at all. Later ones win over earlier ones of the
+// same key. One thread at a time. Its memory is kept over Clear, so use one again and again.
 class WriteBatch {
  public:
   WriteBatch();
@@ -55,15 +57,18 @@ class WriteBatch {
 // Errors: kIo, kUnavailable when storage is full, kCorrupt when stored bytes fail their checksum.
 class Store {
  public:
-  // Opens the store in the folder, or makes one. kInvalid: a newer program wrote it. kConflict: another process has it.
-  static Result<std::unique_ptr<Store>> Open(const std::string& dir, const StoreOptions& options = {});
+  // Opens the store in the folder, or makes one. kInvalid: a newer program wrote it. kConflict:
+  // another process has it.
+  static Result<std::unique_ptr<Store>> Open(const std::string& dir,
+                                             const StoreOptions& options = {});
 
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // All of the batch or nothing, also after a crash. Without `sync` a power cut can lose the newest batches, but never an
-  // older one while a newer one is kept; a crash of the process alone loses none.
+  // All of the batch or nothing, also after a crash. Without `sync` a power cut can lose the newest
+  // batches, but never an older one while a newer one is kept; a crash of the process alone loses
+  // none.
   Status Write(const WriteBatch& batch, bool sync = false);
   // What was written before survives a power cut once this returned: what the log may then forget.
   Status Sync();
@@ -75,15 +80,17 @@ class Store {
 
   // Views are valid during the call. Return false to stop.
   using Visit = std::function<bool(std::string_view name, std::string_view blob)>;
-  // All users of the shard in the order of their ids' bytes, as they were when this was called. Reads ahead and leaves the
-  // cache alone. Shards may be read by several threads beside each other.
+  // All users of the shard in the order of their ids' bytes, as they were when this was called.
+  // Reads ahead and leaves the cache alone. Shards may be read by several threads beside each
+  // other.
   Status ForEachUser(uint8_t shard, const Visit& visit) const;
   // All names under a prefix of keys.h that begin with `from` or sort after it.
   Status ForEach(std::string_view prefix, const Visit& visit, std::string_view from = {}) const;
 
   // Reads every block and checks it: for `attune verify`.
   Status Verify() const;
-  // A consistent copy in a folder that does not exist yet, made while the store is in use; hard links where possible.
+  // A consistent copy in a folder that does not exist yet, made while the store is in use; hard
+  // links where possible.
   Status Checkpoint(const std::string& dir) const;
   // Bytes of memory in use for buffers, cache and tables.
   size_t MemoryBytes() const;

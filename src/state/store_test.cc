@@ -136,7 +136,8 @@ TEST_F(StoreTest, AHundredThousandUsersAreVisitedInOrder) {
   EXPECT_TRUE(store->Verify().ok());
 }
 
-// A batch is cut at many places of the store's own log; after each, all of a batch is there or nothing of it.
+// A batch is cut at many places of the store's own log; after each, all of a batch is there or
+// nothing of it.
 TEST_F(StoreTest, ACutBatchIsThereWholeOrNotAtAll) {
   constexpr int kBatches = 12;
   constexpr int kUsers = 5;
@@ -246,7 +247,8 @@ TEST_F(StoreTest, DamageIsReportedNotReturned) {
   ASSERT_EQ(damaged, 1);
   auto store = MustOpen();
   EXPECT_EQ(store->Verify().error().code, ErrorCode::kCorrupt);
-  const Status read = store->ForEachUser(1, [](std::string_view, std::string_view) { return true; });
+  const Status read =
+      store->ForEachUser(1, [](std::string_view, std::string_view) { return true; });
   EXPECT_EQ(read.error().code, ErrorCode::kCorrupt);
 }
 
