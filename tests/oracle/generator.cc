@@ -16,6 +16,7 @@ struct Place {
 constexpr Place kPlaces[] = {
     {"Europe/Warsaw", "2026-03-29T01:00:00Z"},        // 02:00 becomes 03:00
     {"Europe/Warsaw", "2026-10-25T01:00:00Z"},        // 03:00 becomes 02:00
+    {"Europe/Warsaw", "2026-03-29T22:00:00Z"},        // a day of 23 hours, and its week, end
     {"Europe/Warsaw", "2026-03-31T22:00:00Z"},        // a month ends
     {"America/New_York", "2026-03-08T07:00:00Z"},     // 02:00 becomes 03:00
     {"America/New_York", "2026-11-01T06:00:00Z"},     // 02:00 becomes 01:00, on a month's first
@@ -84,15 +85,16 @@ class CaseMaker {
 
   void Definitions() {
     Grammar grammar(&random_, words_);
-    const int64_t metrics = random_.From(1, 4);
+    const int64_t metrics = random_.From(1, 6);
     for (int64_t i = 0; i < metrics; ++i) {
       const std::string name = "m" + std::to_string(i);
-      const int64_t kind = random_.Below(7);
+      const int64_t kind = random_.Below(10);
       Term value = kind == 0   ? grammar.Time(2)
                    : kind == 1 ? grammar.MovingNumber(2)
                    : kind == 2 ? grammar.Dynamic()
                    : kind == 3 ? grammar.List()
                    : kind == 4 ? grammar.Duration(2)
+                   : kind < 8  ? grammar.OverNumbers()
                                : grammar.Number(2);
       made_.metrics.push_back({name, std::move(value)});
       if (kind >= 5) words_.number_metrics.push_back(name);
@@ -111,22 +113,24 @@ class CaseMaker {
     if (kind == 0) return 0;
     if (kind == 1) return random_.From(1, 3);
     if (kind == 2) return made_.gap + random_.Below(2);
-    if (kind == 3 && made_.max) return *made_.max + random_.From(-1, 1);
+    if (kind == 3 && made_.max && random_.Percent(60)) return *made_.max + random_.From(-1, 1);
     if (kind <= 6) return random_.Pick(words_.durations) + random_.From(-1, 1);
     return random_.Below(std::max<Millis>(span_ / 10, 2));
   }
 
   void History() {
     std::vector<std::string> users = {"ann", "bob", "Żaneta \"Ż\"", "u4"};
-    users.resize(static_cast<size_t>(random_.From(1, 4)));
+    users.resize(static_cast<size_t>(std::min(random_.From(1, 4), random_.From(1, 4))));
     std::vector<Millis> clocks(users.size(), begin_);
     const int64_t length = random_.From(1, 40);
     for (int64_t i = 0; i < length; ++i) {
       const auto who = static_cast<size_t>(random_.Below(static_cast<int64_t>(users.size())));
       if (Repeated()) continue;
       Millis time = std::min(clocks[who] + Step(), begin_ + span_);
+      const Millis named = random_.Pick(words_.instants) + random_.From(-1, 1);
+      if (random_.Percent(10) && named > clocks[who]) time = named;
       clocks[who] = time;
-      if (random_.Percent(12)) time = std::max(begin_, time - Step());  // late
+      if (random_.Percent(15)) time = std::max(begin_, time - Step());  // late
       Add(users[who], time);
     }
   }
@@ -195,8 +199,8 @@ class CaseMaker {
       case 1: return random_.Percent(50) ? "true" : "false";
       case 2: return "[" + StringText(random_.Pick(Texts())) + "," +
                      random_.Pick(NumberTexts()) + "]";
-      case 3: case 4: return StringText(random_.Pick(Texts()));
-      case 5: return random_.Percent(50) ? "1e15" : "-0.0";
+      case 3: case 4: case 5: return StringText(random_.Pick(Texts()));
+      case 6: return random_.Percent(50) ? "1e15" : "-0.0";
       default: return random_.Pick(NumberTexts());
     }
   }
@@ -230,7 +234,7 @@ class CaseMaker {
       made_.options.until = InSeconds() ? std::min(last + more, begin_ + span_ + 500) : last + more;
     }
     const Millis end = std::max(made_.options.until.value_or(last), last);
-    const int64_t instants = random_.From(0, 4);
+    const int64_t instants = random_.From(0, 6);
     for (int64_t i = 0; i < instants; ++i) {
       Millis at = random_.Percent(50) && !made_.records.empty()
                       ? random_.Pick(made_.records).time + random_.From(-1, 1)

@@ -83,7 +83,7 @@ Grammar::Events Grammar::Select() {
       "a", "a", "b", "b", "c", "page_viewed", "any", "(a or b)", "(b or page_viewed)"};
   const std::string name = random_.Pick(kNames);
   const bool declared = name == "a";
-  if (random_.Percent(65)) return {Make(Sort::kSelector, name), declared};
+  if (random_.Percent(72)) return {Make(Sort::kSelector, name), declared};
   return {Make(Sort::kSelector, name + "{$}", {Filter(2, declared)}), declared};
 }
 
@@ -114,13 +114,13 @@ Term Grammar::DeclaredTest() {
 Term Grammar::Test() {
   const std::string property = random_.Pick<std::string>(
       {"p", "p", "q", "tags", "obj.x", "missing", "context.page.path"});
-  switch (random_.Below(9)) {
+  switch (random_.Below(10)) {
     case 0: return Make(Sort::kFilter, property + " exists");
     case 1: return Make(Sort::kFilter, property + " between $ and $",
                         {NumberLiteral(), NumberLiteral()});
     case 2: return Make(Sort::kFilter, property + " in [$, $, $]",
                         {Literal(), Literal(), Literal()});
-    case 3: {
+    case 3: case 6: {
       Term test = TextTest(Make(Sort::kValue, property));
       test.sort = Sort::kFilter;
       return test;
@@ -142,33 +142,38 @@ Term Grammar::TextTest(Term value) {
   const std::string op = random_.Pick<std::string>(
       {"contains", "starts_with", "ends_with", "icontains", "iequals"});
   return Make(Sort::kBool, "$ " + op + " $",
-              {std::move(value), Fixed(StringText(random_.Pick(Texts())))});
+              {std::move(value), Fixed(StringText(random_.Pick<std::string>(
+                                     {"x", "X", "Łódź", "łódź", "ÓD", "STRASSE", "Y", ""})))});
 }
 
 Term Grammar::Window() {
-  switch (random_.Below(14)) {
+  switch (random_.Below(18)) {
     case 0: return Make(Sort::kWindow, "");
     case 1: return Make(Sort::kWindow, "[ever]");
     case 2: return Make(Sort::kWindow, "[$ offset $]", {DurationLiteral(), DurationLiteral()});
-    case 3: return Make(Sort::kWindow, random_.Pick<std::string>(
+    case 3: case 10: return Make(Sort::kWindow, random_.Pick<std::string>(
                                            {"[this_hour]", "[today]", "[this_week]",
                                             "[this_month]", "[today]", "[this_hour]"}));
     case 4: case 5: return Make(Sort::kWindow, "[session]");
     case 6: return Make(Sort::kWindow, "[last_session]");
-    case 7: {
+    case 7: case 11: {
       Millis from = random_.Pick(words_.instants);
       Millis to = random_.Pick(words_.instants);
       if (from > to) std::swap(from, to);
       if (from == to) ++to;
       return Make(Sort::kWindow, "[" + FormatRfc3339(from) + " .. " + FormatRfc3339(to) + "]");
     }
-    case 8: case 9: return AnchoredWindow();
+    case 8: case 9: case 12: return AnchoredWindow();
     default: return Make(Sort::kWindow, "[$]", {DurationLiteral()});
   }
 }
 
 Term Grammar::AnchoredWindow() {
   Term anchor = Time(1);
+  if (random_.Percent(60)) {
+    anchor = Make(Sort::kTime, random_.Percent(50) ? "first_time($)" : "last_time($)",
+                  {Selector()});
+  }
   if (words_.exotic && random_.Percent(20)) {
     anchor = Make(Sort::kTime, "$ + $", {std::move(anchor), MovingDuration()});
   }
@@ -183,14 +188,14 @@ Term Grammar::Over(const std::string& function, const std::string& property,
   std::string before;
   if (function == "quantile") before = random_.Pick<std::string>({"0.5", "0.9", "0", "1"}) + ", ";
   return Make(Sort::kNumber, function + "(" + before + "$." + property + "$)",
-              {events.selector, Window()});
+              {events.selector, random_.Percent(35) ? Make(Sort::kWindow, "") : Window()});
 }
 
 Term Grammar::OverNumbers() {
   const Events events = Select();
   const std::string function = random_.Pick<std::string>(
-      {"sum", "sum", "avg", "min", "max", "distinct", "quantile", "first", "last", "mode",
-       "count"});
+      {"sum", "sum", "avg", "avg", "min", "max", "distinct", "quantile", "quantile", "first",
+       "last", "mode", "mode", "count"});
   const std::string property = events.declared ? random_.Pick<std::string>({"n", "i"})
                                                : random_.Pick<std::string>({"p", "q", "n"});
   return Over(function, property, events);

@@ -36,6 +36,7 @@ class Grammar {
 
   Term Bool(int depth);
   Term Number(int depth);         // changes at certain instants alone
+  Term OverNumbers();             // an aggregate of a property
   Term MovingNumber(int depth);   // may change with every millisecond
   Term Duration(int depth);
   Term MovingDuration();
@@ -57,7 +58,6 @@ class Grammar {
   Term Window();
   Term AnchoredWindow();
   Term Over(const std::string& function, const std::string& property, const Events& events);
-  Term OverNumbers();
   Term NumberLeaf();
   Term Compared(Term left, Term right);
   Term TextTest(Term value);

@@ -205,25 +205,13 @@ Value Periods(const Expression& e, const History& history, Millis t) {
 
 // --- facts ---
 
-std::vector<std::string> SplitAtDots(const std::string& name) {
-  std::vector<std::string> keys(1);
-  for (const char c : name) {
-    if (c == '.') {
-      keys.emplace_back();
-    } else {
-      keys.back() += c;
-    }
-  }
-  return keys;
-}
-
-// The latest that any identify said; one that does not mention it, or says null, says nothing.
+// What the latest identify that mentions it says; null takes it back.
 Value Trait(const std::string& name, const History& history, Millis t) {
   Value latest;
   for (const Entry* entry : history.identifies()) {
     if (entry->time() > t) break;
-    const Value value = entry->Find("traits", SplitAtDots(name));
-    if (!value.is_null()) latest = value;
+    const auto trait = entry->traits().find(name);
+    if (trait != entry->traits().end()) latest = trait->second;
   }
   return latest;
 }
@@ -437,6 +425,9 @@ Value Eval(const Expression& e, const History& history, Millis t, const Entry* e
 
 Entry::Entry(Record record) : record_(std::move(record)) {
   ATTUNE_CHECK(reader_.Open(record_.json).ok(), "the tests write JSON that can be read");
+  reader_.ForEachLeaf("traits", [&](std::string_view name, const Value& value, std::string_view) {
+    traits_[std::string(name)] = value;
+  });
 }
 
 Value Entry::Find(const std::string& root, const std::vector<std::string>& keys) const {

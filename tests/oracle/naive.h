@@ -24,6 +24,8 @@ class Entry {
   Millis time() const { return record_.time; }
   // Null when missing, JSON null or an object. Lives as long as the entry.
   Value Find(const std::string& root, const std::vector<std::string>& keys) const;
+  // Null too when the record says null of the trait; absent when it does not mention it.
+  const std::map<std::string, Value>& traits() const { return traits_; }
 
  private:
   Record record_;
@@ -31,6 +33,7 @@ class Entry {
   // EventReader keeps what it found until it opens the next event; asking it once for each path
   // keeps that from growing.
   mutable std::map<std::vector<std::string>, Value> found_;
+  std::map<std::string, Value> traits_;  // by dotted name
 };
 
 using Entries = std::vector<const Entry*>;

@@ -207,7 +207,8 @@ TEST_F(NaiveTest, TraitsAreTheLatestByEventTime) {
       {5000, "trait.vip", "true"},
       {5000, "trait.address.city", "\"Łódź\""},
       {5000, "trait.address", "null"},  // an object has no value of its own
-      {5000, "trait.age", "30"},        // null says nothing
+      {5000, "trait.age", "null"},      // null takes it back
+      {3999, "trait.age", "30"},
       {5000, "not trait.nothing", "true"},
       {5000, "trait.plan = 5", "false"},
       {5000, "trait.plan != 5", "false"},

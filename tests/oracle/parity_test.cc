@@ -62,7 +62,7 @@ TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
   EXPECT_GE(transitions, 80);
 }
 
-// A run that is wrong on purpose: an event exactly as old as the window is still in.
+// A run that is wrong on purpose: every exit comes a millisecond late.
 TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
   const RunFn wrong = [](const Plan& plan, const std::vector<Record>& records,
                          const RunOptions& options) {
@@ -77,7 +77,7 @@ TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
     EXPECT_FALSE(Difference(small, wrong).empty());
     EXPECT_EQ(small.segments.size(), 1u);
     EXPECT_TRUE(small.metrics.empty());
-    EXPECT_LE(small.records.size(), 2u) << Report(small, wrong);
+    EXPECT_LE(small.records.size(), 4u) << Report(small, wrong);
   }
 }
 
