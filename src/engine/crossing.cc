@@ -213,8 +213,8 @@ int Crossing::Outcome(Millis from, Millis to) {
     case Kind::kLessEqual: return certain(a.high <= b.low, a.low > b.high);
     case Kind::kGreater: return certain(a.low > b.high, a.high <= b.low);
     case Kind::kGreaterEqual: return certain(a.low >= b.high, a.high < b.low);
-    case Kind::kEqual: return certain(false, a.high < b.low || a.low > b.high);
-    case Kind::kNotEqual: return certain(a.high < b.low || a.low > b.high, false);
+    case Kind::kEqual: return certain(a.low == b.high && a.high == b.low, a.high < b.low || a.low > b.high);
+    case Kind::kNotEqual: return certain(a.high < b.low || a.low > b.high, a.low == b.high && a.high == b.low);
     case Kind::kBetween: {
       const Span c = SpanOf(evaluator_.Child(*predicate_, 2), from, to);
       if (c.null) return 0;

@@ -32,6 +32,7 @@ UserState* Engine::Add(std::string_view id) {
 }
 
 void Engine::Touch(UserState* user) {
+  if (user->in_snapshot) before_change_(user);
   if (user->dirty) return;
   user->dirty = true;
   dirty_users_.push_back(user);
@@ -129,8 +130,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
 
 bool Engine::IsDuplicate(const Record& record) const {
   const UserState* user = Find(record.user);
-  const Millis* seen = user ? user->seen.Find(record.id) : nullptr;
-  return seen && std::abs(record.time - *seen) < program_->plan->dedupe;
+  return user && user->seen.Within(record.id, record.time, program_->plan->dedupe);
 }
 
 void Engine::TakeIn(UserState* user, const Record& record) {

@@ -85,6 +85,9 @@ class Engine {
 
   // --- snapshots ---
 
+  // Called with a user just before she changes.
+  void set_before_change(std::function<void(UserState*)> fn) { before_change_ = std::move(fn); }
+
   const Interner& interner() const { return interner_; }
   // Users changed since they were last taken here. Clears the list.
   std::vector<UserState*> TakeDirty();
@@ -139,6 +142,7 @@ class Engine {
   std::vector<UserState*> dirty_users_;
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  std::function<void(UserState*)> before_change_;
   bool changed_ = false;               // a condition changed since this was last set to false
 };
 

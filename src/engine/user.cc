@@ -15,15 +15,9 @@ bool HoldsValue(TotalSpec::Kind kind) {
 
 }  // namespace
 
-const Millis* SeenIds::Find(uint64_t id) const {
-  if (index_) {
-    const auto found = index_->find(id);
-    return found == index_->end() ? nullptr : &found->second;
-  }
-  for (const Entry& entry : ids_) {
-    if (entry.id == id) return &entry.time;
-  }
-  return nullptr;
+bool SeenIds::Within(uint64_t id, Millis time, Millis span) const {
+  if (index_ && !index_->contains(id)) return false;
+  return std::any_of(ids_.begin(), ids_.end(), [&](const Entry& e) { return e.id == id && std::abs(e.time - time) < span; });
 }
 
 void SeenIds::Add(uint64_t id, Millis time, size_t limit) {
@@ -34,15 +28,15 @@ void SeenIds::Add(uint64_t id, Millis time, size_t limit) {
   if (ids_.size() == ids_.capacity()) ids_.reserve(ids_.size() + 2 + ids_.size() / 4);
   ids_.push_back({id, time});
   if (index_) {
-    (*index_)[id] = time;
+    index_->insert(id);
   } else if (ids_.size() > kScanned) {
     Index();
   }
 }
 
 void SeenIds::Index() {
-  index_ = std::make_unique<absl::flat_hash_map<uint64_t, Millis>>();
-  for (const Entry& entry : ids_) (*index_)[entry.id] = entry.time;
+  index_ = std::make_unique<absl::flat_hash_set<uint64_t>>();
+  for (const Entry& entry : ids_) index_->insert(entry.id);
 }
 
 void SeenIds::Write(ByteWriter* out) const {

@@ -1,7 +1,7 @@
 // What the engine remembers of one user.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <memory>
 #include <string>
@@ -72,12 +72,12 @@ struct Total {
 // The message ids of one user's accepted events, as hashes, with their times: what duplicates are told by.
 class SeenIds {
  public:
-  // The instant of the event with this id; null when none is remembered.
-  const Millis* Find(uint64_t id) const;
+  // Whether an event with this id is remembered whose time is less than `span` from `time`.
+  bool Within(uint64_t id, Millis time, Millis span) const;
   // Remembers one more; forgets the oldest beyond `limit`.
   void Add(uint64_t id, Millis time, size_t limit);
 
-  size_t MemoryBytes() const { return ids_.capacity() * sizeof(Entry) + (index_ ? index_->capacity() * 20 : 0); }
+  size_t MemoryBytes() const { return ids_.capacity() * sizeof(Entry) + (index_ ? index_->capacity() * 9 : 0); }
   void Write(ByteWriter* out) const;
   bool Read(ByteReader* in);
 
@@ -89,7 +89,7 @@ class SeenIds {
   void Index();
 
   std::vector<Entry> ids_;
-  std::unique_ptr<absl::flat_hash_map<uint64_t, Millis>> index_;  // when there are many
+  std::unique_ptr<absl::flat_hash_set<uint64_t>> index_;  // when there are many: an id not in it is new
 };
 
 struct Membership {
@@ -120,7 +120,8 @@ struct UserState {
   Millis looked = kAlways;     // the latest instant at which a timer looked at her
   Millis armed = kNever;       // the instant under which she stands in the timer queue
   uint32_t slot = 0;           // her place in the engine's list of users
-  bool dirty = false;          // changed since the last snapshot
+  bool dirty = false;          // changed since the last snapshot began
+  bool in_snapshot = false;    // still to be written by the snapshot at hand
 
   Sparse<Series> series;
   Sparse<Total> totals;

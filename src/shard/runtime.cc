@@ -1,0 +1,360 @@
+#include "shard/runtime.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "log/data_lock.h"
+#include "log/reader.h"
+
+namespace attune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Beyond this much accepted and not yet applied, new records are refused: memory stays bounded, clients wait.
+constexpr size_t kMaxBacklogBytes = 128 << 20;
+constexpr size_t kSnapshotSlice = 64;  // users written between two looks at the queue: a fraction of a millisecond
+
+}  // namespace
+
+struct Runtime::Lock {
+  DataLock lock;
+};
+
+// Batches are written one after the other, in the order they came.
+class Runtime::Writer {
+ public:
+  explicit Writer(Store* store) : store_(*store), thread_([this] { Run(); }) {}
+  ~Writer() {
+    {
+      const std::lock_guard hold(mutex_);
+      closing_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+
+  void Write(WriteBatch batch) {
+    {
+      const std::lock_guard hold(mutex_);
+      batches_.push_back(std::move(batch));
+    }
+    work_.notify_one();
+  }
+  bool busy() {
+    const std::lock_guard hold(mutex_);
+    return batches_.size() > 2;
+  }
+
+ private:
+  void Run() {
+    std::unique_lock hold(mutex_);
+    while (true) {
+      work_.wait(hold, [&] { return closing_ || !batches_.empty(); });
+      if (batches_.empty()) return;
+      const WriteBatch batch = std::move(batches_.front());
+      batches_.pop_front();
+      hold.unlock();
+      // A snapshot that is not written costs a longer recovery, nothing else; the shard's next one carries only later
+      // changes, though, so after a failure none may follow.
+      if (!failed_) failed_ = !store_.Write(batch).ok();
+      hold.lock();
+    }
+  }
+
+  Store& store_;
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<WriteBatch> batches_;
+  bool closing_ = false;
+  bool failed_ = false;
+  std::thread thread_;
+};
+
+// --- opening ---
+
+Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options)
+    : dir_(std::move(dir)), program_(std::move(program)), options_(std::move(options)), sizes_(program_->segment_count) {}
+
+Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options) {
+  auto lock = DataLock::Take(dir);
+  if (!lock.ok()) return lock.error();
+  auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(program), std::move(options)));
+  runtime->lock_ = std::make_unique<Lock>(Lock{std::move(lock).value()});
+  if (Status status = runtime->Recover(); !status.ok()) {
+    runtime->closed_ = true;
+    return status.error();
+  }
+  return runtime;
+}
+
+Status Runtime::Recover() {
+  auto store = Store::Open(dir_ + "/state");
+  if (!store.ok()) return store.error();
+  store_ = std::move(store).value();
+  for (int i = 0; i < options_.threads; ++i) loops_.push_back(std::make_unique<Loop>(this, program_, i));
+  for (int i = 0; i < kShards; ++i) {
+    Loop& loop = *loops_[static_cast<size_t>(i % options_.threads)];
+    loop.shards.push_back(std::make_unique<Shard>(static_cast<uint8_t>(i), program_, &loop.reader));
+  }
+  if (Status status = RestoreShards(); !status.ok()) return status;
+  LogOptions log_options = options_.log;
+  log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
+  auto log = Log::Open(dir_ + "/log", std::move(log_options));
+  if (!log.ok()) return log.error();
+  log_ = std::move(log).value();
+  if (Status status = ReadTail(); !status.ok()) return status;
+  writer_ = std::make_unique<Writer>(store_.get());
+  uint64_t users = 0;
+  for (const auto& loop : loops_) {
+    for (const auto& shard : loop->shards) users += shard->engine().user_count();
+  }
+  stats_.users = users;
+  for (const auto& loop : loops_) loop->thread = std::thread([&loop = *loop] { loop.Run(); });
+  return {};
+}
+
+Status Runtime::RestoreShards() {
+  std::vector<std::thread> threads;
+  std::vector<Status> results(loops_.size());
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    threads.emplace_back([this, i, &results] {
+      for (const auto& shard : loops_[i]->shards) {
+        if (Status status = shard->Restore(*store_); !status.ok()) {
+          results[i] = status;
+          return;
+        }
+        for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += shard->engine().SegmentSize(c);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Status& status : results) {
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+// Every loop reads the tail for itself: reading is cheap beside applying, and nobody waits for anybody.
+Status Runtime::ReadTail() {
+  const uint64_t last = log_->durable_sequence();
+  uint64_t from = last;
+  for (const auto& loop : loops_) {
+    for (const auto& shard : loop->shards) {
+      if (shard->position() > last) {
+        return Error{ErrorCode::kCorrupt, "a snapshot includes records that the log does not hold; a log file is missing"};
+      }
+      from = std::min(from, shard->position());
+    }
+  }
+  std::vector<std::thread> threads;
+  std::vector<Status> results(loops_.size());
+  std::atomic<uint64_t> read{0};
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    threads.emplace_back([this, i, from, last, &results, &read] {
+      Loop& loop = *loops_[i];
+      loop.position = last;
+      auto reader = LogReader::Open(dir_ + "/log", from + 1, {.last_sequence = last});
+      if (from == last) return;
+      if (!reader.ok()) {
+        results[i] = reader.error();
+        return;
+      }
+      RecordView record;
+      while (true) {
+        const auto more = reader->Next(&record);
+        if (!more.ok()) results[i] = more.error();
+        if (!more.ok() || !*more) break;
+        loop.ApplyRecord(record);
+        if (i == 0 && (++read & 0xFFFF) == 0 && options_.on_recovery) options_.on_recovery(read, last - from);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  recovered_records_ = last - from;
+  for (const auto& loop : loops_) {
+    for (const auto& shard : loop->shards) {
+      shard->set_position(last);
+      shard->TickFailed();  // one that was under way at the crash either was read or never will be
+    }
+  }
+  for (const Status& status : results) {
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Runtime::~Runtime() { Close(); }
+
+void Runtime::Close() {
+  if (closed_) return;
+  closed_ = true;
+  log_->Close();
+  for (const auto& loop : loops_) {
+    {
+      const std::lock_guard hold(loop->mutex);
+      loop->closing = true;
+    }
+    loop->work.notify_one();
+  }
+  for (const auto& loop : loops_) loop->thread.join();
+  writer_.reset();
+}
+
+// --- records in ---
+
+Status Runtime::Append(std::span<const LogEntry> entries, Log::Callback callback) {
+  if (backlog_bytes_.load(std::memory_order_relaxed) > kMaxBacklogBytes) {
+    return Error{ErrorCode::kUnavailable, "records come in faster than they can be applied"};
+  }
+  return log_->Append(entries, std::move(callback));
+}
+
+void Runtime::OnDurable(const DurableBlock& block) {
+  const size_t bytes = block.bytes->size();
+  backlog_bytes_ += bytes * loops_.size();
+  for (const auto& loop : loops_) {
+    {
+      const std::lock_guard hold(loop->mutex);
+      loop->tasks.push_back({block, nullptr, 0});
+    }
+    loop->work.notify_one();
+  }
+}
+
+void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
+  Loop& loop = *loops_[static_cast<size_t>(shard % options_.threads)];
+  {
+    const std::lock_guard hold(loop.mutex);
+    loop.tasks.push_back({{}, std::move(question), shard});
+  }
+  loop.work.notify_one();
+}
+
+// --- a loop ---
+
+Shard* Runtime::Loop::Of(uint8_t number) {
+  const int threads = static_cast<int>(runtime->loops_.size());
+  return number % threads == index ? shards[static_cast<size_t>(number / threads)].get() : nullptr;
+}
+
+void Runtime::Loop::Run() {
+  next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
+  auto next_tick = Clock::now();
+  std::deque<Task> taken;
+  while (true) {
+    {
+      std::unique_lock hold(mutex);
+      const bool busy = shards[snapshotted]->in_snapshot();
+      if (!busy) work.wait_until(hold, next_tick, [&] { return closing || !tasks.empty(); });
+      if (closing && tasks.empty()) break;
+      taken.swap(tasks);
+    }
+    for (Task& task : taken) {
+      if (task.question) {
+        task.question(*Of(task.shard));
+      } else {
+        Apply(task.block);
+        runtime->backlog_bytes_ -= task.block.bytes->size();
+      }
+    }
+    taken.clear();
+    if (Clock::now() >= next_tick) {
+      Tick(runtime->options_.clock());
+      next_tick = Clock::now() + std::chrono::milliseconds(runtime->options_.tick_every_ms);
+    }
+    Snapshot();
+  }
+  // The last snapshot: whole, so that the next start reads no tail.
+  for (const auto& shard : shards) {
+    while (shard->in_snapshot() && !shard->ContinueSnapshot(kSnapshotSlice)) continue;
+    if (shard->in_snapshot()) FinishSnapshot(shard.get());
+    shard->BeginSnapshot();
+    while (!shard->ContinueSnapshot(kSnapshotSlice)) continue;
+    FinishSnapshot(shard.get());
+  }
+}
+
+void Runtime::Loop::Apply(const DurableBlock& block) {
+  std::string_view bytes(*block.bytes);
+  RecordView record;
+  while (TakeRecord(&bytes, &record)) {
+    ApplyRecord(record);
+    position = record.sequence;
+  }
+  // What the other loops own is no business of these shards: their state includes it all the same.
+  for (const auto& shard : shards) shard->set_position(block.last_sequence);
+}
+
+void Runtime::Loop::ApplyRecord(const RecordView& record) {
+  Shard* shard = Of(record.shard);
+  if (!shard || record.sequence <= shard->position()) return;
+  RuntimeStats& stats = runtime->stats_;
+  const size_t users = shard->engine().user_count();
+  const Shard::Outcome outcome = shard->Apply(record, &effects);
+  if (outcome.event) {
+    stats.events.fetch_add(1, std::memory_order_relaxed);
+    if (outcome.applied == Applied::kLate) stats.late.fetch_add(1, std::memory_order_relaxed);
+    if (outcome.applied == Applied::kDuplicate) stats.duplicates.fetch_add(1, std::memory_order_relaxed);
+    stats.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
+  } else if (record.type == static_cast<uint8_t>(RecordType::kTick)) {
+    stats.ticks.fetch_add(1, std::memory_order_relaxed);
+  } else if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) {
+    stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!effects.transitions.empty() || !effects.firings.empty()) runtime->OnTransitions(effects);
+  const bool told = !effects.transitions.empty() || !effects.firings.empty() || record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
+  if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard->engine(), effects);
+  effects.transitions.clear();
+  effects.firings.clear();
+}
+
+void Runtime::OnTransitions(const Effects& effects) {
+  for (const Transition& transition : effects.transitions) {
+    sizes_[transition.segment].fetch_add(transition.enter ? 1 : -1, std::memory_order_relaxed);
+  }
+  stats_.transitions.fetch_add(effects.transitions.size(), std::memory_order_relaxed);
+  stats_.firings.fetch_add(effects.firings.size(), std::memory_order_relaxed);
+}
+
+// The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
+void Runtime::Loop::Tick(Millis now) {
+  for (const auto& shard : shards) {
+    if (shard->TickDue() > now) continue;
+    ByteWriter payload;
+    payload.I64(now);
+    shard->TickSent();
+    const LogEntry entry{static_cast<uint8_t>(RecordType::kTick), shard->number(), payload.view()};
+    const uint8_t number = shard->number();
+    const Status status = runtime->log_->Append({&entry, 1}, [this, number](const Status& durable, uint64_t) {
+      if (!durable.ok()) runtime->Ask(number, [](Shard& failed) { failed.TickFailed(); });
+    });
+    if (!status.ok()) shard->TickFailed();
+  }
+}
+
+// One shard at a time, a slice in each turn of the loop. The pause after each keeps snapshots at about a tenth of the
+// loop's time, however many users change: under load a user's changes are then written together.
+void Runtime::Loop::Snapshot() {
+  const auto now = Clock::now();
+  Shard& shard = *shards[snapshotted];
+  if (!shard.in_snapshot()) {
+    if (now < next_snapshot || runtime->writer_->busy()) return;
+    shard.BeginSnapshot();
+    snapshot_work = {};
+  }
+  const bool complete = shard.ContinueSnapshot(kSnapshotSlice);
+  snapshot_work += Clock::now() - now;
+  if (!complete) return;
+  FinishSnapshot(&shard);
+  snapshotted = (snapshotted + 1) % shards.size();
+  const auto share = std::chrono::milliseconds(runtime->options_.snapshot_every_ms) / static_cast<int>(shards.size());
+  next_snapshot = Clock::now() + std::max<Clock::duration>(share, snapshot_work * 9);
+}
+
+void Runtime::Loop::FinishSnapshot(Shard* shard) {
+  runtime->writer_->Write(shard->TakeBatch());
+  runtime->stats_.snapshots.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace attune

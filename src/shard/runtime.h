@@ -1,0 +1,134 @@
+// The shard loops: threads that take durable records in log order, apply them, log ticks when timers are due, answer
+// questions from state, and write snapshots. Opening it recovers all state.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "log/log.h"
+#include "shard/shard.h"
+#include "shard/shard_of.h"
+#include "state/store.h"
+
+namespace attune {
+
+// Counted since the start, by all loops together.
+struct RuntimeStats {
+  std::atomic<uint64_t> events{0};        // applied, duplicates and late ones included
+  std::atomic<uint64_t> late{0};
+  std::atomic<uint64_t> duplicates{0};
+  std::atomic<uint64_t> dead_letters{0};
+  std::atomic<uint64_t> transitions{0};
+  std::atomic<uint64_t> firings{0};
+  std::atomic<uint64_t> ticks{0};
+  std::atomic<uint64_t> snapshots{0};     // of one shard each
+  std::atomic<uint64_t> users{0};
+};
+
+struct RuntimeOptions {
+  int threads = 1;                        // loops; 1 to kShards
+  Millis tick_every_ms = 50;              // how often loops look for due timers
+  Millis snapshot_every_ms = 1000;        // at the least; longer under load, so that snapshots take about a tenth of the time
+  std::function<Millis()> clock = WallClock;
+  LogOptions log;                         // on_durable is the runtime's own
+  // Called on a loop's thread for each record with effects, in log order within a shard. Views live during the call.
+  std::function<void(const RecordView& record, const Engine& engine, const Effects& effects)> on_effects;
+  // Progress of the recovery: records read, of how many.
+  std::function<void(uint64_t done, uint64_t total)> on_recovery;
+};
+
+class Runtime {
+ public:
+  // Recovers from the folder: the newest snapshots, then the log's tail. The folder is locked while the runtime lives.
+  static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options);
+  // Close().
+  ~Runtime();
+
+  // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are behind.
+  Status Append(std::span<const LogEntry> entries, Log::Callback callback);
+  // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
+  void Ask(uint8_t shard, std::function<void(Shard&)> question);
+  uint64_t durable_sequence() const { return log_->durable_sequence(); }
+
+  const Program& program() const { return *program_; }
+  Store& store() { return *store_; }
+  const Log& log() const { return *log_; }
+  const RuntimeStats& stats() const { return stats_; }
+  // How many users hold a segment. Any thread.
+  uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
+  // Records that recovery read from the log's tail.
+  uint64_t recovered_records() const { return recovered_records_; }
+
+  // Stops taking records, applies what is durable, writes a last snapshot.
+  void Close();
+
+ private:
+  struct Task {
+    DurableBlock block;                          // or
+    std::function<void(Shard&)> question;
+    uint8_t shard = 0;
+  };
+  // One thread and the shards it owns: those whose number modulo the threads is its own.
+  struct Loop {
+    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index) : runtime(owner), reader(std::move(program)), index(index) {}
+    void Run();
+    void Apply(const DurableBlock& block);
+    void ApplyRecord(const RecordView& record);
+    void Tick(Millis now);
+    void Snapshot();
+    void FinishSnapshot(Shard* shard);
+    Shard* Of(uint8_t number);
+
+    Runtime* runtime;
+    RecordReader reader;
+    int index;
+    std::vector<std::unique_ptr<Shard>> shards;
+    Effects effects;
+    uint64_t position = 0;                       // the last sequence seen, of any shard
+    size_t snapshotted = 0;                      // the shard whose turn it is
+    std::chrono::steady_clock::time_point next_snapshot;
+    std::chrono::steady_clock::time_point snapshot_began;
+    std::chrono::steady_clock::duration snapshot_work{};
+
+    std::mutex mutex;
+    std::condition_variable work;
+    std::deque<Task> tasks;                      // guarded by mutex, as are the next two
+    size_t waiting_bytes = 0;
+    bool closing = false;
+    std::thread thread;
+  };
+  class Writer;  // writes complete snapshot batches, on its own thread
+
+  Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options);
+  Status Recover();
+  Status RestoreShards();
+  Status ReadTail();
+  void OnDurable(const DurableBlock& block);
+  void OnTransitions(const Effects& effects);
+
+  const std::string dir_;
+  const std::shared_ptr<const Program> program_;
+  RuntimeOptions options_;
+  RuntimeStats stats_;
+  std::vector<std::atomic<uint64_t>> sizes_;
+  uint64_t recovered_records_ = 0;
+  std::atomic<size_t> backlog_bytes_{0};
+  bool closed_ = false;
+
+  struct Lock;
+  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Writer> writer_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::unique_ptr<Log> log_;   // last: its thread calls into all of the above
+};
+
+}  // namespace attune

@@ -1,0 +1,87 @@
+#include "shard/shard.h"
+
+#include "base/bytes.h"
+
+namespace attune {
+namespace {
+
+constexpr uint8_t kShardVersion = 1;
+
+}  // namespace
+
+Shard::Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader)
+    : number_(number), program_(program), reader_(*reader), engine_(std::move(program)) {
+  engine_.set_before_change([this](UserState* user) { WriteOne(user); });
+}
+
+Shard::Outcome Shard::Apply(const RecordView& record, Effects* effects) {
+  if (record.sequence <= position_) return {};
+  position_ = record.sequence;
+  if (record.type == static_cast<uint8_t>(RecordType::kTick)) {
+    tick_pending_ = false;
+    ByteReader in(record.payload);
+    engine_.Advance(in.I64(), effects);
+    return {};
+  }
+  if (record.type != static_cast<uint8_t>(RecordType::kEvent)) return {};
+  const auto event = reader_.Read(record.payload);
+  // What the log holds was checked when it was let in, and its checksum fits: anything else is a bug.
+  ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  return {engine_.Apply(*event, effects), true};
+}
+
+void Shard::BeginSnapshot() {
+  in_snapshot_ = true;
+  snapshot_position_ = position_;
+  to_write_ = engine_.TakeDirty();
+  for (UserState* user : to_write_) user->in_snapshot = true;
+}
+
+void Shard::WriteOne(UserState* user) {
+  if (!user->in_snapshot) return;
+  user->in_snapshot = false;
+  bytes_.Clear();
+  WriteUser(*user, *program_, engine_.interner(), &bytes_);
+  batch_.PutUser(number_, user->id, bytes_.view());
+}
+
+bool Shard::ContinueSnapshot(size_t users) {
+  for (; users > 0 && !to_write_.empty(); --users) {
+    WriteOne(to_write_.back());
+    to_write_.pop_back();
+  }
+  return to_write_.empty();
+}
+
+WriteBatch Shard::TakeBatch() {
+  in_snapshot_ = false;
+  ByteWriter meta;
+  meta.U8(kShardVersion);
+  meta.U64(program_->plan->fingerprint);
+  meta.U64(snapshot_position_);
+  batch_.PutShard(number_, meta.view());
+  return std::exchange(batch_, WriteBatch());
+}
+
+Status Shard::Restore(const Store& store) {
+  const auto meta = store.GetShard(number_);
+  if (!meta.ok()) return meta.error();
+  if (!meta->has_value()) return {};
+  ByteReader in(**meta);
+  const uint8_t version = in.U8();
+  const uint64_t fingerprint = in.U64();
+  const uint64_t position = in.U64();
+  if (!in.done() || version != kShardVersion) return Error{ErrorCode::kCorrupt, "a shard's snapshot cannot be read"};
+  // Another plan's state: the log builds this plan's.
+  if (fingerprint != program_->plan->fingerprint) return {};
+  Status failure;
+  const Status read = store.ForEachUser(number_, [&](std::string_view id, std::string_view blob) {
+    failure = engine_.Restore(id, blob);
+    return failure.ok();
+  });
+  if (!failure.ok()) return failure;
+  position_ = position;
+  return read;
+}
+
+}  // namespace attune

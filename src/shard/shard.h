@@ -1,0 +1,73 @@
+// One shard: its users' state, and how far in the log that state has come. Owned by one loop and touched on its thread
+// alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/record.h"
+#include "log/record.h"
+#include "state/store.h"
+
+namespace attune {
+
+// What the types of log records mean.
+enum class RecordType : uint8_t {
+  kEvent = 1,       // EncodeEvent
+  kTick = 2,        // i64: the instant that the shard's clock has passed
+  kDeadLetter = 3,  // one JSON object, see docs/http.md
+};
+
+class Shard {
+ public:
+  Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader);
+
+  uint8_t number() const { return number_; }
+  Engine& engine() { return engine_; }
+  // The sequence up to which the state includes every record of this shard.
+  uint64_t position() const { return position_; }
+  void set_position(uint64_t position) { position_ = std::max(position_, position); }
+
+  struct Outcome {
+    Applied applied = Applied::kNew;
+    bool event = false;
+  };
+  // Applies a record of this shard, unless its state includes it already.
+  Outcome Apply(const RecordView& record, Effects* effects);
+
+  // An instant at which a tick should be logged: the earliest due timer; kNever while a tick is under way.
+  Millis TickDue() const { return tick_pending_ ? kNever : engine_.NextDue(); }
+  void TickSent() { tick_pending_ = true; }
+  void TickFailed() { tick_pending_ = false; }
+
+  // --- snapshots: taken bit by bit, beside the work ---
+
+  // Begins one of the state as it is now. Every user is written as she was at this moment: one who is about to change
+  // is written first.
+  void BeginSnapshot();
+  bool in_snapshot() const { return in_snapshot_; }
+  // Writes up to `users` more; true when the batch is complete, and may be taken.
+  bool ContinueSnapshot(size_t users);
+  WriteBatch TakeBatch();
+  // Reads the state that a snapshot left.
+  Status Restore(const Store& store);
+
+ private:
+  void WriteOne(UserState* user);
+
+  const uint8_t number_;
+  const std::shared_ptr<const Program> program_;
+  RecordReader& reader_;
+  Engine engine_;
+  uint64_t position_ = 0;
+  bool tick_pending_ = false;
+  bool in_snapshot_ = false;
+  uint64_t snapshot_position_ = 0;
+  std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark
+  WriteBatch batch_;
+  ByteWriter bytes_;
+};
+
+}  // namespace attune
