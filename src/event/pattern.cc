@@ -31,4 +31,20 @@ bool Pattern::Matches(std::string_view text) const {
   return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), impl_->re2);
 }
 
+std::vector<std::string> Pattern::GroupNames() const {
+  std::vector<std::string> names(static_cast<size_t>(impl_->re2.NumberOfCapturingGroups()));
+  for (const auto& [number, name] : impl_->re2.CapturingGroupNames()) names[static_cast<size_t>(number - 1)] = name;
+  return names;
+}
+
+bool Pattern::MatchesWhole(std::string_view text, std::span<std::string_view> groups) const {
+  std::vector<re2::StringPiece> pieces(groups.size() + 1);
+  const re2::StringPiece whole(text.data(), text.size());
+  if (!impl_->re2.Match(whole, 0, text.size(), re2::RE2::ANCHOR_BOTH, pieces.data(), static_cast<int>(pieces.size()))) {
+    return false;
+  }
+  for (size_t i = 0; i < groups.size(); ++i) groups[i] = {pieces[i + 1].data(), pieces[i + 1].size()};
+  return true;
+}
+
 }  // namespace attune

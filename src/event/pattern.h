@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -18,6 +20,12 @@ class Pattern {
 
   // True when the pattern matches anywhere in the text. Any thread.
   bool Matches(std::string_view text) const;
+
+  // The names of the groups `(?P<name>…)`, by their number less one; a group without a name has an empty one.
+  std::vector<std::string> GroupNames() const;
+  // Matches from the text's begin to its end, and gives what each group matched (a null view when it took no part).
+  // `groups` must have the size of GroupNames().
+  bool MatchesWhole(std::string_view text, std::span<std::string_view> groups) const;
 
  private:
   struct Impl;
