@@ -1,4 +1,5 @@
-// What `attune demo` shows, as files inside the binary; their sources, and where they come from, are in examples/demo.
+// What `attune demo` shows, as files inside the binary; their sources, and where they come from,
+// are in examples/demo.
 #pragma once
 
 #include <string_view>

@@ -136,6 +136,7 @@ bool Engine::IsDuplicate(const Record& record) const {
 void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind == EventKind::kIdentify) return TakeInTraits(user, record);
   if (record.kind != EventKind::kTrack) return;
+  AddToRecent(user, record);
   dirty_.AddAll(program_->event_listeners);
   if (user->sessions.Insert(record.time, record.id, program_->sessions)) dirty_.AddAll(program_->session_listeners);
   matched_.clear();
@@ -161,6 +162,18 @@ void Engine::TakeInTraits(UserState* user, const Record& record) {
       at->json = change.json;
     }
   }
+}
+
+void Engine::AddToRecent(UserState* user, const Record& record) {
+  auto& recent = user->recent;
+  if (recent.size() == kRecentEvents) {
+    if (record.time < recent.front().time) return;
+    interner_.Release(recent.front().name);
+    recent.erase(recent.begin());
+  }
+  if (recent.size() == recent.capacity()) recent.reserve(recent.size() < 4 ? recent.size() + 2 : kRecentEvents);
+  const auto at = std::upper_bound(recent.begin(), recent.end(), record.time, [](Millis t, const RecentEvent& e) { return t < e.time; });
+  recent.insert(at, {interner_.Acquire(record.event), record.time});
 }
 
 void Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {

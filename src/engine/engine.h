@@ -122,6 +122,7 @@ class Engine {
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
   void TakeInTraits(UserState* user, const Record& record);
+  void AddToRecent(UserState* user, const Record& record);
   void AddToSeries(UserState* user, uint32_t index, const Record& record);
   void AddToTotal(UserState* user, uint32_t index, const Record& record);
   void Prune(const SeriesSpec& spec, Millis now, Series* series);

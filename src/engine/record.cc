@@ -12,6 +12,7 @@ Result<Record> RecordReader::Read(std::string_view bytes) {
   record.kind = head.kind;
   record.user = head.user;
   record.id = Hash64(head.id);
+  record.event = head.name;
   record.name = head.kind == EventKind::kTrack ? program_->NameOf(head.name) : kOtherName;
   record.time = head.time;
   const auto& wanted = program_->fields_of_name[record.name];

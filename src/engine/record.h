@@ -20,7 +20,8 @@ struct Record {
   EventKind kind = EventKind::kTrack;
   std::string_view user;
   uint64_t id = 0;                        // hash of the message id
-  NameId name = kOtherName;
+  std::string_view event;                 // its name, of a track
+  NameId name = kOtherName;               // the same for the program
   Millis time = 0;
   std::span<const Value> fields;          // by the program's numbers; those that no selector of `name` reads are stale
   std::span<const TraitChange> traits;    // of an identify

@@ -78,7 +78,7 @@ void UserState::SetDue(ConditionId c, Millis at) {
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + (id.capacity() > 15 ? id.capacity() + 1 : 0) + series.MemoryBytes() + totals.MemoryBytes() +
                  sessions.MemoryBytes() + seen.MemoryBytes() + members.capacity() * sizeof(Membership) +
-                 dues.capacity() * sizeof(Due) + firings.capacity() * sizeof(Firing);
+                 dues.capacity() * sizeof(Due) + firings.capacity() * sizeof(Firing) + recent.capacity() * sizeof(RecentEvent);
   series.ForEach([&](uint32_t, const Series& s) { bytes += s.MemoryBytes(); });
   if (traits) {
     for (const Trait& trait : *traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
@@ -119,6 +119,11 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
   pairs(user.members, [](const Membership& m) { return m.since; });
   pairs(user.dues, [](const Due& d) { return d.at; });
   pairs(user.firings, [](const Firing& f) { return f.at; });
+  out->Varint(user.recent.size());
+  for (const RecentEvent& event : user.recent) {
+    out->String(interner.Get(event.name));
+    out->I64(event.time);
+  }
   out->Varint(user.traits ? user.traits->size() : 0);
   if (!user.traits) return;
   for (const Trait& trait : *user.traits) {
@@ -164,6 +169,10 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
       !pairs([&](ConditionId c, Millis at) { user->firings.push_back({c, at}); })) {
     return false;
   }
+  for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
+    const Interner::Id name = interner->Acquire(in->String());
+    user->recent.push_back({name, in->I64()});
+  }
   const uint64_t traits = in->Varint();
   if (traits > 0) user->traits = std::make_unique<std::vector<Trait>>();
   for (uint64_t n = traits; n > 0 && in->ok(); --n) {
@@ -184,6 +193,7 @@ void ReleaseTexts(const Program& program, UserState* user, Interner* interner) {
   user->totals.ForEach([&](uint32_t index, const Total& total) {
     if (HoldsValue(program.totals[index].kind)) Stored::FromBits(total.value).Release(interner);
   });
+  for (const RecentEvent& event : user->recent) interner->Release(event.name);
 }
 
 }  // namespace attune

@@ -113,6 +113,13 @@ struct Firing {
   Millis at;
 };
 
+// One of the user's latest events, for her profile.
+struct RecentEvent {
+  Interner::Id name;
+  Millis time;
+};
+inline constexpr size_t kRecentEvents = 10;
+
 struct UserState {
   std::string id;
   Millis first_seen = kNever;
@@ -130,6 +137,7 @@ struct UserState {
   std::vector<Membership> members;  // conditions that hold now, in no order
   std::vector<Due> dues;        // in no order
   std::vector<Firing> firings;  // of triggers, as far back as cooldowns and caps look
+  std::vector<RecentEvent> recent;  // the latest kRecentEvents, in order of time
   std::unique_ptr<std::vector<Trait>> traits;
 
   const Membership* FindMember(ConditionId c) const {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
+
 namespace attune {
 
 struct JsonFault {
@@ -31,9 +33,6 @@ struct TextPosition {
   size_t column = 1;  // in characters
 };
 TextPosition PositionOf(std::string_view text, size_t offset);
-
-// The length of the UTF-8 sequence at the front of `text`, which is not empty; 0 when there is none.
-size_t Utf8Length(std::string_view text);
 
 // `text` cut to at most `bytes` bytes between characters, with `…` after it when something was cut off.
 std::string Preview(std::string_view text, size_t bytes);

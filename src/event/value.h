@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json.h"
 #include "base/time.h"
 
 namespace attune {
@@ -65,8 +66,6 @@ int Order(const Value& a, const Value& b);
 // As JSON text: times as RFC 3339 strings, durations as milliseconds, integers without a fraction.
 std::string ToJson(const Value& value);
 
-// Appends the JSON form of a string, with quotes. Bytes that are not UTF-8 are the caller's mistake.
-void AppendJsonString(std::string_view text, std::string* out);
 // Appends the shortest decimal that reads back as `number`; whole numbers below 2^53 without fraction or exponent.
 void AppendJsonNumber(double number, std::string* out);
 

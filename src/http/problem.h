@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/json.h"
 #include "http/message.h"
 
 namespace attune {
@@ -22,8 +23,5 @@ struct ProblemField {
 // left out.
 Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
                  const std::vector<ProblemField>& extra = {});
-
-// Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
-void AppendJsonString(std::string_view text, std::string* out);
 
 }  // namespace attune

@@ -26,35 +26,25 @@ void AppendOnOneLine(std::string_view json, std::string* out) {
 
 }  // namespace
 
-void AppendLossyJsonString(std::string_view text, std::string* out) {
-  std::string valid;
-  while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    valid += length == 0 ? std::string_view("\uFFFD") : text.substr(0, length);
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  AppendJsonString(valid, out);
-}
-
 std::string ToNdjson(const DeadLetter& letter) {
   const EventError& error = letter.first();
   std::string out = "{\"source\":";
-  AppendLossyJsonString(letter.source, &out);
+  AppendJsonString(letter.source, &out);
   out += ",\"reason\":";
   AppendJsonString(CodeOf(error.reason), &out);
   out += ",\"field\":";
   if (error.field.empty()) {
     out += "null";
   } else {
-    AppendLossyJsonString(error.field, &out);
+    AppendJsonString(error.field, &out);
   }
   out += ",\"detail\":";
-  AppendLossyJsonString(error.detail, &out);
+  AppendJsonString(error.detail, &out);
   out += ",\"event\":";
   if (letter.event_is_json) {
     AppendOnOneLine(letter.event, &out);
   } else {
-    AppendLossyJsonString(letter.event, &out);
+    AppendJsonString(letter.event, &out);
   }
   return out + "}";
 }

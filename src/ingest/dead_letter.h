@@ -76,7 +76,4 @@ struct DeadLetter {
 // is about the whole event; `event` is a JSON string (bytes that are not UTF-8 as U+FFFD) when it is not valid JSON.
 std::string ToNdjson(const DeadLetter& letter);
 
-// Appends text of any bytes as a JSON string: what is not UTF-8 becomes U+FFFD.
-void AppendLossyJsonString(std::string_view text, std::string* out);
-
 }  // namespace attune

@@ -75,7 +75,7 @@ bool AppendTyped(PropertyType type, std::string_view text, std::string* json) {
     case PropertyType::kString:
     case PropertyType::kSchema: break;
   }
-  AppendLossyJsonString(text, json);
+  AppendJsonString(text, json);
   return true;
 }
 
@@ -85,7 +85,7 @@ void AppendMember(std::string_view name, std::string_view text, std::string* jso
   *json += json->size() > 1 ? ",\"" : "\"";
   *json += name;
   *json += "\":";
-  AppendLossyJsonString(text, json);
+  AppendJsonString(text, json);
 }
 
 }  // namespace

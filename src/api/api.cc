@@ -1,0 +1,265 @@
+#include "api/api.h"
+
+#include <fmt/format.h>
+
+#include "api/call.h"
+#include "base/json.h"
+#include "engine/output.h"
+#include "http/problem.h"
+#include "ingest/write_key.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+std::string KeyOf(const Request& request, std::string_view body_key) {
+  const auto header = [&](const char* name) { return request.Header(name).value_or(std::string_view()); };
+  return FindWriteKey({.authorization = header("Authorization"),
+                       .x_write_key = header("X-Write-Key"),
+                       .x_api_key = header("X-API-Key"),
+                       .body = body_key,
+                       .query = request.query()});
+}
+
+// A page of another site may send events: the key says who, no cookie is read.
+void AllowOrigin(std::string_view origin, Response* response) {
+  if (origin.empty()) return;
+  response->headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
+  response->headers.emplace_back("Access-Control-Allow-Credentials", "true");
+  response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Retry-After");
+  response->headers.emplace_back("Vary", "Origin");
+}
+
+Response Later(std::string_view code, std::string_view detail, int status) {
+  Response response = Problem(status, code, "Try again later", detail);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+// Dead letters sort with the newest first.
+std::string DeadLetterKey(uint64_t sequence) { return fmt::format("{:016x}", ~sequence); }
+
+std::string DeadLetterJson(const DeadLetter& letter, Millis received) {
+  std::string line = ToNdjson(letter);
+  line.pop_back();
+  line += fmt::format(",\"received\":\"{}\",\"errors\":[", FormatRfc3339(received));
+  for (const EventError& error : letter.errors) {
+    if (line.back() != '[') line += ',';
+    line += "{\"reason\":";
+    AppendJsonString(CodeOf(error.reason), &line);
+    line += ",\"field\":";
+    AppendJsonString(error.field, &line);
+    line += ",\"detail\":";
+    AppendJsonString(error.detail, &line);
+    line += '}';
+  }
+  return line + "]}";
+}
+
+// `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
+void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) {
+  const EventError& error = event.dead->first();
+  *out += fmt::format("{{\"index\":{},\"messageId\":", index);
+  if (event.message_id.empty()) {
+    *out += "null";
+  } else {
+    AppendJsonString(event.message_id, out);
+  }
+  *out += ",\"reason\":";
+  AppendJsonString(CodeOf(error.reason), out);
+  *out += ",\"field\":";
+  if (error.field.empty()) {
+    *out += "null";
+  } else {
+    AppendJsonString(error.field, out);
+  }
+  *out += ",\"detail\":";
+  AppendJsonString(error.detail, out);
+  *out += '}';
+}
+
+}  // namespace
+
+// --- what no shard holds ---
+
+void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& effects) {
+  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return Bury(record);
+  const std::lock_guard hold(mutex_);
+  for (const Transition& transition : effects.transitions) {
+    std::string json = TransitionJson(transition, *program_);
+    json.pop_back();
+    transitions_.push_front(json + fmt::format(",\"sequence\":{}}}", record.sequence));
+  }
+  if (transitions_.size() > kTransitions) transitions_.resize(kTransitions);
+}
+
+void Recent::Bury(const RecordView& record) {
+  const std::lock_guard hold(mutex_);
+  if (!store_) return early_.emplace_back(record.sequence, record.payload), void();
+  WriteBatch batch;
+  batch.Put(keys::kDeadLetters, DeadLetterKey(record.sequence), record.payload);
+  // Should this write be lost, the log still has the letter, and recovery brings it here again.
+  (void)store_->Write(batch);
+}
+
+void Recent::SetStore(Store* store) {
+  const std::lock_guard hold(mutex_);
+  store_ = store;
+  WriteBatch batch;
+  for (const auto& [sequence, letter] : early_) batch.Put(keys::kDeadLetters, DeadLetterKey(sequence), letter);
+  if (!batch.empty()) (void)store_->Write(batch);
+  early_.clear();
+}
+
+std::string Recent::Transitions(size_t limit) const {
+  const std::lock_guard hold(mutex_);
+  std::string json;
+  for (size_t i = 0; i < std::min(limit, transitions_.size()); ++i) json += (i > 0 ? "," : "") + transitions_[i];
+  return json;
+}
+
+// --- requests ---
+
+Api::Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options)
+    : runtime_(*runtime), keys_(*keys), recent_(*recent), options_(std::move(options)) {}
+
+Api::~Api() = default;
+
+void Api::Handle(Request request, Reply reply) {
+  if (const SegmentPath* path = FindSegmentPath(request.path())) {
+    if (request.method() == "POST") return Collect(*path, std::move(request), std::move(reply));
+    if (request.method() == "OPTIONS") return Preflight(request, std::move(reply));
+    return reply.Send(MethodNotAllowed("POST, OPTIONS"));
+  }
+  const auto pieces = request.PathSegments();
+  if (!pieces) return reply.Send(Problem(400, "malformed_path", "The path cannot be decoded", request.path()));
+  std::string allowed;
+  for (const Route& route : Routes()) {
+    std::vector<std::string> names;
+    if (!MatchesPath(route.path, *pieces, &names)) continue;
+    if (request.method() != route.method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+      continue;
+    }
+    if (route.access == Access::kApiKey && !MayAsk(request, &reply)) return;
+    return (this->*route.handle)({std::move(request), std::move(reply), std::move(names)});
+  }
+  for (const Asset& asset : options_.assets) {
+    if (asset.path != request.path()) continue;
+    if (request.method() != "GET") return reply.Send(MethodNotAllowed("GET"));
+    return reply.Send({200, asset.content_type, {{"Content-Security-Policy", kPagePolicy}, {"Cache-Control", "no-cache"}}, asset.body});
+  }
+  if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
+  reply.Send(Problem(404, "not_found", "There is nothing here", std::string(request.method()) + " " + std::string(request.path())));
+}
+
+bool Api::MayAsk(const Request& request, Reply* reply) const {
+  const std::string key = KeyOf(request, {});
+  const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
+  if (kind == KeyKind::kApi) return true;
+  if (kind == KeyKind::kWrite) {
+    reply->Send(Problem(403, "insufficient_scope", "The key may not do this", "a write key only sends events; this needs an API key"));
+    return false;
+  }
+  Response response = Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  reply->Send(std::move(response));
+  return false;
+}
+
+// --- events in ---
+
+void Api::Preflight(const Request& request, Reply reply) {
+  Response response;
+  response.status = 204;
+  AllowOrigin(request.Header("Origin").value_or(""), &response);
+  response.headers.emplace_back("Access-Control-Allow-Methods", "POST, OPTIONS");
+  if (const auto asked = request.Header("Access-Control-Request-Headers")) {
+    response.headers.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
+  }
+  response.headers.emplace_back("Access-Control-Max-Age", "86400");
+  reply.Send(std::move(response));
+}
+
+void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
+  // A reader for each of the server's threads, made when the thread first needs it.
+  struct Own {
+    const Api* api = nullptr;
+    std::unique_ptr<SegmentReader> reader;
+  };
+  thread_local Own own;
+  if (own.api != this) own = {this, std::make_unique<SegmentReader>(*runtime_.program().plan)};
+
+  const std::string origin(request.Header("Origin").value_or(""));
+  const auto answer = [&](Response response) {
+    AllowOrigin(origin, &response);
+    reply.Send(std::move(response));
+  };
+  if (draining_) return answer(Later("draining", "the server is shutting down", 503));
+  std::optional<Millis> sent_at;
+  if (const auto header = request.Header("SentAt")) sent_at = ParseRfc3339(*header);
+  SegmentRequest read = own.reader->Read({&path, request.body, WallClock(), sent_at});
+  const std::string key = KeyOf(request, read.write_key);
+  if (!keys_.Find(key)) {
+    Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
+                                key.empty() ? "failed to read writekey from header" : "invalid write key");
+    response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
+    return answer(std::move(response));
+  }
+  if (!read.ok()) return answer(RefusalProblem(*read.refusal));
+  const bool single = path.call != SegmentCall::kBatch && path.call != SegmentCall::kImport;
+  LogAccepted(std::move(read.events), single, origin, std::move(reply));
+}
+
+void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Reply reply) {
+  const Millis received = WallClock();
+  std::vector<LogEntry> entries;
+  std::vector<std::string> letters;
+  letters.reserve(events.size());
+  std::string rejected;
+  size_t accepted = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const SegmentEvent& event = events[i];
+    if (event.ok()) {
+      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
+      ++accepted;
+      continue;
+    }
+    letters.push_back(DeadLetterJson(*event.dead, received));
+    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), static_cast<uint8_t>(i % kShards), letters.back()});
+    if (!rejected.empty()) rejected += ',';
+    AppendRejection(i, event, &rejected);
+  }
+  std::string body = fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}]", accepted, rejected);
+  if (single && !events.empty() && events[0].ok()) {
+    body += ",\"messageId\":";
+    AppendJsonString(events[0].message_id, &body);
+  }
+  body += '}';
+  accepted_ += accepted;
+  rejected_ += events.size() - accepted;
+  if (entries.empty()) return reply.Send({200, kJson, {}, std::move(body)});
+  // Copied into the log's buffer by Append: the callback needs the answer alone.
+  auto answer = std::make_shared<std::pair<Reply, std::string>>(std::move(reply), std::move(body));
+  const size_t count = entries.size();
+  const Status status = runtime_.Append(entries, [this, answer, origin, count](const Status& durable, uint64_t first) {
+    Response response;
+    if (durable.ok()) {
+      response = {200, kJson, {{"Attune-Position", std::to_string(first + count - 1)}}, std::move(answer->second)};
+    } else {
+      ++refused_;
+      const bool full = durable.error().code == ErrorCode::kUnavailable;
+      response = Later(full ? "storage_full" : "storage_failed", durable.error().message, 503);
+    }
+    AllowOrigin(origin, &response);
+    answer->first.Send(std::move(response));
+  });
+  if (status.ok()) return;
+  ++refused_;
+  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed", status.error().message,
+                            status.error().code == ErrorCode::kUnavailable ? 429 : 503);
+  AllowOrigin(origin, &response);
+  answer->first.Send(std::move(response));
+}
+
+}  // namespace attune

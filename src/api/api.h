@@ -1,0 +1,115 @@
+// The HTTP API: requests in, calls to the runtime, answers out. docs/http.md and /openapi.json say what there is; both
+// follow the table in routes.cc.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "api/keys.h"
+#include "http/server.h"
+#include "ingest/segment_protocol.h"
+#include "shard/runtime.h"
+
+namespace attune {
+
+// A file that is served as it is: the page.
+struct Asset {
+  std::string path;
+  std::string content_type;
+  std::string body;
+};
+
+struct ApiOptions {
+  std::vector<Asset> assets;
+  std::string status_note;  // a JSON value that /v1/status shows as `demo`
+};
+
+// Keeps what the API shows that no shard's state holds: the latest transitions, dead letters. Made before the runtime,
+// whose effects it is told; then an Api is made over both.
+class Recent {
+ public:
+  explicit Recent(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
+
+  // For RuntimeOptions::on_effects. Any loop's thread.
+  void OnEffects(const RecordView& record, const Engine& engine, const Effects& effects);
+  // Dead letters go here once it is known; those seen earlier (while recovering) are kept until then.
+  void SetStore(Store* store);
+
+  // The newest first, as JSON objects joined by commas.
+  std::string Transitions(size_t limit) const;
+
+ private:
+  void Bury(const RecordView& record);
+
+  static constexpr size_t kTransitions = 1000;
+  std::shared_ptr<const Program> program_;
+  mutable std::mutex mutex_;
+  std::deque<std::string> transitions_;  // the newest in front
+  Store* store_ = nullptr;
+  std::vector<std::pair<uint64_t, std::string>> early_;
+};
+
+// Threads: Handle may be called from any thread, as the server does.
+class Api {
+ public:
+  // All must outlive the Api, and the Api the server.
+  Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options);
+  ~Api();
+
+  void Handle(Request request, Reply reply);
+  // From now on events and questions are refused with 503, and /readyz says so: the process ends.
+  void Drain() { draining_ = true; }
+
+  struct Route;
+  // The table; for /openapi.json, docs and tests.
+  static std::span<const Route> Routes();
+
+ private:
+  struct Call;  // a request on its way: the pieces of its path, its reply
+
+  void Collect(const SegmentPath& path, Request request, Reply reply);
+  void Preflight(const Request& request, Reply reply);
+  void LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Reply reply);
+  bool MayAsk(const Request& request, Reply* reply) const;
+
+  void Behavior(Call call);
+  void ListSegments(Call call);
+  void ShowSegment(Call call);
+  void ListMembers(Call call);
+  void ListTransitions(Call call);
+  void ListDeadLetters(Call call);
+  void ShowStatus(Call call);
+  void Health(Call call);
+  void Ready(Call call);
+  void Metrics(Call call);
+  void OpenApi(Call call);
+  void Settings(Call call);
+  void LibraryMetrics(Call call);
+
+  Runtime& runtime_;
+  const Keys& keys_;
+  const Recent& recent_;
+  const ApiOptions options_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::atomic<bool> draining_{false};
+  std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> rejected_{0};
+  std::atomic<uint64_t> refused_{0};   // requests answered 429 or 503
+};
+
+enum class Access : uint8_t { kOpen, kApiKey };
+
+struct Api::Route {
+  const char* method;
+  const char* path;      // `{name}` stands for one piece
+  Access access;
+  void (Api::*handle)(Call);
+  const char* summary;
+  const char* query;     // names of parameters, parted by spaces
+};
+
+}  // namespace attune

@@ -1,0 +1,39 @@
+// What the handlers of the API share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/api.h"
+#include "ingest/body_encoding.h"
+
+namespace attune {
+
+// A request on its way through the API.
+struct Api::Call {
+  Request request;
+  Reply reply;
+  std::vector<std::string> names;  // what stands in the route's braces, decoded
+
+  // A whole number of the query within [least, most]; `otherwise` when it is not given. nullopt: it is given and wrong,
+  // and the request has been answered.
+  std::optional<int64_t> Number(std::string_view parameter, int64_t otherwise, int64_t least, int64_t most);
+  // Whether state includes the position that the client asks for (Attune-Position). False: answered.
+  bool Reaches(uint64_t durable);
+  void Json(std::string body);
+};
+
+inline constexpr const char* kJson = "application/json; charset=utf-8";
+// The page loads from here alone and runs no inline script.
+inline constexpr const char* kPagePolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+// Whether the pieces of a path fit a route's; what stands in its braces goes to `names`.
+bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
+Response MethodNotAllowed(std::string_view allowed);
+Response RefusalProblem(const Refusal& refusal);
+
+}  // namespace attune

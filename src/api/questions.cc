@@ -1,0 +1,253 @@
+// Answers from state: each is computed on the thread of the shard that it is about.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "api/call.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "engine/output.h"
+#include "http/problem.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+void AppendTime(Millis t, std::string* out) { *out += '"' + FormatRfc3339(t) + '"'; }
+
+// Dotted names become objects again.
+std::string TraitsJson(const UserState& user) {
+  nlohmann::json traits = nlohmann::json::object();
+  if (user.traits) {
+    for (const Trait& trait : *user.traits) {
+      nlohmann::json* at = &traits;
+      std::string_view name = trait.name;
+      for (size_t dot = name.find('.'); dot != std::string_view::npos && at->is_object(); dot = name.find('.')) {
+        nlohmann::json& inner = (*at)[std::string(name.substr(0, dot))];
+        if (!inner.is_object()) inner = nlohmann::json::object();
+        at = &inner;
+        name.remove_prefix(dot + 1);
+      }
+      auto value = nlohmann::json::parse(trait.json, nullptr, false);
+      if (!value.is_discarded() && !value.is_null()) (*at)[std::string(name)] = std::move(value);
+    }
+  }
+  return traits.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string SegmentsJson(const UserState& user, Millis t, Engine* engine) {
+  const Program& program = engine->program();
+  std::vector<Membership> members;
+  for (const Membership& m : user.members) {
+    if (m.condition < program.segment_count) members.push_back(m);
+  }
+  std::sort(members.begin(), members.end(), [&](const Membership& a, const Membership& b) {
+    return program.conditions[a.condition].name < program.conditions[b.condition].name;
+  });
+  std::string json = "[";
+  for (const Membership& m : members) {
+    if (json.size() > 1) json += ',';
+    json += "{\"name\":";
+    AppendJsonString(program.conditions[m.condition].name, &json);
+    json += ",\"since\":";
+    AppendTime(m.since, &json);
+    json += ",\"until\":";
+    const Millis until = engine->LapsesAt(user, m.condition, t);
+    if (until == kNever) {
+      json += "null";
+    } else {
+      AppendTime(until, &json);
+    }
+    json += '}';
+  }
+  return json + ']';
+}
+
+// The id derives from the user and the session's first event, so that a replay gives the same.
+std::string SessionJson(const UserState& user, Millis t, const SessionRules& rules) {
+  const Session* session = user.sessions.OpenAt(t, rules);
+  if (!session) return "null";
+  const std::string id = ToHex(Hash128(user.id + '\0' + std::to_string(session->first_id)));
+  return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first), session->events);
+}
+
+std::string RecentEventsJson(const UserState& user, const Interner& interner, size_t limit) {
+  std::string json = "[";
+  for (size_t i = 0; i < std::min(limit, user.recent.size()); ++i) {
+    const RecentEvent& event = user.recent[user.recent.size() - 1 - i];
+    if (i > 0) json += ',';
+    json += "{\"event\":";
+    AppendJsonString(interner.Get(event.name), &json);
+    json += ",\"timestamp\":";
+    AppendTime(event.time, &json);
+    json += '}';
+  }
+  return json + ']';
+}
+
+std::string BehaviorJson(const UserState& user, Millis wall_clock, size_t limit, Engine* engine) {
+  // An event may lie ahead of the server's clock; nothing is asked about before it.
+  const Millis t = std::max({wall_clock, user.now, user.looked});
+  std::vector<std::string> incomplete;
+  std::string json = "{\"user\":";
+  AppendJsonString(user.id, &json);
+  json += ",\"traits\":" + TraitsJson(user);
+  json += ",\"segments\":" + SegmentsJson(user, t, engine);
+  json += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete);
+  json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine->program().sessions);
+  json += ",\"consents\":{},\"recent_events\":" + RecentEventsJson(user, engine->interner(), limit);
+  if (!incomplete.empty()) json += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
+  return json + '}';
+}
+
+std::string SegmentJson(const Segment& segment, uint64_t size, bool with_definition) {
+  std::string json = "{\"name\":";
+  AppendJsonString(segment.name, &json);
+  json += ",\"description\":";
+  AppendJsonString(segment.description, &json);
+  json += fmt::format(",\"size\":{}", size);
+  if (with_definition) {
+    json += ",\"when\":";
+    AppendJsonString(ToText(*segment.when), &json);
+  }
+  return json + '}';
+}
+
+}  // namespace
+
+void Api::Behavior(Call call) {
+  const auto limit = call.Number("limit", kRecentEvents, 0, kRecentEvents);
+  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  const std::string user = call.names[0];
+  auto shared = std::make_shared<Call>(std::move(call));
+  runtime_.Ask(ShardOf(user), [shared, user, limit = static_cast<size_t>(*limit)](Shard& shard) {
+    const UserState* state = shard.engine().Find(user);
+    if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
+    shared->Json(BehaviorJson(*state, WallClock(), limit, &shard.engine()));
+  });
+}
+
+void Api::ListSegments(Call call) {
+  const Program& program = runtime_.program();
+  std::string json = "{\"segments\":[";
+  for (size_t i = 0; i < program.plan->segments.size(); ++i) {
+    if (i > 0) json += ',';
+    json += SegmentJson(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i]), false);
+  }
+  call.Json(json + "]}");
+}
+
+void Api::ShowSegment(Call call) {
+  const Program& program = runtime_.program();
+  const Segment* segment = program.plan->FindSegment(call.names[0]);
+  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
+  const size_t index = static_cast<size_t>(segment - program.plan->segments.data());
+  call.Json(SegmentJson(*segment, runtime_.SegmentSize(program.condition_of_segment[index]), true));
+}
+
+namespace {
+
+// Walks the shards one after the other, each on its own thread, until a page is full.
+struct MembersPage {
+  Runtime* runtime;
+  std::function<void(std::string)> answer;
+  ConditionId segment;
+  size_t limit;
+  size_t found = 0;
+  std::string json = "{\"users\":[";
+
+  static void Continue(std::shared_ptr<MembersPage> page, int shard, uint32_t slot) {
+    if (shard == kShards) return page->answer(page->json + "],\"next\":null}");
+    page->runtime->Ask(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner) {
+      const auto& users = owner.engine().users();
+      for (uint32_t i = slot; i < users.size(); ++i) {
+        const Membership* member = users[i]->FindMember(page->segment);
+        if (!member) continue;
+        if (page->found == page->limit) return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
+        if (page->found++ > 0) page->json += ',';
+        page->json += "{\"user\":";
+        AppendJsonString(users[i]->id, &page->json);
+        page->json += ",\"since\":\"" + FormatRfc3339(member->since) + "\"}";
+      }
+      Continue(page, shard + 1, 0);
+    });
+  }
+};
+
+// `12.3456`: the shard and the user's place in it.
+bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
+  int read = 0;
+  return std::sscanf(text.c_str(), "%2d.%9u%n", shard, slot, &read) == 2 && static_cast<size_t>(read) == text.size() && *shard >= 0 &&
+         *shard < kShards;
+}
+
+}  // namespace
+
+void Api::ListMembers(Call call) {
+  const auto limit = call.Number("limit", 100, 1, 1000);
+  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  const Program& program = runtime_.program();
+  const Segment* segment = program.plan->FindSegment(call.names[0]);
+  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
+  int shard = 0;
+  uint32_t slot = 0;
+  const auto cursor = call.request.QueryParameter("cursor");
+  if (cursor && !ReadCursor(*cursor, &shard, &slot)) {
+    return call.reply.Send(Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
+  }
+  auto shared = std::make_shared<Call>(std::move(call));
+  auto page = std::make_shared<MembersPage>();
+  page->runtime = &runtime_;
+  page->answer = [shared](std::string json) { shared->Json(std::move(json)); };
+  page->segment = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  page->limit = static_cast<size_t>(*limit);
+  MembersPage::Continue(std::move(page), shard, slot);
+}
+
+void Api::ListTransitions(Call call) {
+  const auto limit = call.Number("limit", 100, 1, 1000);
+  if (!limit) return;
+  call.Json("{\"transitions\":[" + recent_.Transitions(static_cast<size_t>(*limit)) + "]}");
+}
+
+namespace {
+
+// Calls `then` when every shard has applied what was durable before this call.
+void AfterAllShards(Runtime* runtime, int shard, std::function<void()> then) {
+  if (shard == kShards) return then();
+  runtime->Ask(static_cast<uint8_t>(shard), [runtime, shard, then = std::move(then)](Shard&) { AfterAllShards(runtime, shard + 1, then); });
+}
+
+}  // namespace
+
+void Api::ListDeadLetters(Call call) {
+  const auto limit = call.Number("limit", 100, 1, 1000);
+  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  const auto cursor = call.request.QueryParameter("cursor");
+  auto shared = std::make_shared<Call>(std::move(call));
+  // Through each loop's queue in turn, so that every letter that was answered for is stored before it is looked for.
+  const auto list = [this, shared, limit = static_cast<size_t>(*limit), from = cursor.value_or("")] {
+    std::string json = "{\"dead_letters\":[";
+    std::string next = "null";
+    size_t found = 0;
+    const Status read = runtime_.store().ForEach(
+        keys::kDeadLetters,
+        [&](std::string_view key, std::string_view letter) {
+          if (found == limit) {
+            next = '"' + std::string(key) + '"';
+            return false;
+          }
+          if (found++ > 0) json += ',';
+          json += fmt::format("{{\"id\":\"{}\",", key);
+          json += letter.substr(1);
+          return true;
+        },
+        from);
+    if (!read.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", ""));
+    shared->Json(json + "],\"next\":" + next + "}");
+  };
+  AfterAllShards(&runtime_, 0, list);
+}
+
+}  // namespace attune

@@ -1,0 +1,177 @@
+// The table of routes, and what describes itself: OpenAPI, health, metrics.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/call.h"
+#include "http/problem.h"
+
+namespace attune {
+
+std::span<const Api::Route> Api::Routes() {
+  using A = Access;
+  static constexpr Route kRoutes[] = {
+      {"GET", "/user/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
+      {"GET", "/v1/users/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
+      {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
+      {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition and size", ""},
+      {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages", "limit cursor"},
+      {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first", "limit"},
+      {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
+      {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
+      {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first", ""},
+      {"POST", "/v1/m", A::kOpen, &Api::LibraryMetrics, "Metrics of client libraries; taken and forgotten", ""},
+      {"GET", "/healthz", A::kOpen, &Api::Health, "The process answers", ""},
+      {"GET", "/readyz", A::kOpen, &Api::Ready, "Events and questions are taken", ""},
+      {"GET", "/metrics", A::kOpen, &Api::Metrics, "Counts for Prometheus", ""},
+      {"GET", "/openapi.json", A::kOpen, &Api::OpenApi, "This description", ""},
+  };
+  return kRoutes;
+}
+
+namespace {
+
+nlohmann::json Parameters(const Api::Route& route) {
+  auto list = nlohmann::json::array();
+  std::string_view path = route.path;
+  for (size_t open = path.find('{'); open != std::string_view::npos; open = path.find('{', open + 1)) {
+    const std::string name(path.substr(open + 1, path.find('}', open) - open - 1));
+    list.push_back({{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+  }
+  std::string_view query = route.query;
+  while (!query.empty()) {
+    const std::string name(query.substr(0, query.find(' ')));
+    const char* type = name == "limit" ? "integer" : "string";
+    list.push_back({{"name", name}, {"in", "query"}, {"schema", {{"type", type}}}});
+    query.remove_prefix(std::min(query.size(), name.size() + 1));
+  }
+  return list;
+}
+
+nlohmann::json Answers(bool guarded) {
+  const nlohmann::json problem = {
+      {"description", "Refused, with the reason"},
+      {"content", {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
+  nlohmann::json answers = {{"200", {{"description", "Done"}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+                            {"400", problem}};
+  if (guarded) {
+    for (const char* code : {"401", "403", "404"}) answers[code] = problem;
+  }
+  return answers;
+}
+
+nlohmann::json Collector(const SegmentPath& path) {
+  nlohmann::json answers = Answers(false);
+  for (const char* code : {"401", "413", "429", "503"}) answers[code] = answers["400"];
+  const std::string what = path.type.empty() ? std::string("Takes a batch of events") : "Takes one " + std::string(path.type) + " event";
+  return {{"summary", what},
+          {"security", nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}})},
+          {"requestBody", {{"required", true}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+          {"responses", answers}};
+}
+
+}  // namespace
+
+void Api::OpenApi(Call call) {
+  nlohmann::json paths = nlohmann::json::object();
+  for (const Route& route : Routes()) {
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(std::tolower(c));
+    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey)}};
+    if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
+    if (route.access == Access::kApiKey) operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
+    paths[route.path][method] = std::move(operation);
+  }
+  for (const SegmentPath& path : kSegmentPaths) paths[std::string(path.path)]["post"] = Collector(path);
+  const nlohmann::json document = {
+      {"openapi", "3.1.0"},
+      {"info", {{"title", "attune"}, {"version", "1"}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+      {"paths", paths},
+      {"components",
+       {{"securitySchemes",
+         {{"apiKey", {{"type", "http"}, {"scheme", "bearer"}}}, {"writeKey", {{"type", "http"}, {"scheme", "basic"}}}}},
+        {"schemas",
+         {{"Problem",
+           {{"type", "object"},
+            {"required", {"type", "title", "status", "code"}},
+            {"properties",
+             {{"type", {{"type", "string"}}},
+              {"title", {{"type", "string"}}},
+              {"status", {{"type", "integer"}}},
+              {"detail", {{"type", "string"}}},
+              {"code", {{"type", "string"}}}}}}}}}}}};
+  call.Json(document.dump(2));
+}
+
+void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
+
+void Api::Ready(Call call) {
+  if (!draining_ && !runtime_.log().failed()) return call.Json("{\"status\":\"ready\"}");
+  call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready", draining_ ? "the server is shutting down" : "the log has failed"));
+}
+
+void Api::Settings(Call call) {
+  const nlohmann::json settings = {{"integrations", {{"Segment.io", {{"apiKey", call.names[0]}}}}}};
+  Response response{200, kJson, {}, settings.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  response.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  call.reply.Send(std::move(response));
+}
+
+void Api::LibraryMetrics(Call call) {
+  Response response{200, kJson, {{"Access-Control-Allow-Origin", "*"}}, "{\"success\":true}"};
+  call.reply.Send(std::move(response));
+}
+
+namespace {
+
+int64_t UptimeMs(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
+}
+
+}  // namespace
+
+void Api::ShowStatus(Call call) {
+  const RuntimeStats& stats = runtime_.stats();
+  call.Json(fmt::format("{{\"events\":{},\"late\":{},\"duplicates\":{},\"dead_letters\":{},\"users\":{},\"transitions\":{},"
+                        "\"position\":{},\"uptime_ms\":{},\"demo\":{}}}",
+                        stats.events.load(), stats.late.load(), stats.duplicates.load(), stats.dead_letters.load(), stats.users.load(),
+                        stats.transitions.load(), runtime_.durable_sequence(), UptimeMs(began_),
+                        options_.status_note.empty() ? "null" : options_.status_note));
+}
+
+void Api::Metrics(Call call) {
+  const RuntimeStats& stats = runtime_.stats();
+  struct Figure {
+    const char* name;
+    const char* type;
+    const char* help;
+    uint64_t value;
+  };
+  const Figure figures[] = {
+      {"attune_events_accepted_total", "counter", "Events answered as accepted", accepted_},
+      {"attune_events_rejected_total", "counter", "Events that became dead letters", rejected_},
+      {"attune_requests_refused_total", "counter", "Requests answered 429 or 503", refused_},
+      {"attune_events_applied_total", "counter", "Events taken into state, duplicates included", stats.events},
+      {"attune_events_late_total", "counter", "Events that came after a later one of their user", stats.late},
+      {"attune_events_duplicate_total", "counter", "Events dropped as duplicates", stats.duplicates},
+      {"attune_transitions_total", "counter", "Changes of membership", stats.transitions},
+      {"attune_firings_total", "counter", "Triggers that fired", stats.firings},
+      {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
+      {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
+      {"attune_users", "gauge", "Users known", stats.users},
+      {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
+      {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
+      {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},
+  };
+  std::string text;
+  for (const Figure& f : figures) text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
+  const Program& program = runtime_.program();
+  text += "# HELP attune_segment_users Users who hold a segment\n# TYPE attune_segment_users gauge\n";
+  for (size_t i = 0; i < program.plan->segments.size(); ++i) {
+    text += fmt::format("attune_segment_users{{segment=\"{}\"}} {}\n", program.plan->segments[i].name,
+                        runtime_.SegmentSize(program.condition_of_segment[i]));
+  }
+  call.reply.Send({200, "text/plain; version=0.0.4; charset=utf-8", {{"Cache-Control", "no-store"}}, std::move(text)});
+}
+
+}  // namespace attune

@@ -1,0 +1,42 @@
+// The subcommands, one table: name, help, options, what it does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace attune {
+
+// Exit codes of every command.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitInvalid = 2;  // the input or the plan is wrong
+
+// Each adds its options to the parser and returns what to run when it was chosen; the function returns the exit code.
+using Run = int (*)();
+struct Command {
+  const char* name;
+  const char* help;
+  const char* examples;
+  void (*options)(CLI::App* app);
+  Run run;
+};
+
+void CheckOptions(CLI::App* app);
+int RunCheck();
+void ReplayOptions(CLI::App* app);
+int RunReplay();
+void ServeOptions(CLI::App* app);
+int RunServe();
+void DemoOptions(CLI::App* app);
+int RunDemo();
+void BenchOptions(CLI::App* app);
+int RunBench();
+
+// Prints `attune: message` to stderr, and returns the code.
+int Complain(const std::string& message, int code);
+
+}  // namespace attune

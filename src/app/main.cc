@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+
+#include "app/command.h"
+
+namespace {
+
+using attune::Command;
+
+constexpr Command kCommands[] = {
+    {"check", "Check a plan and print the bound on its state per user",
+     "  attune check plan.yaml\n  attune check plans/ --strict\n", attune::CheckOptions, attune::RunCheck},
+    {"serve", "Collector, engine and API in one process, on a store in a folder",
+     "  attune serve --plan plan.yaml --data ./data\n  attune serve --plan plan.yaml --data ./data --listen 0.0.0.0:8080\n",
+     attune::ServeOptions, attune::RunServe},
+    {"replay", "Run a history through the engine that serves, as fast as it goes",
+     "  attune replay --plan plan.yaml --events events.ndjson --out out\n"
+     "  attune replay --plan plan.yaml --events clicks.csv.xz --csv mapping.yaml --out out --until 2026-04-01\n"
+     "  zcat events.gz | attune replay --plan plan.yaml --events - --out out --order time\n",
+     attune::ReplayOptions, attune::RunReplay},
+    {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
+     "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
+    {"bench", "The project's benchmarks, each checking its own result",
+     "  attune bench\n  attune bench engine replay --json\n", attune::BenchOptions, attune::RunBench},
+};
+
+}  // namespace
+
+namespace attune {
+
+int Complain(const std::string& message, int code) {
+  fmt::print(stderr, "attune: {}\n", message);
+  return code;
+}
+
+}  // namespace attune
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a client that is gone is an error of its connection, not of the process
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  CLI::App app{"attune: behavioural analytics and personalization, self-hosted", "attune"};
+  app.set_version_flag("--version", "attune " ATTUNE_VERSION);
+  app.require_subcommand(1);
+  int code = attune::kExitDone;
+  for (const Command& command : kCommands) {
+    CLI::App* sub = app.add_subcommand(command.name, command.help);
+    sub->footer(std::string("Examples:\n") + command.examples +
+                "\nExit codes: 0 done, 1 failed, 2 the input or the plan is wrong");
+    command.options(sub);
+    sub->callback([&code, &command] { code = command.run(); });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int parsed = app.exit(error);
+    return parsed == 0 ? attune::kExitDone : attune::kExitInvalid;
+  }
+  return code;
+}

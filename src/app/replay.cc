@@ -1,0 +1,339 @@
+// attune replay: history files in, what the engine makes of them out. One thread reads and admits; others, each with
+// its share of the shards, apply.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "app/command.h"
+#include "app/plan_input.h"
+#include "app/progress.h"
+#include "engine/output.h"
+#include "ingest/history_file.h"
+#include "ingest/tracking_plan.h"
+#include "shard/history_run.h"
+#include "shard/shard_of.h"
+
+namespace attune {
+namespace {
+
+struct ReplaySettings {
+  std::string plan;
+  std::vector<std::string> events;
+  std::string out;
+  std::string csv;
+  std::string order = "arrival";
+  std::string until;
+  std::vector<std::string> at;
+  int threads = 0;
+} settings;
+
+constexpr size_t kChunkBytes = 256 << 10;  // records handed to an applier at a time
+constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
+
+struct Line {
+  Millis at;
+  std::string user;
+  std::string name;
+  std::string text;
+};
+
+struct Output {
+  std::vector<Line> transitions, firings, values;
+};
+
+void WriteSorted(const std::string& path, std::vector<Line> lines) {
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+    return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
+  });
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  for (const Line& line : lines) out << line.text << '\n';
+}
+
+// A thread with the engine of its users.
+class Applier {
+ public:
+  Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
+      : program_(program), reader_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
+
+  // Waits while too much is waiting.
+  void Push(std::string chunk) {
+    std::unique_lock hold(mutex_);
+    room_.wait(hold, [&] { return chunks_.size() < kMaxChunks; });
+    chunks_.push_back(std::move(chunk));
+    work_.notify_one();
+  }
+  void Finish(Millis until) {
+    {
+      const std::lock_guard hold(mutex_);
+      until_ = until;
+      ended_ = true;
+    }
+    work_.notify_one();
+  }
+  Output Join() {
+    thread_.join();
+    return std::move(output_);
+  }
+  size_t users() { return run_.engine().user_count(); }
+  uint64_t late = 0;
+  uint64_t duplicates = 0;
+
+ private:
+  HistoryRun::Sink MakeSink() {
+    return {[this](const Transition& t) {
+              const std::string& segment = program_->conditions[t.segment].name;
+              output_.transitions.push_back({t.at, t.user->id, segment, TransitionJson(t, *program_)});
+            },
+            [this](const TriggerFiring& f) {
+              const std::string& trigger = program_->conditions[f.trigger].name;
+              output_.firings.push_back({f.at, f.user->id, trigger, FiringJson(f, *program_)});
+            },
+            [this](Millis at, const UserState& user) {
+              output_.values.push_back({at, user.id, "", ValuesJson(user, at, &run_.engine())});
+            }};
+  }
+
+  void Run() {
+    while (true) {
+      std::string chunk;
+      {
+        std::unique_lock hold(mutex_);
+        work_.wait(hold, [&] { return ended_ || !chunks_.empty(); });
+        if (chunks_.empty()) break;
+        chunk = std::move(chunks_.front());
+        chunks_.pop_front();
+      }
+      room_.notify_one();
+      ByteReader in(chunk);
+      while (in.remaining() > 0) {
+        const auto record = reader_.Read(in.String());
+        ATTUNE_CHECK(record.ok(), "an admitted event can be read");
+        const Applied applied = run_.Apply(*record);
+        late += applied == Applied::kLate;
+        duplicates += applied == Applied::kDuplicate;
+      }
+    }
+    run_.Finish(until_);
+  }
+
+  std::shared_ptr<const Program> program_;
+  RecordReader reader_;
+  Output output_;
+  HistoryRun run_;
+  std::mutex mutex_;
+  std::condition_variable work_, room_;
+  std::deque<std::string> chunks_;
+  bool ended_ = false;
+  Millis until_ = 0;
+  std::thread thread_;
+};
+
+class Replay {
+ public:
+  Replay(std::shared_ptr<const Plan> plan, std::vector<Millis> at, int threads)
+      : plan_(std::move(plan)), program_(Program::Compile(plan_)), admission_(*plan_), buffers_(static_cast<size_t>(threads)) {
+    for (int i = 0; i < threads; ++i) appliers_.push_back(std::make_unique<Applier>(program_, at));
+  }
+
+  // Reads a file to its end. False and a complaint when it cannot be read.
+  Status ReadFile(const std::string& path, const CsvMapping* mapping, std::ofstream* dead_letters) {
+    auto opened = HistoryReader::Open(path, mapping);
+    if (!opened.ok()) return opened.error();
+    HistoryReader& reader = **opened;
+    Progress progress(path == "-" ? "standard input" : std::filesystem::path(path).filename().string());
+    HistoryEvent event;
+    while (reader.Next(&event)) {
+      if (event.dead) {
+        Bury(*event.dead, dead_letters);
+      } else {
+        Admit(event, dead_letters);
+      }
+      if ((++read_ & 0xFFF) == 0) progress.Show(reader.bytes_read(), reader.total(), Rate());
+    }
+    return reader.status();
+  }
+
+  // Sorts what was read, if asked to, and lets the appliers end.
+  void Finish(bool by_time, std::optional<Millis> until) {
+    if (by_time) {
+      std::stable_sort(sorted_.begin(), sorted_.end(), [](const Timed& a, const Timed& b) { return a.time < b.time; });
+      for (const Timed& timed : sorted_) Hand(timed.shard, timed.bytes);
+      sorted_.clear();
+    }
+    until_ = until.value_or(last_);
+    for (size_t i = 0; i < appliers_.size(); ++i) {
+      appliers_[i]->Push(std::exchange(buffers_[i], {}));
+      appliers_[i]->Finish(until_);
+    }
+    for (const auto& applier : appliers_) {
+      Output output = applier->Join();
+      const auto move_all = [](std::vector<Line>* from, std::vector<Line>* to) {
+        to->insert(to->end(), std::make_move_iterator(from->begin()), std::make_move_iterator(from->end()));
+      };
+      move_all(&output.transitions, &output_.transitions);
+      move_all(&output.firings, &output_.firings);
+      move_all(&output.values, &output_.values);
+      late_ += applier->late;
+      duplicates_ += applier->duplicates;
+      users_ += applier->users();
+    }
+  }
+
+  void Write(const std::string& dir) {
+    transitions_ = output_.transitions.size();
+    firings_ = output_.firings.size();
+    // What happened after the end was only looked ahead to.
+    WriteSorted(dir + "/transitions.ndjson", std::move(output_.transitions));
+    WriteSorted(dir + "/firings.ndjson", std::move(output_.firings));
+    WriteSorted(dir + "/values.ndjson", std::move(output_.values));
+  }
+
+  void Summarise() const {
+    const double seconds = Seconds();
+    fmt::print("{} events of {} users in {:.2f} s ({:.0f} events/s): {} transitions, {} firings\n", accepted_, users_, seconds,
+               static_cast<double>(accepted_) / std::max(seconds, 1e-9), transitions_, firings_);
+    if (late_ > 0) fmt::print("  {} came late and were put at their time\n", late_);
+    if (duplicates_ > 0) fmt::print("  {} were duplicates and dropped\n", duplicates_);
+    if (dead_ > 0) fmt::print("  {} were refused, each with its reason in dead_letters.ndjson\n", dead_);
+    for (const auto& [name, count] : unknown_) {
+      fmt::print("  the plan does not name the event {} ({} times); it was kept\n", name, count);
+    }
+  }
+
+  void set_by_time(bool by_time) { by_time_ = by_time; }
+
+ private:
+  struct Timed {
+    Millis time;
+    uint8_t shard;
+    std::string bytes;
+  };
+
+  void Bury(const DeadLetter& letter, std::ofstream* out) {
+    *out << ToNdjson(letter) << '\n';
+    ++dead_;
+  }
+
+  void Admit(const HistoryEvent& event, std::ofstream* dead_letters) {
+    Origin origin;
+    origin.source = event.source;
+    origin.received = 0;
+    origin.history = true;
+    const Admission admission = admission_.Admit(event.json, origin);
+    if (!admission.ok()) return Bury(*admission.dead, dead_letters);
+    ++accepted_;
+    if (!admission.known && (unknown_.size() < 50 || unknown_.contains(admission.head.name))) {
+      ++unknown_[std::string(admission.head.name)];
+    }
+    last_ = std::max(last_, admission.head.time);
+    encoded_.clear();
+    EncodeEvent(admission.head, admission.json, &encoded_);
+    const uint8_t shard = ShardOf(admission.head.user);
+    if (by_time_) {
+      sorted_.push_back({admission.head.time, shard, encoded_});
+    } else {
+      Hand(shard, encoded_);
+    }
+  }
+
+  void Hand(uint8_t shard, std::string_view bytes) {
+    const size_t i = shard % appliers_.size();
+    ByteWriter out(std::move(buffers_[i]));
+    out.String(bytes);
+    buffers_[i] = out.Take();
+    if (buffers_[i].size() >= kChunkBytes) appliers_[i]->Push(std::exchange(buffers_[i], {}));
+  }
+
+  double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+  std::string Rate() const { return fmt::format("{} events, {:.0f} a second", accepted_, static_cast<double>(accepted_) / std::max(Seconds(), 1e-9)); }
+
+  std::shared_ptr<const Plan> plan_;
+  std::shared_ptr<const Program> program_;
+  TrackingPlan admission_;
+  std::vector<std::unique_ptr<Applier>> appliers_;
+  std::vector<std::string> buffers_;  // the chunk that fills for each applier
+  std::vector<Timed> sorted_;
+  std::string encoded_;
+  Output output_;
+  bool by_time_ = false;
+  Millis last_ = kAlways;
+  Millis until_ = 0;
+  uint64_t read_ = 0, accepted_ = 0, dead_ = 0, late_ = 0, duplicates_ = 0, users_ = 0;
+  size_t transitions_ = 0, firings_ = 0;
+  std::map<std::string, uint64_t, std::less<>> unknown_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+bool ReadInstant(const std::string& option, const std::string& text, Millis* instant) {
+  const auto parsed = ParseInstant(text);
+  if (!parsed) {
+    Complain(option + ": expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + text + "\"", kExitInvalid);
+    return false;
+  }
+  *instant = *parsed;
+  return true;
+}
+
+}  // namespace
+
+void ReplayOptions(CLI::App* app) {
+  app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
+  app->add_option("--events", settings.events, "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")->required();
+  app->add_option("--out", settings.out, "the folder for transitions, firings, values and dead letters")->required();
+  app->add_option("--csv", settings.csv, "a mapping (YAML) that says how rows become events");
+  app->add_option("--order", settings.order, "arrival: as the files have it, with the rule for late events; time: sorted first")
+      ->check(CLI::IsMember({"arrival", "time"}))
+      ->capture_default_str();
+  app->add_option("--until", settings.until, "let the clock run to this time after the last event (default: the last event's time)");
+  app->add_option("--at", settings.at, "write everyone's values at this instant (may be repeated)");
+  app->add_option("--threads", settings.threads, "threads that apply events (default: one for each core)");
+}
+
+int RunReplay() {
+  std::optional<Millis> until;
+  std::vector<Millis> at;
+  if (!settings.until.empty() && !ReadInstant("--until", settings.until, &until.emplace())) return kExitInvalid;
+  for (const std::string& text : settings.at) {
+    if (!ReadInstant("--at", text, &at.emplace_back())) return kExitInvalid;
+  }
+  const auto plan = LoadPlanOrComplain(settings.plan);
+  if (!plan) return kExitInvalid;
+  std::unique_ptr<CsvMapping> mapping;
+  if (!settings.csv.empty()) {
+    LoadedMapping loaded = LoadCsvMapping(settings.csv);
+    for (const Problem& problem : loaded.problems) fmt::print(stderr, "{}\n", ToText(problem));
+    if (!loaded.mapping) return kExitInvalid;
+    mapping = std::move(loaded.mapping);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(settings.out, error);
+  std::ofstream dead_letters(settings.out + "/dead_letters.ndjson", std::ios::binary | std::ios::trunc);
+  if (!dead_letters) return Complain("cannot write to the folder " + settings.out, kExitFailed);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  Replay replay(plan, at, std::clamp(settings.threads > 0 ? settings.threads : cores, 1, kShards));
+  replay.set_by_time(settings.order == "time");
+  Status status;
+  for (const std::string& path : settings.events) {
+    status = replay.ReadFile(path, mapping.get(), &dead_letters);
+    if (!status.ok()) break;
+  }
+  replay.Finish(settings.order == "time", until);
+  if (!status.ok()) return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
+  replay.Write(settings.out);
+  dead_letters.close();
+  if (!dead_letters) return Complain("could not write all of " + settings.out, kExitFailed);
+  replay.Summarise();
+  return kExitDone;
+}
+
+}  // namespace attune

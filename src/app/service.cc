@@ -1,0 +1,100 @@
+#include "app/service.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <thread>
+
+#include "app/page_assets.h"
+
+namespace attune {
+namespace {
+
+constexpr int64_t kDrainMs = 20'000;  // for requests that have begun; a supervisor kills after 30 s
+
+std::atomic<bool> signal_came{false};
+
+std::vector<Asset> PageAssets() {
+  return {{"/", "text/html; charset=utf-8", std::string(PageHtml())},
+          {"/app.js", "text/javascript; charset=utf-8", std::string(PageJs())},
+          {"/app.css", "text/css; charset=utf-8", std::string(PageCss())}};
+}
+
+void OnSignal(int number) {
+  if (signal_came.exchange(true)) _exit(128 + number);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan, ServiceOptions options) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = std::min(options.threads > 0 ? options.threads : cores, kShards);
+  const auto program = Program::Compile(std::move(plan));
+  auto service = std::unique_ptr<Service>(new Service());
+  service->recent_ = std::make_unique<Recent>(program);
+  RuntimeOptions runtime_options;
+  runtime_options.threads = threads;
+  runtime_options.on_recovery = std::move(options.on_recovery);
+  runtime_options.on_effects = [recent = service->recent_.get()](const RecordView& record, const Engine& engine, const Effects& effects) {
+    recent->OnEffects(record, engine, effects);
+  };
+  auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
+  if (!runtime.ok()) return runtime.error();
+  service->runtime_ = std::move(runtime).value();
+  service->recent_->SetStore(&service->runtime_->store());
+  auto keys = Keys::Open(&service->runtime_->store(), options.write_key, options.api_key);
+  if (!keys.ok()) return keys.error();
+  service->keys_ = std::make_unique<Keys>(std::move(keys).value());
+  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->recent_.get(),
+                                        ApiOptions{PageAssets(), std::move(options.status_note)});
+  ServerOptions server_options;
+  server_options.host = options.host;
+  server_options.port = options.port;
+  server_options.threads = threads;
+  auto server = Server::Start(std::move(server_options), [api = service->api_.get()](Request request, Reply reply) {
+    api->Handle(std::move(request), std::move(reply));
+  });
+  if (!server.ok()) return server.error();
+  service->server_ = std::move(server).value();
+  return service;
+}
+
+Service::~Service() { Stop(); }
+
+void Service::Stop() {
+  if (api_) api_->Drain();
+  if (server_) server_->Drain(kDrainMs);
+  if (runtime_) runtime_->Close();
+}
+
+bool ParseListen(const std::string& text, std::string* host, uint16_t* port) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return false;
+  const auto [end, error] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), *port);
+  if (error != std::errc() || end != text.data() + text.size() || colon + 1 == text.size()) return false;
+  *host = text.substr(0, colon);
+  if (host->size() > 2 && host->front() == '[' && host->back() == ']') *host = host->substr(1, host->size() - 2);
+  if (host->empty()) *host = "0.0.0.0";
+  return true;
+}
+
+void NoteSignals() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+bool SignalCame() { return signal_came; }
+
+// A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
+void WaitForSignal() {
+  while (!signal_came) {
+    const timespec pause{0, 50'000'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,59 @@
+// Everything that serves, put together: runtime, API, HTTP server. What `serve`, `demo` and `bench` start.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "api/api.h"
+#include "base/result.h"
+#include "http/server.h"
+#include "shard/runtime.h"
+
+namespace attune {
+
+struct ServiceOptions {
+  std::string data;
+  std::string host = "127.0.0.1";
+  uint16_t port = 8080;  // 0: a free one
+  int threads = 0;       // of the server and of the loops each; 0: one for each core
+  std::string write_key;  // beside those that are stored; empty: none
+  std::string api_key;
+  std::string status_note;
+  std::function<void(uint64_t done, uint64_t total)> on_recovery;
+};
+
+class Service {
+ public:
+  // kInvalid, kConflict, kIo, kCorrupt: as the parts say.
+  static Result<std::unique_ptr<Service>> Start(std::shared_ptr<const Plan> plan, ServiceOptions options);
+  // Stop().
+  ~Service();
+
+  uint16_t port() const { return server_->port(); }
+  const Keys& keys() const { return *keys_; }
+  Runtime& runtime() { return *runtime_; }
+
+  // Answers what is under way, makes durable what was accepted, writes a last snapshot.
+  void Stop();
+
+ private:
+  Service() = default;
+
+  std::unique_ptr<Recent> recent_;
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Keys> keys_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<Server> server_;
+};
+
+// `HOST:PORT`, `[::1]:PORT` or `:PORT`. False when it is none.
+bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
+
+// From now on SIGTERM and SIGINT are only noted; a second one ends the process at once.
+void NoteSignals();
+// Waits for one, or for `stop`.
+void WaitForSignal();
+bool SignalCame();
+
+}  // namespace attune

@@ -1,0 +1,71 @@
+#include "engine/output.h"
+
+#include <algorithm>
+
+namespace attune {
+namespace {
+
+std::string At(Millis at) { return "{\"at\":\"" + FormatRfc3339(at) + '"'; }
+
+void AppendNames(const std::vector<std::string>& names, std::string* out) {
+  *out += '[';
+  for (const std::string& name : names) {
+    if (out->back() != '[') *out += ',';
+    AppendJsonString(name, out);
+  }
+  *out += ']';
+}
+
+}  // namespace
+
+std::string TransitionJson(const Transition& transition, const Program& program) {
+  std::string line = At(transition.at) + ",\"user\":";
+  AppendJsonString(transition.user->id, &line);
+  line += ",\"segment\":";
+  AppendJsonString(program.conditions[transition.segment].name, &line);
+  line += transition.enter ? ",\"change\":\"enter\"" : ",\"change\":\"leave\"";
+  return line + (transition.corrected ? ",\"corrected\":true}" : ",\"corrected\":false}");
+}
+
+std::string FiringJson(const TriggerFiring& firing, const Program& program) {
+  std::string line = At(firing.at) + ",\"trigger\":";
+  AppendJsonString(program.conditions[firing.trigger].name, &line);
+  line += ",\"user\":";
+  AppendJsonString(firing.user->id, &line);
+  return line + ",\"key\":null,\"id\":\"" + firing.id + "\",\"values\":" + firing.values + '}';
+}
+
+std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::vector<std::string>* incomplete) {
+  const Program& program = engine->program();
+  std::string json = "{";
+  for (size_t i = 0; i < program.metric_roots.size(); ++i) {
+    const std::string& name = program.plan->metrics[i].name;
+    const Value value = engine->Evaluate(program.metric_roots[i], user, t).value;
+    if (engine->incomplete()) incomplete->push_back(name);
+    if (value.is_null()) continue;
+    if (json.size() > 1) json += ',';
+    AppendJsonString(name, &json);
+    json += ':' + ToJson(value);
+  }
+  return json + '}';
+}
+
+std::string ValuesJson(const UserState& user, Millis t, Engine* engine) {
+  const Program& program = engine->program();
+  std::vector<std::string> segments, incomplete;
+  for (const Membership& m : user.members) {
+    if (m.condition < program.segment_count) segments.push_back(program.conditions[m.condition].name);
+  }
+  std::sort(segments.begin(), segments.end());
+  std::string line = At(t) + ",\"user\":";
+  AppendJsonString(user.id, &line);
+  line += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete) + ",\"segments\":";
+  AppendNames(segments, &line);
+  if (!incomplete.empty()) {
+    line += ",\"incomplete\":";
+    AppendNames(incomplete, &line);
+  }
+  return line + '}';
+}
+
+}  // namespace attune
