@@ -186,7 +186,7 @@ TEST(SegmentProtocol, ABombCostsNoMoreThanTheLimit) {
   SegmentReader reader(plan);
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Compressed(std::string(16 << 20, ' ')))), "refused: bad_compression");
   std::string mixed;
-  for (int i = 0; mixed.size() < (5 << 20); ++i) mixed += std::to_string(i * 7919 % 10007);
+  for (uint64_t i = 0; mixed.size() < (5 << 20); ++i) mixed += std::to_string(i * 7919 % 10007);
   const SegmentRequest request = Read(&reader, "/v1/batch", Compressed(mixed));
   EXPECT_EQ(Verdicts(request), "refused: body_too_large");
   EXPECT_EQ(request.refusal->limit, size_t{4 << 20});
