@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
 
@@ -27,15 +25,6 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
-
-namespace attune {
-
-int Complain(const std::string& message, int code) {
-  fmt::print(stderr, "attune: {}\n", message);
-  return code;
-}
-
-}  // namespace attune
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a client that is gone is an error of its connection, not of the process
