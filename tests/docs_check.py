@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Holds the documents to the tree: docs_check.py [--attune BINARY]
+
+- Every relative link of every *.md leads to a file, and its #anchor to a heading.
+- Every path in backticks that begins with a folder of this tree exists (a * stands for any name).
+- Every command of README.md's boxes is a script of this tree or a subcommand of the binary.
+- docs/http.md names every route, problem code, reason and metric of the sources, and no other route.
+
+Prints each offence, then `N passed, M failed`, a case being one thing that was looked up.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+FOLDERS = ("src", "tests", "docs", "script", "cmake", "examples", "web", "bench", "fuzz", ".ci")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+class Cases:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def expect(self, holds, message):
+        if holds:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(message)
+
+
+def pages(root):
+    found = list(root.glob("*.md"))
+    for folder in FOLDERS:
+        found += [page for page in (root / folder).rglob("*.md") if "node_modules" not in page.parts]
+    return sorted(found)
+
+
+def split_boxes(text):
+    """The prose of a page with its boxes blanked out, and the boxes as (kind, lines)."""
+    prose, boxes, inside = [], [], False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            inside = not inside
+            if inside:
+                boxes.append((line.strip()[3:], []))
+            prose.append("")
+        elif inside:
+            boxes[-1][1].append(line)
+            prose.append("")
+        else:
+            prose.append(line)
+    return prose, boxes
+
+
+def anchors(page):
+    """The anchors that headings get, as the usual renderers make them."""
+    found = set()
+    for line in split_boxes(page.read_text())[0]:
+        if match := re.match(r"#+\s+(.*)", line):
+            title = re.sub(r"[^\w\- ]", "", match[1].lower())
+            found.add(title.strip().replace(" ", "-"))
+    return found
+
+
+def check_links(root, page, cases):
+    for number, line in enumerate(split_boxes(page.read_text())[0], 1):
+        for target in LINK.findall(re.sub(r"`[^`]*`", "", line)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            where = f"{page.relative_to(root)}:{number}: {target}"
+            to = (page.parent / path).resolve() if path else page
+            cases.expect(to.exists(), f"{where}: there is no such file")
+            if anchor and to.suffix == ".md" and to.exists():
+                cases.expect(anchor in anchors(to), f"{where}: there is no such heading")
+
+
+def check_paths(root, page, cases):
+    for number, line in enumerate(split_boxes(page.read_text())[0], 1):
+        for code in CODE.findall(line):
+            path = code.split(":")[0].rstrip("/")
+            if not re.fullmatch(r"[\w.*/+-]+", path) or path.split("/")[0] not in FOLDERS or "/" not in code:
+                continue
+            cases.expect(any(root.glob(path)), f"{page.relative_to(root)}:{number}: there is no {path}")
+
+
+def subcommands(binary):
+    """The names that the binary's --help lists; none when it is not built."""
+    if not binary or not pathlib.Path(binary).exists():
+        return None
+    text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    listed = text.split("Subcommands:")[-1]
+    return {line.split()[0] for line in listed.splitlines() if line.strip()}
+
+
+def check_commands(root, binary, cases):
+    known = subcommands(binary)
+    for kind, lines in split_boxes((root / "README.md").read_text())[1]:
+        if kind not in ("", "sh", "console", "bash"):
+            continue
+        for line in lines:
+            words = line.removeprefix("$ ").split()
+            if words and words[0].startswith("./"):
+                script = root / words[0]
+                cases.expect(script.exists() and script.stat().st_mode & 0o111, f"README.md: {words[0]} is no script of this tree")
+            if known is not None and len(words) > 1 and words[0].endswith("attune") and not words[1].startswith("-"):
+                cases.expect(words[1] in known, f"README.md: attune has no subcommand {words[1]}")
+
+
+def check_http(root, cases):
+    page = (root / "docs/http.md").read_text()
+    sources = {path: path.read_text() for folder in ("api", "http", "ingest") for path in (root / "src" / folder).glob("*.[hc]*")
+               if not path.name.endswith("_test.cc")}
+    everything = "\n".join(sources.values())
+    routes = set(re.findall(r'\{"(?:GET|POST|PUT|DELETE)", "(/[^"]*)"', everything))
+    routes |= set(re.findall(r'\{"(/[^"]*)", SegmentCall::', everything))
+    wanted = {
+        "route": routes,
+        "problem code": set(re.findall(r'(?:Problem|Later)\((?:\d+, )?"(\w+)"', everything)) | set(re.findall(r'\? "(\w+)" : "(?:\w+)"\s*,', everything)),
+        "reason": set(re.findall(r'\{Reason::k\w+, "(\w+)"', everything)),
+        "metric": set(re.findall(r'\{"(attune_\w+)"', everything)),
+    }
+    for what, names in wanted.items():
+        for name in sorted(names):
+            cases.expect(f"`{name}`" in page or re.search(rf"`[A-Z ]*{re.escape(name)}[`?]", page), f"docs/http.md does not name the {what} {name}")
+    for route in sorted(set(re.findall(r"`(?:GET|POST) (/[^`?]*)", page))):
+        cases.expect(route in routes, f"docs/http.md names {route}, which is no route")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--attune", help="the built binary; without it subcommands are not looked up")
+    options = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parent.parent
+    cases = Cases()
+    for page in pages(root):
+        check_links(root, page, cases)
+        check_paths(root, page, cases)
+    check_commands(root, options.attune, cases)
+    check_http(root, cases)
+    print(f"{cases.passed} passed, {cases.failed} failed")
+    return cases.failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
