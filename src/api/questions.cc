@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
@@ -86,9 +87,9 @@ std::string RecentEventsJson(const UserState& user, const Interner& interner, si
   return json + ']';
 }
 
-std::string BehaviorJson(const UserState& user, Millis wall_clock, size_t limit, Engine* engine) {
+std::string BehaviorJson(const UserState& user, Millis now, size_t limit, Engine* engine) {
   // An event may lie ahead of the server's clock; nothing is asked about before it.
-  const Millis t = std::max({wall_clock, user.now, user.looked});
+  const Millis t = std::max({now, user.now, user.looked});
   std::vector<std::string> incomplete;
   std::string json = "{\"user\":";
   AppendJsonString(user.id, &json);
@@ -114,6 +115,16 @@ std::string SegmentJson(const Segment& segment, uint64_t size, bool with_definit
   return json + '}';
 }
 
+// Calls `then` once every shard has applied what was durable before this call, and fired what was due.
+void AfterAllShards(Runtime* runtime, std::function<void()> then) {
+  const auto left = std::make_shared<std::atomic<int>>(kShards);
+  for (int shard = 0; shard < kShards; ++shard) {
+    runtime->AskNow(static_cast<uint8_t>(shard), [left, then](Shard&, Millis) {
+      if (--*left == 0) then();
+    });
+  }
+}
+
 }  // namespace
 
 void Api::Behavior(Call call) {
@@ -121,29 +132,37 @@ void Api::Behavior(Call call) {
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
-  runtime_.Ask(ShardOf(user), [shared, user, limit = static_cast<size_t>(*limit)](Shard& shard) {
+  runtime_.AskNow(ShardOf(user), [shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
     const UserState* state = shard.engine().Find(user);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
-    shared->Json(BehaviorJson(*state, WallClock(), limit, &shard.engine()));
+    shared->Json(BehaviorJson(*state, now, limit, &shard.engine()));
   });
 }
 
 void Api::ListSegments(Call call) {
-  const Program& program = runtime_.program();
-  std::string json = "{\"segments\":[";
-  for (size_t i = 0; i < program.plan->segments.size(); ++i) {
-    if (i > 0) json += ',';
-    json += SegmentJson(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i]), false);
-  }
-  call.Json(json + "]}");
+  if (!call.Reaches(runtime_.durable_sequence())) return;
+  auto shared = std::make_shared<Call>(std::move(call));
+  AfterAllShards(&runtime_, [this, shared] {
+    const Program& program = runtime_.program();
+    std::string json = "{\"segments\":[";
+    for (size_t i = 0; i < program.plan->segments.size(); ++i) {
+      if (i > 0) json += ',';
+      json += SegmentJson(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i]), false);
+    }
+    shared->Json(json + "]}");
+  });
 }
 
 void Api::ShowSegment(Call call) {
+  if (!call.Reaches(runtime_.durable_sequence())) return;
   const Program& program = runtime_.program();
   const Segment* segment = program.plan->FindSegment(call.names[0]);
   if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
-  const size_t index = static_cast<size_t>(segment - program.plan->segments.data());
-  call.Json(SegmentJson(*segment, runtime_.SegmentSize(program.condition_of_segment[index]), true));
+  const ConditionId condition = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  auto shared = std::make_shared<Call>(std::move(call));
+  AfterAllShards(&runtime_, [this, shared, segment, condition] {
+    shared->Json(SegmentJson(*segment, runtime_.SegmentSize(condition), true));
+  });
 }
 
 namespace {
@@ -159,7 +178,7 @@ struct MembersPage {
 
   static void Continue(std::shared_ptr<MembersPage> page, int shard, uint32_t slot) {
     if (shard == kShards) return page->answer(page->json + "],\"next\":null}");
-    page->runtime->Ask(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner) {
+    page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
       const auto& users = owner.engine().users();
       for (uint32_t i = slot; i < users.size(); ++i) {
         const Membership* member = users[i]->FindMember(page->segment);
@@ -207,26 +226,19 @@ void Api::ListMembers(Call call) {
 
 void Api::ListTransitions(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit) return;
-  call.Json("{\"transitions\":[" + recent_.Transitions(static_cast<size_t>(*limit)) + "]}");
+  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  auto shared = std::make_shared<Call>(std::move(call));
+  AfterAllShards(&runtime_, [this, shared, limit = static_cast<size_t>(*limit)] {
+    shared->Json("{\"transitions\":[" + recent_.Transitions(limit) + "]}");
+  });
 }
-
-namespace {
-
-// Calls `then` when every shard has applied what was durable before this call.
-void AfterAllShards(Runtime* runtime, int shard, std::function<void()> then) {
-  if (shard == kShards) return then();
-  runtime->Ask(static_cast<uint8_t>(shard), [runtime, shard, then = std::move(then)](Shard&) { AfterAllShards(runtime, shard + 1, then); });
-}
-
-}  // namespace
 
 void Api::ListDeadLetters(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const auto cursor = call.request.QueryParameter("cursor");
   auto shared = std::make_shared<Call>(std::move(call));
-  // Through each loop's queue in turn, so that every letter that was answered for is stored before it is looked for.
+  // Through each loop's queue, so that every letter that was answered for is stored before it is looked for.
   const auto list = [this, shared, limit = static_cast<size_t>(*limit), from = cursor.value_or("")] {
     std::string json = "{\"dead_letters\":[";
     std::string next = "null";
@@ -247,7 +259,7 @@ void Api::ListDeadLetters(Call call) {
     if (!read.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", ""));
     shared->Json(json + "],\"next\":" + next + "}");
   };
-  AfterAllShards(&runtime_, 0, list);
+  AfterAllShards(&runtime_, list);
 }
 
 }  // namespace attune

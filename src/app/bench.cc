@@ -1,10 +1,80 @@
+#include "app/bench.h"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include "app/command.h"
 
 namespace attune {
+namespace {
 
-void BenchOptions(CLI::App*) {}
-int RunBench() { return Complain("not built yet", kExitFailed); }
+struct Benchmark {
+  const char* name;
+  const char* help;
+  void (*run)(BenchReport*);
+};
+
+constexpr Benchmark kBenchmarks[] = {
+    {"startup", "the process on an empty folder, until it says it is ready", BenchStartup},
+    {"engine", "events/s of the engine alone, 200 conditions, 25 listening to each event", BenchEngine},
+    {"replay", "events/s of attune replay, NDJSON to memberships", BenchReplay},
+    {"http", "events/s over HTTP in batches, durable, conditions on", BenchHttp},
+    {"latency", "accepted to visible, at half of the load that http reaches", BenchLatency},
+    {"memory", "bytes per user, a million users, 20 definitions", BenchMemory},
+    {"recovery", "a million users from snapshots", BenchRecovery},
+};
+
+struct BenchSettings {
+  std::vector<std::string> names;
+  bool json = false;
+  bool list = false;
+} settings;
+
+}  // namespace
+
+void BenchReport::Add(const Figure& figure) {
+  if (json_) {
+    fmt::print("{{\"name\":\"{}\",\"value\":{},\"unit\":\"{}\",\"peer\":null,\"peer_value\":null}}\n", figure.name, figure.value, figure.unit);
+  } else {
+    fmt::print("  {:<38} {:>14.6g} {:<10} {}\n", figure.name, figure.value, figure.unit,
+               figure.target.empty() ? "" : "(to reach: " + figure.target + ")");
+  }
+  std::fflush(stdout);
+}
+
+void BenchReport::Check(bool right, const std::string& what) {
+  if (right) return;
+  ok_ = false;
+  fmt::print(stderr, "  WRONG: {}\n", what);
+}
+
+void BenchOptions(CLI::App* app) {
+  app->add_option("name", settings.names, "which benchmarks (default: all)");
+  app->add_flag("--json", settings.json, "a line of JSON for each figure");
+  app->add_flag("--list", settings.list, "say what there is, and run nothing");
+}
+
+int RunBench() {
+  if (settings.list) {
+    for (const Benchmark& b : kBenchmarks) fmt::print("{:<10} {}\n", b.name, b.help);
+    return kExitDone;
+  }
+  for (const std::string& name : settings.names) {
+    if (std::none_of(std::begin(kBenchmarks), std::end(kBenchmarks), [&](const Benchmark& b) { return name == b.name; })) {
+      return Complain("there is no benchmark \"" + name + "\"; `attune bench --list` names them", kExitInvalid);
+    }
+  }
+  BenchReport report(settings.json);
+  for (const Benchmark& b : kBenchmarks) {
+    if (!settings.names.empty() && std::find(settings.names.begin(), settings.names.end(), b.name) == settings.names.end()) continue;
+    if (!settings.json) fmt::print("{}: {}\n", b.name, b.help);
+    b.run(&report);
+    malloc_trim(0);
+  }
+  return report.ok() ? kExitDone : kExitFailed;
+}
 
 }  // namespace attune

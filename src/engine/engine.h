@@ -91,6 +91,7 @@ class Engine {
   const Interner& interner() const { return interner_; }
   // Users changed since they were last taken here. Clears the list.
   std::vector<UserState*> TakeDirty();
+  bool has_dirty() const { return !dirty_users_.empty(); }
   // Puts back a user that WriteUser wrote under this very plan. kCorrupt when the bytes do not fit.
   Status Restore(std::string_view id, std::string_view bytes);
 

@@ -67,13 +67,14 @@ struct DeadLetter {
   std::vector<EventError> errors;   // at least one; the first is the one that is told where there is room for one
   std::string message_id;           // as sent; may be empty
   std::string event;                // the bytes as sent
-  bool event_is_json = false;
+  bool event_is_json = false;       // and nested no deeper than an event may be
 
   const EventError& first() const { return errors.front(); }
 };
 
 // {"source","reason","field","detail","event"} on one line, without the newline. `field` is null when the first error
-// is about the whole event; `event` is a JSON string (bytes that are not UTF-8 as U+FFFD) when it is not valid JSON.
+// is about the whole event; `event` is a JSON string (bytes that are not UTF-8 as U+FFFD) when it is not valid JSON,
+// or nested too deep to be shown to a reader.
 std::string ToNdjson(const DeadLetter& letter);
 
 }  // namespace attune

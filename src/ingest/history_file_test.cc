@@ -140,12 +140,14 @@ TEST(CsvMapping, RowsBecomeEvents) {
       "7,2026-03-01T10:00:00Z,view,\"a \"\"b\"\", c\",12.50,3,yes\r\n"
       "8,1772359200,buy,,,,\n"
       "9,soon,buy,\xFFx,1e3,2.0,0\n"
+      "9,0,view,,007,007,0\n"
       ",1772359200000,buy,\"two\nlines\",,,\n";
   EXPECT_EQ(All(HistoryReader::OfText(file, "f.csv", &mapping)), (Lines{
       R"(f.csv:2 {"type":"track","event":"product_viewed","userId":"u-7","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"a \"b\", c","price":12.5,"count":3,"gift":true,"shop":"web"}})",
       R"(f.csv:3 {"type":"track","event":"purchase","userId":"u-8","timestamp":"2026-03-01T10:00:00.000Z","properties":{"shop":"web"}})",
       "f.csv:4 {\"type\":\"track\",\"event\":\"purchase\",\"userId\":\"u-9\",\"timestamp\":\"soon\",\"properties\":{\"name\":\"\uFFFDx\",\"price\":1000,\"count\":2,\"gift\":false,\"shop\":\"web\"}}",
-      R"(f.csv:5 {"type":"track","event":"purchase","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"two\nlines","shop":"web"}})",
+      R"(f.csv:5 {"type":"track","event":"product_viewed","userId":"u-9","timestamp":"1970-01-01T00:00:00.000Z","properties":{"price":7,"count":7,"gift":false,"shop":"web"}})",
+      R"(f.csv:6 {"type":"track","event":"purchase","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"two\nlines","shop":"web"}})",
   }));
 }
 

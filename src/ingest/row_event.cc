@@ -35,7 +35,7 @@ bool AppendInteger(std::string_view text, std::string* json) {
   int64_t whole;
   double number;
   if (ReadNumber(text, &whole)) {
-    *json += text;
+    *json += std::to_string(whole);  // the cell may have zeros in front, which JSON has not
     return true;
   }
   if (!ReadNumber(text, &number) || number != std::floor(number) || !std::isfinite(number)) return false;

@@ -317,7 +317,8 @@ struct TrackingPlan::Impl {
     letter.source = origin.source;
     if (opened) letter.message_id = reader.Text(Member::kMessageId);
     letter.event = json;
-    letter.event_is_json = !FindJsonFault(json, json.size() + 1).has_value();
+    // What is nested so deep that we refuse it would make the list of letters unreadable for others too.
+    letter.event_is_json = !FindJsonFault(json, kMaxEventDepth).has_value();
     letter.errors = std::move(errors);
     return letter;
   }

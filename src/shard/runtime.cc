@@ -231,6 +231,18 @@ void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
   loop.work.notify_one();
 }
 
+void Runtime::AskNow(uint8_t shard, std::function<void(Shard&, Millis)> question) {
+  Ask(shard, [this, question = std::move(question)](Shard& owner) {
+    const Millis now = options_.clock();
+    if (owner.engine().NextDue() > now) return question(owner, now);
+    // Fired by a record, as all timers are: a replay of the log then knows when.
+    Loop& loop = *loops_[static_cast<size_t>(owner.number() % options_.threads)];
+    loop.LogTick(&owner, now, [this, number = owner.number(), question, now] {
+      Ask(number, [question, now](Shard& ticked) { question(ticked, now); });
+    });
+  });
+}
+
 // --- a loop ---
 
 Shard* Runtime::Loop::Of(uint8_t number) {
@@ -320,17 +332,23 @@ void Runtime::OnTransitions(const Effects& effects) {
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
 void Runtime::Loop::Tick(Millis now) {
   for (const auto& shard : shards) {
-    if (shard->TickDue() > now) continue;
-    ByteWriter payload;
-    payload.I64(now);
-    shard->TickSent();
-    const LogEntry entry{static_cast<uint8_t>(RecordType::kTick), shard->number(), payload.view()};
-    const uint8_t number = shard->number();
-    const Status status = runtime->log_->Append({&entry, 1}, [this, number](const Status& durable, uint64_t) {
-      if (!durable.ok()) runtime->Ask(number, [](Shard& failed) { failed.TickFailed(); });
-    });
-    if (!status.ok()) shard->TickFailed();
+    if (shard->TickDue() <= now) LogTick(shard.get(), now, nullptr);
   }
+}
+
+void Runtime::Loop::LogTick(Shard* shard, Millis now, std::function<void()> then) {
+  ByteWriter payload;
+  payload.I64(now);
+  shard->TickSent();
+  const uint8_t number = shard->number();
+  const LogEntry entry{static_cast<uint8_t>(RecordType::kTick), number, payload.view()};
+  const Status status = runtime->log_->Append({&entry, 1}, [this, number, then](const Status& durable, uint64_t) {
+    if (!durable.ok()) runtime->Ask(number, [](Shard& failed) { failed.TickFailed(); });
+    if (then) then();
+  });
+  if (status.ok()) return;
+  shard->TickFailed();
+  if (then) then();
 }
 
 // One shard at a time, a slice in each turn of the loop. The pause after each keeps snapshots at about a tenth of the
@@ -340,6 +358,10 @@ void Runtime::Loop::Snapshot() {
   Shard& shard = *shards[snapshotted];
   if (!shard.in_snapshot()) {
     if (now < next_snapshot || runtime->writer_->busy()) return;
+    if (!shard.NeedsSnapshot()) {
+      snapshotted = (snapshotted + 1) % shards.size();
+      return;
+    }
     shard.BeginSnapshot();
     snapshot_work = {};
   }

@@ -56,6 +56,9 @@ class Runtime {
   Status Append(std::span<const LogEntry> entries, Log::Callback callback);
   // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
   void Ask(uint8_t shard, std::function<void(Shard&)> question);
+  // The same at an instant that is now, with every timer of the shard fired that is due by then: what a question about
+  // memberships needs, as loops look for due timers only now and then. (While nothing can be logged, timers wait.)
+  void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
 
   const Program& program() const { return *program_; }
@@ -83,6 +86,8 @@ class Runtime {
     void Apply(const DurableBlock& block);
     void ApplyRecord(const RecordView& record);
     void Tick(Millis now);
+    // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
+    void LogTick(Shard* shard, Millis now, std::function<void()> then);
     void Snapshot();
     void FinishSnapshot(Shard* shard);
     Shard* Of(uint8_t number);

@@ -80,7 +80,7 @@ Status Shard::Restore(const Store& store) {
     return failure.ok();
   });
   if (!failure.ok()) return failure;
-  position_ = position;
+  position_ = snapshot_position_ = position;
   return read;
 }
 

@@ -44,6 +44,8 @@ class Shard {
 
   // --- snapshots: taken bit by bit, beside the work ---
 
+  // Whether the last snapshot is not of the state as it is now.
+  bool NeedsSnapshot() const { return position_ != snapshot_position_ || engine_.has_dirty(); }
   // Begins one of the state as it is now. Every user is written as she was at this moment: one who is about to change
   // is written first.
   void BeginSnapshot();

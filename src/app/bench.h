@@ -1,0 +1,97 @@
+// The benchmarks: one table in bench.cc. Each measures real work and checks that the work was done right.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/record.h"
+#include "plan/plan.h"
+
+namespace attune {
+
+struct Figure {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  std::string target;  // what docs/benchmarks.md promises; empty: nothing
+};
+
+// What a benchmark reports to. A failed check makes the whole run fail.
+class BenchReport {
+ public:
+  explicit BenchReport(bool json) : json_(json) {}
+  void Add(const Figure& figure);
+  void Check(bool right, const std::string& what);
+  bool ok() const { return ok_; }
+
+ private:
+  bool json_;
+  bool ok_ = true;
+};
+
+void BenchEngine(BenchReport* report);
+void BenchReplay(BenchReport* report);
+void BenchHttp(BenchReport* report);
+void BenchLatency(BenchReport* report);
+void BenchMemory(BenchReport* report);
+void BenchRecovery(BenchReport* report);
+void BenchStartup(BenchReport* report);
+
+// --- the load that they share ---
+
+// 200 conditions over eight event names, 25 of them listening to each: counts, sums, absences, distinct values.
+std::string WidePlanYaml();
+// 20 definitions such as a shop would have.
+std::string ShopPlanYaml();
+std::shared_ptr<const Plan> BenchPlan(const std::string& yaml);
+
+// A stream of events that a seed decides: the same in every run.
+class BenchLoad {
+ public:
+  BenchLoad(uint64_t seed, uint32_t users, Millis begin, Millis step_ms) : state_(seed), users_(users), now_(begin), step_ms_(step_ms) {}
+
+  struct Event {
+    uint32_t user;
+    uint32_t name;      // index of kBenchNames
+    uint32_t product;
+    double price;
+    Millis time;
+  };
+  Event Next();
+
+ private:
+  uint64_t Random();
+
+  uint64_t state_;
+  uint32_t users_;
+  Millis now_;
+  Millis step_ms_;
+};
+
+inline constexpr const char* kBenchNames[] = {"page_viewed", "product_viewed", "search", "add_to_cart",
+                                              "remove_from_cart", "checkout_started", "purchase", "review"};
+std::string BenchUser(uint32_t user);  // `user-0000042`
+// A track event as the Segment libraries send it, about 330 bytes. `at`: kNever leaves the time out.
+std::string BenchJson(const BenchLoad::Event& event, std::string_view message_id, Millis at);
+
+// A folder that goes when this goes.
+class BenchFolder {
+ public:
+  BenchFolder();
+  ~BenchFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Of this process, in bytes.
+uint64_t ResidentBytes();
+double SecondsSince(std::chrono::steady_clock::time_point began);
+
+}  // namespace attune

@@ -1,0 +1,163 @@
+// Benchmarks without a server: the engine alone, replay, memory.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "app/bench.h"
+#include "engine/engine.h"
+#include "base/hash.h"
+
+namespace attune {
+namespace {
+
+constexpr Millis kBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
+
+
+// Fills the fields that the program reads of a benchmark event.
+void FillFields(const Program& program, const BenchLoad::Event& event, const std::string& product, std::vector<Value>* fields) {
+  fields->resize(program.fields.size());
+  for (size_t i = 0; i < program.fields.size(); ++i) {
+    const std::string& key = program.fields[i].keys.back();
+    (*fields)[i] = key == "price" ? Value::Number(event.price) : key == "product_id" ? Value::String(product) : Value();
+  }
+}
+
+// A condition of the wide plan, worked out by hand for one user from her events alone.
+bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum, Millis t) {
+  double total = 0;
+  for (const BenchLoad::Event& event : events) {
+    if (event.name == name && event.time > t - window) total += sum ? event.price : 1;
+  }
+  return sum ? total > least : total >= least;
+}
+
+}  // namespace
+
+void BenchEngine(BenchReport* report) {
+  constexpr uint32_t kUsers = 50'000;
+  constexpr int kEvents = 2'000'000;
+  const auto program = Program::Compile(BenchPlan(WidePlanYaml()));
+  std::vector<std::string> users, products;
+  for (uint32_t u = 0; u < kUsers; ++u) users.push_back(BenchUser(u));
+  for (uint32_t p = 0; p < 200; ++p) products.push_back(fmt::format("P{:04}", p));
+  BenchLoad load(1, kUsers, kBegin, 200);
+  std::vector<BenchLoad::Event> events(kEvents);
+  for (auto& event : events) event = load.Next();
+  NameId names[8];
+  for (size_t i = 0; i < 8; ++i) names[i] = program->NameOf(kBenchNames[i]);
+
+  Engine engine(program);
+  Effects effects;
+  std::vector<Value> fields;
+  uint64_t transitions = 0;
+  uint64_t id = 0;
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& event : events) {
+    FillFields(*program, event, products[event.product], &fields);
+    Record record;
+    record.user = users[event.user];
+    record.id = ++id * 0x9E3779B97F4A7C15;
+    record.event = kBenchNames[event.name];
+    record.name = names[event.name];
+    record.time = event.time;
+    record.fields = fields;
+    engine.Apply(record, &effects);
+    transitions += effects.transitions.size();
+    effects.transitions.clear();
+  }
+  const double seconds = SecondsSince(began);
+  report->Add({"engine_events_per_second_per_core", kEvents / seconds, "events/s", ">= 500000"});
+  report->Add({"engine_transitions_per_event", static_cast<double>(transitions) / kEvents, "", ""});
+
+  std::map<uint32_t, std::vector<BenchLoad::Event>> of_user;
+  for (const auto& event : events) {
+    if (event.user % 500 == 0) of_user[event.user].push_back(event);
+  }
+  for (const auto& [user, own] : of_user) {
+    const UserState* state = engine.Find(BenchUser(user));
+    const Millis t = own.back().time;
+    const auto holds = [&](const char* segment) {
+      const Segment* s = program->plan->FindSegment(segment);
+      return state->FindMember(program->condition_of_segment[static_cast<size_t>(s - program->plan->segments.data())]) != nullptr;
+    };
+    report->Check(holds("s005") == HoldsByHand(own, 0, kDay, 3, false, t), "count in engine, user " + BenchUser(user));
+    report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t), "count in engine, user " + BenchUser(user));
+    report->Check(holds("s015") == HoldsByHand(own, 0, 3 * kDay, 600, true, t), "sum in engine, user " + BenchUser(user));
+  }
+}
+
+// Runs the command itself, in a process of its own.
+void BenchReplay(BenchReport* report) {
+  constexpr int kEvents = 500'000;
+  const BenchFolder folder;
+  {
+    std::ofstream plan(folder.path() + "/plan.yaml");
+    plan << WidePlanYaml();
+    std::ofstream out(folder.path() + "/events.ndjson");
+    BenchLoad load(2, 50'000, kBegin, 200);
+    for (int i = 0; i < kEvents; ++i) {
+      const auto event = load.Next();
+      out << BenchJson(event, fmt::format("r-{}", i), event.time) << '\n';
+    }
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string path = folder.path();
+    const int out = open((path + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (out < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(127);
+    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events", (path + "/events.ndjson").c_str(),
+          "--out", (path + "/out").c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  const double seconds = SecondsSince(began);
+  report->Add({"replay_events_per_second", kEvents / seconds, "events/s", ""});
+  std::ifstream printed(folder.path() + "/stdout");
+  std::string line;
+  std::getline(printed, line);
+  report->Check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "attune replay ends well");
+  report->Check(line.starts_with(std::to_string(kEvents) + " events"), "attune replay takes every event: " + line);
+}
+
+void BenchMemory(BenchReport* report) {
+  constexpr uint32_t kUsers = 1'000'000;
+  constexpr int kEvents = 10'000'000;
+  malloc_trim(0);
+  const uint64_t before = ResidentBytes();
+  const auto program = Program::Compile(BenchPlan(ShopPlanYaml()));
+  Engine engine(program);
+  Effects effects;
+  std::vector<Value> fields;
+  BenchLoad load(3, kUsers, kBegin, 100);
+  for (int i = 0; i < kEvents; ++i) {
+    const auto event = load.Next();
+    const std::string product = fmt::format("P{:04}", event.product);
+    const std::string user = BenchUser(event.user);
+    FillFields(*program, event, product, &fields);
+    Record record;
+    record.user = user;
+    record.id = static_cast<uint64_t>(i) * 0x9E3779B97F4A7C15;
+    record.event = kBenchNames[event.name];
+    record.name = program->NameOf(record.event);
+    record.time = event.time;
+    record.fields = fields;
+    engine.Apply(record, &effects);
+    effects = {};
+  }
+  malloc_trim(0);
+  const double bytes = static_cast<double>(ResidentBytes() - before);
+  report->Add({"memory_bytes_per_user", bytes / static_cast<double>(engine.user_count()), "bytes", "< 1000"});
+  report->Add({"memory_counted_bytes_per_user", static_cast<double>(engine.MemoryBytes()) / static_cast<double>(engine.user_count()), "bytes", ""});
+  report->Check(engine.user_count() > kUsers * 99 / 100, "nearly every user has an event");
+}
+
+}  // namespace attune
