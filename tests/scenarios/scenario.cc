@@ -44,7 +44,7 @@ class Words {
     const size_t begin = at_;
     if (Front() == '"') {
       SkipText();
-      const std::string text = line_.substr(begin + 1, at_ - begin - 2);
+      std::string text = line_.substr(begin + 1, at_ - begin - 2);
       SkipBlanks();
       return text;
     }
@@ -264,17 +264,17 @@ std::vector<Millis> InstantsOf(const Scenario& scenario) {
   return at;
 }
 
-// Admits each event as replay does; calls fn(i, admission) for those that are let in.
+// Admits each event as replay does; calls fn(admission) for those that are let in.
 template <typename Fn>
 Result<Outcome> Feed(const Scenario& scenario, const Plan& plan, Fn fn) {
   Outcome outcome;
   TrackingPlan admission(plan);
-  for (size_t i = 0; i < scenario.given.size(); ++i) {
-    const std::string source = "given:" + std::to_string(scenario.given[i].line);
+  for (const GivenEvent& event : scenario.given) {
+    const std::string source = "given:" + std::to_string(event.line);
     Origin origin;
     origin.source = source;
     origin.history = true;
-    const Admission admitted = admission.Admit(scenario.given[i].json, origin);
+    const Admission admitted = admission.Admit(event.json, origin);
     if (admitted.ok()) {
       outcome.fates.push_back(fn(admitted));
     } else {
@@ -304,6 +304,7 @@ std::vector<std::string> InOrder(std::vector<Line> lines) {
     return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
   });
   std::vector<std::string> texts;
+  texts.reserve(lines.size());
   for (Line& line : lines) texts.push_back(std::move(line.text));
   return texts;
 }
