@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Shows that the checks of the sources find what they are for, and that cases are counted right."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parent
+TABLE = """
+set(ATTUNE_MAY_INCLUDE_base   "")
+set(ATTUNE_MAY_INCLUDE_event  base)
+set(ATTUNE_MAY_INCLUDE_plan   base event)
+"""
+
+
+def run(script, *args, cwd):
+    return subprocess.run([sys.executable, TESTS / script, *args], cwd=cwd, capture_output=True, text=True)
+
+
+class Tree(unittest.TestCase):
+    """A folder with files in it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+
+class IncludeTable(Tree):
+    def check(self, files, table=TABLE):
+        self.write("cmake/modules.cmake", table)
+        for path, text in files.items():
+            self.write(path, text)
+        return run("include_table.py", cwd=self.root)
+
+    def test_takes_what_the_table_allows(self):
+        result = self.check({"src/base/a.h": "#include <string>\n", "src/plan/b.cc": '#include "base/a.h"\n#include "plan/b.h"\n'})
+        self.assertEqual((result.stdout, result.returncode), ("2 passed, 0 failed\n", 0))
+
+    def test_finds_an_include_upwards(self):
+        result = self.check({"src/base/a.h": '#include "plan/b.h"\n'})
+        self.assertIn("src/base/a.h:1: base may not include plan", result.stdout)
+        self.assertEqual(result.returncode, 1)
+
+    def test_finds_a_library_in_two_modules(self):
+        result = self.check({"src/base/a.h": "#include <simdjson.h>\n", "src/event/b.h": "\n#  include <simdjson.h>\n"})
+        self.assertIn("src/event/b.h:2: simdjson is included in event, but base has it already", result.stdout)
+
+    def test_finds_a_folder_without_a_row_and_a_circle(self):
+        result = self.check({"src/util/a.h": ""}, TABLE + "set(ATTUNE_MAY_INCLUDE_x y)\nset(ATTUNE_MAY_INCLUDE_y x)\n")
+        self.assertIn("util is not a module", result.stdout)
+        self.assertIn("x is part of a circle", result.stdout)
+        self.assertTrue(result.stdout.endswith("0 passed, 3 failed\n"))
+
+
+class CountCases(Tree):
+    def count(self, tests, reports=None):
+        """tests: (name, passed, output); reports: name -> {case: outcome}."""
+        cases = "".join(
+            f'<testcase name="{name}" status="{"run" if passed else "fail"}">' + ("" if passed else "<failure/>") +
+            f"<system-out>{output}</system-out></testcase>" for name, passed, output in tests)
+        self.write("build/release/results/ctest.xml", f"<testsuite>{cases}</testsuite>")
+        for name, outcomes in (reports or {}).items():
+            suite = [{"name": case, "status": "RUN", "result": "SKIPPED" if outcome == "skipped" else "COMPLETED",
+                      **({"failures": [{}]} if outcome == "failed" else {})} for case, outcome in outcomes.items()]
+            self.write(f"build/release/results/{name}.json", json.dumps({"testsuites": [{"name": "S", "testsuite": suite}]}))
+        result = run("count_cases.py", "release", cwd=self.root)
+        return result.stdout.splitlines()[-1], result.returncode
+
+    def test_counts_cases_of_programs_and_scripts(self):
+        counted = self.count([("a_test", True, ""), ("script", True, "fine\n7 passed, 0 failed\n"), ("plain", True, "")],
+                             {"a_test": {"x": "passed", "y": "passed", "z": "skipped"}})
+        self.assertEqual(counted, ("10 passed, 0 failed", 0))
+
+    def test_counts_failures(self):
+        counted = self.count([("a_test", False, ""), ("script", False, "7 passed, 2 failed\n"), ("plain", False, "")],
+                             {"a_test": {"x": "passed", "y": "failed"}})
+        self.assertEqual(counted, ("8 passed, 4 failed", 1))
+
+    def test_a_crash_is_a_failure_even_without_a_report(self):
+        self.assertEqual(self.count([("a_test", False, "")]), ("0 passed, 1 failed", 1))
+        self.assertEqual(self.count([("b_test", False, "")], {"b_test": {"x": "passed"}}), ("1 passed, 1 failed", 1))
+
+    def test_a_script_that_fails_after_it_counted_is_not_taken_at_its_word(self):
+        self.assertEqual(self.count([("script", False, "7 passed, 0 failed\n")]), ("0 passed, 1 failed", 1))
+
+    def test_nothing_at_all_is_no_success(self):
+        self.assertEqual(self.count([]), ("0 passed, 0 failed", 1))
+
+
+if __name__ == "__main__":
+    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=1).run(tests)
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
