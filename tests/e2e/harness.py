@@ -1,0 +1,290 @@
+"""What the end-to-end tests share: the binary as a child process, requests to it, and the running of cases.
+
+The binary is ATTUNE_BINARY, else build/release/attune. A case is a function `test_…` of the calling module; it fails by an
+exception. Nothing here waits for a time: it polls for a condition and gives up at a deadline.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("ATTUNE_BINARY") or str(ROOT / "build/release/attune")
+SHARED = ROOT.parent / "shared"
+WRITE_KEY = "test-write-key"
+API_KEY = "test-api-key"
+PATIENCE = 60.0  # seconds until a condition is given up; a sanitized build on a busy machine is slow
+
+
+class Failure(AssertionError):
+    pass
+
+
+def expect(condition, *told):
+    if not condition:
+        raise Failure(" ".join(str(part) for part in told) or "a condition does not hold")
+
+
+def same(found, expected, what=""):
+    if found == expected:
+        return
+    place, found, expected = difference(found, expected)
+    told = " ".join(part for part in (str(what), place) if part)
+    raise Failure(f"{told}{': ' if told else ''}expected\n    {expected!r}\n  found\n    {found!r}")
+
+
+def difference(found, expected, place=""):
+    """Follows two unequal values down to where they differ."""
+    if isinstance(found, dict) and isinstance(expected, dict) and list(found) == list(expected):
+        steps = [(found[key], expected[key], f"{place}.{key}") for key in expected]
+    elif isinstance(found, (list, tuple)) and type(found) is type(expected) and len(found) == len(expected):
+        steps = [(one, other, f"{place}[{i}]") for i, (one, other) in enumerate(zip(found, expected))]
+    else:
+        return place, found, expected
+    for one, other, inner in steps:
+        if one != other:
+            return difference(one, other, inner)
+    return place, found, expected
+
+
+def poll(condition, what, patience=PATIENCE):
+    """Calls until it gives something true, which is returned."""
+    end = time.monotonic() + patience
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise Failure(f"waited {patience:.0f} s in vain: {what}")
+        time.sleep(0.005)
+
+
+def millis(text):
+    """RFC 3339 in UTC with milliseconds, as every answer writes times."""
+    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", text)
+    expect(match, "not a time as it should be written:", text)
+    import calendar
+    numbers = [int(group) for group in match.groups()]
+    return calendar.timegm(tuple(numbers[:6]) + (0, 0, 0)) * 1000 + numbers[6]
+
+
+def rfc3339(at):
+    import datetime
+    base = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=at)
+    return base.strftime("%Y-%m-%dT%H:%M:%S.") + f"{base.microsecond // 1000:03d}Z"
+
+
+def now():
+    return int(time.time() * 1000)
+
+
+@contextlib.contextmanager
+def folder():
+    with tempfile.TemporaryDirectory(prefix="attune-e2e-") as path:
+        yield pathlib.Path(path)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.headers.get('Content-Type')} {self.body[:400]!r}"
+
+
+class Client:
+    """One connection that is kept; a new one is made when it was closed."""
+
+    def __init__(self, port):
+        self.port = port
+        self.connection = None
+
+    def request(self, method, path, body=None, headers=None):
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            self.connection.request(method, path, body, headers or {})
+            response = self.connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read())
+        except BaseException:
+            self.close()
+            raise
+        if response.will_close:
+            self.close()
+        return answer
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class Server:
+    """`attune serve` on a free port; its keys are known unless told otherwise."""
+
+    def __init__(self, plan, data, keys=True, write_key=WRITE_KEY, listen="127.0.0.1:0", extra=()):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
+        if keys:
+            environment.update(ATTUNE_WRITE_KEY=write_key, ATTUNE_API_KEY=API_KEY)
+        command = [BINARY, "serve", "--plan", str(plan), "--data", str(data), "--listen", listen, *extra]
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.said, self.complaints, self.port, self.url = [], [], None, None
+        self.lines = queue.Queue()
+        self.readers = [threading.Thread(target=self._read, args=(self.process.stdout, self.said, True), daemon=True),
+                        threading.Thread(target=self._read, args=(self.process.stderr, self.complaints, False), daemon=True)]
+        for reader in self.readers:
+            reader.start()
+        self._clients = threading.local()
+
+    def _read(self, stream, lines, told):
+        for line in stream:
+            lines.append(line.rstrip("\n"))
+            if told:
+                self.lines.put(line)
+        if told:
+            self.lines.put(None)
+
+    def ready(self):
+        """Waits for the line with the URL."""
+        end = time.monotonic() + PATIENCE
+        while self.port is None:
+            try:
+                line = self.lines.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                self.kill()
+                raise Failure("the server did not get ready") from None
+            if line is None:
+                self.process.wait()
+                self.readers[1].join()
+                raise Failure(f"the server ended with {self.process.returncode}: {self.complaints}")
+            if match := re.search(r"attune is ready at (http://\S+:(\d+)/)", line):
+                self.url, self.port = match[1], int(match[2])
+        return self
+
+    def __enter__(self):
+        return self.ready()
+
+    def __exit__(self, kind, *_):
+        if self.process.poll() is None:
+            if kind is None:
+                same(self.stop(), 0, "exit code after SIGTERM")
+            else:
+                self.kill()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self):
+        self.process.kill()
+        return self.wait()
+
+    def wait(self):
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Failure("the server did not end") from None
+        for reader in self.readers:
+            reader.join()
+        return self.process.returncode
+
+    # Requests, one connection for each thread.
+
+    def request(self, method, path, body=None, key=None, headers=None):
+        client = getattr(self._clients, "client", None)
+        if client is None or client.port != self.port:
+            client = self._clients.client = Client(self.port)
+        headers = dict(headers or {})
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        return client.request(method, path, body, headers)
+
+    def ask(self, path, headers=None, status=200):
+        answer = self.request("GET", path, key=API_KEY, headers=headers)
+        expect(answer.status == status, "GET", path, "answered", answer)
+        return answer.json
+
+    def send(self, path, body, status=200, headers=None):
+        answer = self.request("POST", path, body, key=WRITE_KEY, headers=headers)
+        expect(answer.status == status, "POST", path, "answered", answer)
+        return answer
+
+    def batch(self, events, **more):
+        """Sends a batch, all of which must be taken; gives the position."""
+        answer = self.send("/v1/batch", {"batch": events, **more})
+        same(answer.json["rejected"], [], "rejected")
+        same(answer.json["accepted"], len(events), "accepted")
+        return answer.headers["Attune-Position"]
+
+    def behavior(self, user, position=None, status=200):
+        headers = {"Attune-Position": position} if position else {}
+        return self.ask(f"/user/{urllib.parse.quote(user, safe='')}/behavior", headers, status)
+
+
+def track(user, event, properties=None, **more):
+    return {"type": "track", "userId": user, "event": event, "properties": properties or {}, **more}
+
+
+def run(*arguments, stdin=None, code=None):
+    """Runs the binary to its end."""
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, timeout=600, **given)
+    done.out, done.err = done.stdout.decode(), done.stderr.decode()
+    if code is not None:
+        expect(done.returncode == code, f"exit code {done.returncode} and not {code}:", arguments, done.out, done.err)
+    return done
+
+
+def problem(answer, status, code):
+    """Holds an answer to RFC 9457."""
+    same(answer.status, status, f"status of {answer}")
+    expect(answer.headers["Content-Type"].startswith("application/problem+json"), "not a problem:", answer)
+    told = answer.json
+    same(told["status"], status, "the problem's status")
+    same(told["code"], code, "the problem's code")
+    expect(told["type"].startswith("https://") and told["title"], told)
+    return told
+
+
+def main(cases):
+    """Runs all cases of a module, or those named on the command line; returns the exit code."""
+    chosen = sys.argv[1:]
+    passed, failed = 0, []
+    for name, case in list(cases.items()):
+        if not name.startswith("test_") or (chosen and name not in chosen):
+            continue
+        try:
+            case()
+            passed += 1
+        except Exception:
+            failed.append(name)
+            print(f"FAILED {name}")
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+    if failed:
+        print("failed:", " ".join(failed))
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed or not passed else 0
