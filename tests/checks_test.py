@@ -91,6 +91,10 @@ class CountCases(Tree):
     def test_a_script_that_fails_after_it_counted_is_not_taken_at_its_word(self):
         self.assertEqual(self.count([("script", False, "7 passed, 0 failed\n")]), ("0 passed, 1 failed", 1))
 
+    def test_a_run_that_did_not_end_is_a_failure(self):
+        result = run("count_cases.py", "release", cwd=self.root)
+        self.assertEqual((result.stdout.splitlines()[-1], result.returncode), ("0 passed, 1 failed", 1))
+
     def test_nothing_at_all_is_no_success(self):
         self.assertEqual(self.count([]), ("0 passed, 0 failed", 1))
 
