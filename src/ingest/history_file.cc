@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "event/event.h"
 #include "event/json_text.h"
 #include "ingest/line_file.h"
 #include "ingest/row_event.h"
@@ -38,7 +39,7 @@ struct HistoryReader::Impl {
     letter.source = source;
     letter.errors.push_back({reason, std::move(field), std::move(detail)});
     letter.event = text;
-    letter.event_is_json = !FindJsonFault(text, text.size() + 1).has_value();
+    letter.event_is_json = !FindJsonFault(text, kMaxEventDepth).has_value();
     return true;
   }
 
