@@ -337,8 +337,15 @@ Timed Engine::Evaluate(NodeId node, const UserState& user, Millis t) {
   return evaluator_.Evaluate(node, user, t);
 }
 
+// A sum changes whenever an event leaves its window, and may suffice all the same: so each change is looked at.
 Millis Engine::LapsesAt(const UserState& user, ConditionId segment, Millis t) {
-  return Evaluate(program_->conditions[segment].root, user, t).until;
+  constexpr int kChanges = 1000;  // what holds through so many, such as `hour() >= 0`, is said not to lapse
+  for (int i = 0; i < kChanges && t != kNever; ++i) {
+    const Timed timed = Evaluate(program_->conditions[segment].root, user, t);
+    if (!timed.value.IsTrue()) return t;
+    t = timed.until;
+  }
+  return kNever;
 }
 
 size_t Engine::MemoryBytes() const {

@@ -576,6 +576,8 @@ segments:
   both: {when: "count(add_to_cart[10m]) >= 1 and count(purchase[1h]) >= 1"}
   visiting: {when: "count(any[session]) >= 1"}
   recent: {when: "since(purchase) < 20m"}
+  summed: {when: "sum(add_to_cart.price[10m]) >= 5"}
+  always: {when: "hour() >= 0"}
   still: {when: "not (count(add_to_cart[10m]) >= 1 and since(add_to_cart) > 5m)"}
   forever: {when: "count(purchase) >= 1"}
 """
@@ -588,6 +590,7 @@ def test_until_is_when_it_lapses():
             ("add_to_cart", 1, 0), ("add_to_cart", 4, 1000), ("add_to_cart", 2, 2000), ("purchase", 0, 3000), ("add_to_cart", 3, 4000))])
         expected = {"counted": at + 2000 + 10 * minute, "either": at + 3000 + 60 * minute, "both": at + 4000 + 10 * minute,
                     "visiting": at + 4000 + 30 * minute + 1, "recent": at + 3000 + 20 * minute,
+                    "summed": at + 2000 + 10 * minute, "always": None,  # 10, then 9 and 5 as the first two go, then 3
                     "still": at + 4000 + 5 * minute + 1, "forever": None}
         found = {segment["name"]: segment["until"] for segment in server.behavior("ann", position)["segments"]}
         same(found, {name: until and rfc3339(until) for name, until in sorted(expected.items())})
