@@ -39,10 +39,14 @@ std::string TraitsJson(const UserState& user) {
 
 std::string SegmentsJson(const UserState& user, Millis t, Engine* engine) {
   const Program& program = engine->program();
+  struct Membership {
+    ConditionId condition;
+    Millis since;
+  };
   std::vector<Membership> members;
-  for (const Membership& m : user.members) {
-    if (m.condition < program.segment_count) members.push_back(m);
-  }
+  user.members.ForEach([&](ConditionId c, Millis since) {
+    if (c < program.segment_count) members.push_back({c, since});
+  });
   std::sort(members.begin(), members.end(), [&](const Membership& a, const Membership& b) {
     return program.conditions[a.condition].name < program.conditions[b.condition].name;
   });
@@ -181,13 +185,13 @@ struct MembersPage {
     page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
       const auto& users = owner.engine().users();
       for (uint32_t i = slot; i < users.size(); ++i) {
-        const Membership* member = users[i]->FindMember(page->segment);
-        if (!member) continue;
+        const Millis* since = users[i]->members.Find(page->segment);
+        if (!since) continue;
         if (page->found == page->limit) return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
         AppendJsonString(users[i]->id, &page->json);
-        page->json += ",\"since\":\"" + FormatRfc3339(member->since) + "\"}";
+        page->json += ",\"since\":\"" + FormatRfc3339(*since) + "\"}";
       }
       Continue(page, shard + 1, 0);
     });

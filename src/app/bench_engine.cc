@@ -40,6 +40,13 @@ bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Mil
 
 }  // namespace
 
+// Processor time of this thread: what "per core" means, whatever else the machine does.
+static double ThreadSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 void BenchEngine(BenchReport* report) {
   constexpr uint32_t kUsers = 50'000;
   constexpr int kEvents = 2'000'000;
@@ -58,7 +65,7 @@ void BenchEngine(BenchReport* report) {
   std::vector<Value> fields;
   uint64_t transitions = 0;
   uint64_t id = 0;
-  const auto began = std::chrono::steady_clock::now();
+  const double began = ThreadSeconds();
   for (const auto& event : events) {
     FillFields(*program, event, products[event.product], &fields);
     Record record;
@@ -72,7 +79,7 @@ void BenchEngine(BenchReport* report) {
     transitions += effects.transitions.size();
     effects.transitions.clear();
   }
-  const double seconds = SecondsSince(began);
+  const double seconds = ThreadSeconds() - began;
   report->Add({"engine_events_per_second_per_core", kEvents / seconds, "events/s", ">= 500000"});
   report->Add({"engine_transitions_per_event", static_cast<double>(transitions) / kEvents, "", ""});
 
@@ -85,7 +92,7 @@ void BenchEngine(BenchReport* report) {
     const Millis t = own.back().time;
     const auto holds = [&](const char* segment) {
       const Segment* s = program->plan->FindSegment(segment);
-      return state->FindMember(program->condition_of_segment[static_cast<size_t>(s - program->plan->segments.data())]) != nullptr;
+      return state->members.Has(program->condition_of_segment[static_cast<size_t>(s - program->plan->segments.data())]);
     };
     report->Check(holds("s005") == HoldsByHand(own, 0, kDay, 3, false, t), "count in engine, user " + BenchUser(user));
     report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t), "count in engine, user " + BenchUser(user));

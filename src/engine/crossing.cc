@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/operators.h"
 
@@ -11,218 +12,217 @@ namespace {
 using Kind = Expression::Kind;
 
 constexpr Millis kHorizon = 36'525 * kDay;  // a hundred years ahead nobody waits
-constexpr int kMaxWork = 20'000;            // spans looked at in one search
+constexpr int kMaxWork = 4'000;             // stretches looked at in one search
 
-bool AsNumber(const Value& v, double* number) {
-  if (v.type() == Type::kNumber) return *number = v.number(), true;
-  if (v.type() == Type::kTime || v.type() == Type::kDuration) return *number = static_cast<double>(v.duration()), true;
-  return false;
+// Two motions that were made of steeper ones by this factor have none left but rounding.
+constexpr double kCancelled = 1e-9;
+
+// How two values may stand to each other, as a set.
+constexpr int kBelow = 1, kEven = 2, kAbove = 4;
+
+int Accepted(Kind comparison) {
+  switch (comparison) {
+    case Kind::kLess: return kBelow;
+    case Kind::kLessEqual: return kBelow | kEven;
+    case Kind::kGreater: return kAbove;
+    case Kind::kGreaterEqual: return kAbove | kEven;
+    case Kind::kEqual: return kEven;
+    default: return kBelow | kAbove;
+  }
 }
 
 }  // namespace
 
-// What does not move is the same at every instant before `until`.
-Value Crossing::Constant(NodeId id) { return evaluator_.Node(id).value; }
+Crossing::Crossing(Evaluator* evaluator, const Node& predicate, const Value* operands, bool now)
+    : evaluator_(*evaluator), predicate_(&predicate), now_(now), t_(evaluator->t_) {
+  const auto term = [&](uint32_t i) { return MovingTerm(evaluator, evaluator->Child(predicate, i), operands[i]); };
+  const bool contains = predicate.kind == Kind::kContains && operands[0].type() == Type::kList;
+  if (predicate.kind == Kind::kIn || contains) {
+    form_ = Form::kAny;
+    operands_.push_back(term(contains ? 1 : 0));
+    const Value& list = operands[contains ? 0 : 1];
+    if (list.type() != Type::kList) return;
+    for (const Value& item : list.list()) operands_.emplace_back(item);
+    return;
+  }
+  for (uint32_t i = 0; i < predicate.count; ++i) operands_.push_back(term(i));
+  if (predicate.kind == Kind::kBetween) {
+    comparisons_[0] = Kind::kGreaterEqual;
+    comparisons_[1] = Kind::kLessEqual;
+  } else if (predicate.kind >= Kind::kEqual && predicate.kind <= Kind::kGreaterEqual) {
+    comparisons_[0] = predicate.kind;
+  } else {
+    form_ = predicate.kind == Kind::kExists ? Form::kExists : Form::kText;
+  }
+}
 
-bool Crossing::OutcomeAt(Millis instant) {
-  evaluator_.t_ = instant;
-  if (!predicate_) {
-    const Value time = evaluator_.Node(time_).value;
-    evaluator_.t_ = t_;
-    return time.type() == Type::kTime && time.time() >= low_ && time.time() < high_;
-  }
-  Value operands[3];
-  std::vector<Value> many;
-  Value* values = operands;
-  if (predicate_->count > 3) {
-    many.resize(predicate_->count);
-    values = many.data();
-  }
-  for (uint32_t i = 0; i < predicate_->count; ++i) values[i] = evaluator_.Node(evaluator_.Child(*predicate_, i)).value;
-  const bool outcome = evaluator_.Apply(*predicate_, values).IsTrue();
-  evaluator_.t_ = t_;
-  return outcome;
+Crossing::Crossing(Evaluator* evaluator, NodeId time, const Value& value, Millis low, Millis high)
+    : evaluator_(*evaluator), predicate_(nullptr), now_(true), t_(evaluator->t_) {
+  operands_.emplace_back(evaluator, time, value);
+  operands_.emplace_back(Value::Time(low));
+  operands_.emplace_back(Value::Time(high));
+  comparisons_[0] = Kind::kGreaterEqual;
+  comparisons_[1] = Kind::kLess;
 }
 
 Millis Crossing::Find(Millis until) {
-  if (predicate_ && predicate_->kind >= Kind::kEqual && predicate_->kind <= Kind::kGreaterEqual) {
-    const Line left = LineOf(evaluator_.Child(*predicate_, 0));
-    const Line right = LineOf(evaluator_.Child(*predicate_, 1));
-    if (left.straight && right.straight) return FindOnLine(left, right, until);
-  }
+  Millis change = kNever;
+  if (FindDirectly(until, &change)) return change;
   const Millis last = std::min(until - 1, t_ + kHorizon);
   if (last <= t_) return until;
-  const Millis change = Search(t_ + 1, last);
+  change = Search(t_ + 1, last);
   return change == kNever ? until : change;
 }
 
-Crossing::Line Crossing::LineOf(NodeId id) {
-  const Node& node = evaluator_.At(id);
-  if (!node.moving) {
-    double number;
-    return AsNumber(Constant(id), &number) ? Line{true, number, 0} : Line{};
+// Whole milliseconds that rise by one or not at all meet once at most: the outcome can change when they do, and one
+// millisecond later.
+bool Crossing::FindDirectly(Millis until, Millis* found) const {
+  if (form_ != Form::kAll) return false;
+  *found = until;
+  Value first;
+  Millis first_slope;
+  if (!operands_[0].IsPlain(&first, &first_slope)) return false;
+  if (first.type() != Type::kDuration && first.type() != Type::kTime) return false;
+  for (size_t i = 1; i < operands_.size(); ++i) {
+    Value other;
+    Millis slope, apart, meeting;
+    if (!operands_[i].IsPlain(&other, &slope) || other.type() != first.type()) return false;
+    slope -= first_slope;
+    if (slope == 0) continue;
+    if (__builtin_sub_overflow(slope > 0 ? first.duration() : other.duration(), slope > 0 ? other.duration() : first.duration(), &apart) ||
+        __builtin_add_overflow(t_, apart, &meeting)) {
+      return false;
+    }
+    for (const Millis instant : {meeting, meeting + 1}) {
+      if (instant > t_ && instant < *found && OutcomeAt(instant) != now_) *found = instant;
+    }
   }
-  if (node.kind == Kind::kSince || node.kind == Kind::kAge) {
-    double number;
-    return AsNumber(Constant(id), &number) ? Line{true, number, 1} : Line{};
-  }
-  if (node.kind == Kind::kNegate) {
-    const Line line = LineOf(evaluator_.Child(node, 0));
-    return {line.straight, -line.at_t, -line.slope};
-  }
-  if (node.kind < Kind::kAdd || node.kind > Kind::kDivide) return {};
-  const Line a = LineOf(evaluator_.Child(node, 0));
-  const Line b = LineOf(evaluator_.Child(node, 1));
-  if (!a.straight || !b.straight) return {};
-  switch (node.kind) {
-    case Kind::kAdd: return {true, a.at_t + b.at_t, a.slope + b.slope};
-    case Kind::kSubtract: return {true, a.at_t - b.at_t, a.slope - b.slope};
-    case Kind::kMultiply:
-      if (b.slope == 0) return {true, a.at_t * b.at_t, a.slope * b.at_t};
-      if (a.slope == 0) return {true, a.at_t * b.at_t, a.at_t * b.slope};
-      return {};
-    default:
-      if (b.slope == 0 && b.at_t != 0) return {true, a.at_t / b.at_t, a.slope / b.at_t};
-      return {};
-  }
-}
-
-// The difference of two lines passes zero once: only the milliseconds around that place are tried.
-Millis Crossing::FindOnLine(const Line& left, const Line& right, Millis until) {
-  const double slope = left.slope - right.slope;
-  if (slope == 0) return until;
-  const double root = -(left.at_t - right.at_t) / slope;  // milliseconds after t
-  if (root < -2 || root > static_cast<double>(kHorizon)) return until;
-  const Millis from = t_ + std::max<Millis>(1, static_cast<Millis>(std::floor(root)) - 2);
-  const Millis to = std::min(until - 1, t_ + static_cast<Millis>(std::ceil(root)) + 2);
-  for (Millis instant = from; instant <= to; ++instant) {
-    if (OutcomeAt(instant) != now_) return instant;
-  }
-  return until;
+  return true;
 }
 
 Millis Crossing::Search(Millis from, Millis to) {
+  if (from > to) return kNever;
   if (++work_ > kMaxWork) return from;
-  if (from == to) return OutcomeAt(from) != now_ ? from : kNever;
-  if (Outcome(from, to) == static_cast<int>(now_)) return kNever;
-  const Millis middle = from + (to - from) / 2;
-  const Millis change = Search(from, middle);
-  return change != kNever ? change : Search(middle + 1, to);
+  if (to - from < 3) {
+    for (Millis instant = from; instant <= to; ++instant) {
+      if (OutcomeAt(instant) != now_) return instant;
+    }
+    return kNever;
+  }
+  Outlook outlook = Look(from, to);
+  if (outlook.outcome >= 0) return outlook.outcome == static_cast<int>(now_) ? kNever : from;
+  if (outlook.rounding) return kNever;
+  if (outlook.to - outlook.from > (to - from) / 2) {
+    outlook.from = from;
+    outlook.to = from + (to - from) / 2;
+  }
+  for (const auto& [begin, end] : {std::pair(from, outlook.from - 1), {outlook.from, outlook.to}, {outlook.to + 1, to}}) {
+    const Millis change = Search(begin, end);
+    if (change != kNever) return change;
+  }
+  return kNever;
 }
 
-Crossing::Span Crossing::SpanOf(NodeId id, Millis from, Millis to) {
-  const Node& node = evaluator_.At(id);
-  double number;
-  if (!node.moving) {
-    const Value value = Constant(id);
-    if (AsNumber(value, &number)) return {number, number, true, false};
-    return {0, 0, false, value.is_null()};
+Crossing::Outlook Crossing::Look(Millis from, Millis to) const {
+  Outlook outlook;
+  outlook.from = to + 1;
+  outlook.to = from - 1;
+  const auto nowhere_special = [&] {
+    outlook.from = from;
+    outlook.to = to;
+    outlook.rounding = false;
+    return outlook;
+  };
+  const Motion first = operands_[0].Over(from, to);
+  if (form_ == Form::kExists) {
+    if (first.kind == Motion::Kind::kUnknown) return nowhere_special();
+    outlook.outcome = first.IsFixedNull() ? 0 : 1;
+    return outlook;
   }
-  if (node.kind == Kind::kSince || node.kind == Kind::kAge) {
-    if (!AsNumber(Constant(id), &number)) return {0, 0, false, true};
-    return {number + static_cast<double>(from - t_), number + static_cast<double>(to - t_), true, false};
+  if (form_ == Form::kText) {
+    // A moving operand that is worth an amount is no text; one that stands still decides at any instant.
+    for (const MovingTerm& operand : operands_) {
+      const Motion motion = operand.Over(from, to);
+      if (motion.kind == Motion::Kind::kUnknown) return nowhere_special();
+    }
+    outlook.outcome = OutcomeAt(from) ? 1 : 0;
+    return outlook;
   }
-  return SpanOfOperation(node, from, to);
+  const bool any = form_ == Form::kAny;
+  bool certain = true;
+  for (size_t i = 1; i < operands_.size(); ++i) {
+    // Where one comparison is decided for all, what the others say does not matter.
+    Outlook here;
+    here.from = from;
+    here.to = to;
+    const int holds = Compared(Comparison(i), first, operands_[i].Over(from, to), &here);
+    if (holds == static_cast<int>(any)) {
+      outlook.outcome = holds;
+      return outlook;
+    }
+    if (holds >= 0) continue;
+    certain = false;
+    outlook.from = std::min(outlook.from, here.from);
+    outlook.to = std::max(outlook.to, here.to);
+    outlook.rounding &= here.rounding;
+  }
+  if (certain) outlook.outcome = any ? 0 : 1;
+  return outlook;
 }
 
-// Each operation is monotone in each operand on the spans it is used on, rounding included, so that the ends of the
-// result are among the results of the ends.
-Crossing::Span Crossing::SpanOfOperation(const Node& node, Millis from, Millis to) {
-  std::vector<Span> spans;
-  for (uint32_t i = 0; i < node.count; ++i) {
-    spans.push_back(SpanOf(evaluator_.Child(node, i), from, to));
-    if (spans.back().null && node.kind != Kind::kCoalesce) return {0, 0, false, true};
-    if (!spans.back().known && !(spans.back().null && node.kind == Kind::kCoalesce)) return {};
+// 0, 1, or -1 with the place to look at in `outlook`, which comes with the whole stretch.
+int Crossing::Compared(Kind op, const Motion& a, const Motion& b, Outlook* outlook) const {
+  const Millis from = outlook->from;
+  const Millis to = outlook->to;
+  outlook->rounding = false;
+  if (a.IsFixedNull() || b.IsFixedNull()) return 0;
+  if (a.kind == Motion::Kind::kUnknown || b.kind == Motion::Kind::kUnknown) return -1;
+  if (a.kind == Motion::Kind::kFixed && b.kind == Motion::Kind::kFixed) return Compares(op, a.value, b.value) ? 1 : 0;
+  if (a.type != b.type) return 0;
+
+  // The difference, along the line that the slopes draw.
+  const auto length = static_cast<double>(to - from);
+  const double slope = a.slope - b.slope;
+  double low = a.base_low - b.base_high;
+  double high = a.base_high - b.base_low;
+  if (a.type == Type::kNumber) {
+    const double largest = std::max({std::abs(a.base_low), std::abs(a.base_high), std::abs(b.base_low), std::abs(b.base_high), std::abs(slope) * length});
+    const double room = 2 * std::numeric_limits<double>::epsilon() * largest;
+    low -= room;
+    high += room;
   }
-  const Span& a = spans[0];
-  const Span& b = spans[spans.size() > 1 ? 1 : 0];
-  switch (node.kind) {
-    case Kind::kAdd: return {a.low + b.low, a.high + b.high, true, false};
-    case Kind::kSubtract: return {a.low - b.high, a.high - b.low, true, false};
-    case Kind::kNegate: return {-a.high, -a.low, true, false};
-    case Kind::kMultiply:
-    case Kind::kDivide: {
-      const bool divide = node.kind == Kind::kDivide;
-      if (divide && b.low <= 0 && b.high >= 0) return {};
-      const auto apply = [&](double x, double y) { return divide ? x / y : x * y; };
-      const double ends[] = {apply(a.low, b.low), apply(a.low, b.high), apply(a.high, b.low), apply(a.high, b.high)};
-      return {*std::min_element(ends, ends + 4), *std::max_element(ends, ends + 4), true, false};
-    }
-    case Kind::kAbs:
-      if (a.low >= 0) return a;
-      if (a.high <= 0) return {-a.high, -a.low, true, false};
-      return {0, std::max(-a.low, a.high), true, false};
-    case Kind::kRound: return {std::round(a.low), std::round(a.high), true, false};
-    case Kind::kLog1p:
-      if (a.low <= -1) return {};
-      return {std::log1p(a.low), std::log1p(a.high), true, false};
-    case Kind::kMin:
-    case Kind::kMax: {
-      Span best = a;
-      for (const Span& s : spans) {
-        best.low = node.kind == Kind::kMin ? std::min(best.low, s.low) : std::max(best.low, s.low);
-        best.high = node.kind == Kind::kMin ? std::min(best.high, s.high) : std::max(best.high, s.high);
-      }
-      return best;
-    }
-    case Kind::kClamp: {
-      const Span& c = spans[2];
-      return {std::max(std::min(a.low, c.low), b.low), std::max(std::min(a.high, c.high), b.high), true, false};
-    }
-    case Kind::kScale: {
-      const Span& c = spans[2];
-      if (b.low != b.high || c.low != c.high || b.low == c.low) return {};
-      const double ends[] = {std::clamp((a.low - b.low) / (c.low - b.low), 0.0, 1.0), std::clamp((a.high - b.low) / (c.low - b.low), 0.0, 1.0)};
-      return {std::min(ends[0], ends[1]), std::max(ends[0], ends[1]), true, false};
-    }
-    case Kind::kCoalesce:
-      for (const Span& s : spans) {
-        if (s.known) return s;
-      }
-      return {0, 0, false, true};
-    default: return {};
-  }
+  const double least = low + std::min(0.0, slope * length);
+  const double greatest = high + std::max(0.0, slope * length);
+
+  int possible = 0;
+  if (a.low < b.high && least < 0) possible |= kBelow;
+  if (a.low <= b.high && a.high >= b.low && least <= 0 && greatest >= 0) possible |= kEven;
+  if (a.high > b.low && greatest > 0) possible |= kAbove;
+  const int accepted = Accepted(op);
+  if ((possible & ~accepted) == 0) return 1;
+  if ((possible & accepted) == 0) return 0;
+
+  const double gross = a.gross + b.gross;
+  outlook->rounding = a.type == Type::kNumber && a.straight && b.straight && gross > 0 && std::abs(slope) <= kCancelled * gross &&
+                      std::abs(slope) * length <= high - low;
+  if (slope == 0) return -1;
+  const double first = std::min(-low / slope, -high / slope);
+  const double last = std::max(-low / slope, -high / slope);
+  if (first > 1) outlook->from = from + static_cast<Millis>(std::min(length, first - 1));
+  if (last < length - 1) outlook->to = from + static_cast<Millis>(std::max(0.0, last + 2));
+  outlook->to = std::clamp(outlook->to, outlook->from, to);
+  return -1;
 }
 
-int Crossing::Outcome(Millis from, Millis to) {
-  if (!predicate_) {
-    const Span time = SpanOf(time_, from, to);
-    if (!time.known) return time.null ? 0 : -1;
-    if (time.low >= static_cast<double>(low_) && time.high < static_cast<double>(high_)) return 1;
-    return time.high < static_cast<double>(low_) || time.low >= static_cast<double>(high_) ? 0 : -1;
+bool Crossing::OutcomeAt(Millis instant) const {
+  absl::InlinedVector<Value, 3> values;
+  for (const MovingTerm& operand : operands_) values.push_back(operand.At(instant));
+  if (form_ == Form::kExists || form_ == Form::kText) return evaluator_.Apply(*predicate_, values.data()).IsTrue();
+  const bool any = form_ == Form::kAny;
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (Compares(Comparison(i), values[0], values[i]) == any) return any;
   }
-  const Span a = SpanOf(evaluator_.Child(*predicate_, 0), from, to);
-  if (predicate_->kind == Kind::kExists) return a.null ? 0 : a.known ? 1 : -1;
-  if (a.null) return 0;
-  if (predicate_->kind == Kind::kIn) {
-    const Value list = Constant(evaluator_.Child(*predicate_, 1));
-    if (list.type() != Type::kList) return 0;
-    if (!a.known) return -1;
-    for (const Value& item : list.list()) {
-      double number;
-      if (AsNumber(item, &number) && number >= a.low && number <= a.high) return -1;
-    }
-    return 0;
-  }
-  const Span b = SpanOf(evaluator_.Child(*predicate_, 1), from, to);
-  if (b.null) return 0;
-  if (!a.known || !b.known) return -1;
-  const auto certain = [](bool yes, bool no) { return yes ? 1 : no ? 0 : -1; };
-  switch (predicate_->kind) {
-    case Kind::kLess: return certain(a.high < b.low, a.low >= b.high);
-    case Kind::kLessEqual: return certain(a.high <= b.low, a.low > b.high);
-    case Kind::kGreater: return certain(a.low > b.high, a.high <= b.low);
-    case Kind::kGreaterEqual: return certain(a.low >= b.high, a.high < b.low);
-    case Kind::kEqual: return certain(a.low == b.high && a.high == b.low, a.high < b.low || a.low > b.high);
-    case Kind::kNotEqual: return certain(a.high < b.low || a.low > b.high, a.low == b.high && a.high == b.low);
-    case Kind::kBetween: {
-      const Span c = SpanOf(evaluator_.Child(*predicate_, 2), from, to);
-      if (c.null) return 0;
-      if (!c.known) return -1;
-      return certain(a.low >= b.high && a.high <= c.low, a.high < b.low || a.low > c.high);
-    }
-    default: return -1;
-  }
+  return !any;
 }
 
 }  // namespace attune

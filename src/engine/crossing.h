@@ -1,53 +1,58 @@
 // When does a comparison of values that move with time come out differently?
 #pragma once
 
-#include "engine/evaluate.h"
+#include <absl/container/inlined_vector.h>
+
+#include "engine/moving.h"
 
 namespace attune {
 
-// Finds the first instant at which a predicate over moving operands (since and age, and arithmetic on them) changes,
-// while nothing else in it does. Lines are solved; all else is searched by interval arithmetic and bisection (Moore,
-// Interval Analysis, 1966): a stretch of time over which the ranges of both sides allow but one outcome is skipped whole.
+// Finds the first instant at which a predicate over moving operands changes, while nothing else in it does: by interval
+// arithmetic and bisection (Moore, Interval Analysis, 1966), on bounds that move along with the values. A stretch of time
+// over which the bounds allow but one outcome is skipped whole; where the bounds of two sides cross, only the part around
+// the crossing is looked at more closely. The answer is exact to the millisecond, rounding included.
+//
+// One thing is left out. Of two numbers that move alike, such as `since(a) / 1h - since(b) / 1h` and a constant equal to
+// it, only rounding errors say which is larger, at each millisecond anew. Their comparison stays as it came out.
 class Crossing {
  public:
-  // `now` is the predicate's value at t. The caller's evaluator is used at other instants and put back to t.
-  Crossing(Evaluator* evaluator, const Node& predicate, bool now) : evaluator_(*evaluator), predicate_(&predicate), now_(now), t_(evaluator->t_) {}
-  // The predicate is that a moving time, now in [low, high), stays there.
-  Crossing(Evaluator* evaluator, NodeId time, Millis low, Millis high)
-      : evaluator_(*evaluator), time_(time), low_(low), high_(high), now_(true), t_(evaluator->t_) {}
+  // `operands` are the values of the predicate's operands at the evaluator's instant t, and `now` what comes of them.
+  Crossing(Evaluator* evaluator, const Node& predicate, const Value* operands, bool now);
+  // The predicate is that a time, `value` at t, stays where it is in [low, high).
+  Crossing(Evaluator* evaluator, NodeId time, const Value& value, Millis low, Millis high);
 
   // The first instant in (t, until) with another outcome, else `until`. After a large amount of work an instant up to
   // which the outcome is certain: looking again there is right, if not as seldom as could be.
   Millis Find(Millis until);
 
  private:
-  struct Line {
-    bool straight = false;
-    double at_t = 0;
-    double slope = 0;  // per millisecond
+  enum class Form {
+    kAll,     // the first operand compares with each of the others, as `comparisons_` say
+    kAny,     // it equals one of the others
+    kExists,  // it is not null
+    kText,    // a predicate on text
   };
-  struct Span {
-    double low = 0;
-    double high = 0;
-    bool known = false;  // the value is a number, time or duration in [low, high] throughout
-    bool null = false;   // the value is null throughout
+  // Of a stretch of time: what comes out all over it, or else where to look.
+  struct Outlook {
+    int outcome = -1;   // 0 or 1; -1: not known
+    Millis from = 0;    // before this instant and after `to` it will be easily known
+    Millis to = 0;
+    bool rounding = true;  // nothing but rounding errors decides
   };
 
-  Line LineOf(NodeId id);
-  Span SpanOf(NodeId id, Millis from, Millis to);
-  Span SpanOfOperation(const Node& node, Millis from, Millis to);
-  // 0 or 1: the outcome all over [from, to]; -1: not known.
-  int Outcome(Millis from, Millis to);
-  bool OutcomeAt(Millis instant);
+  // Plain operands: only the instants at which two of them meet are tried.
+  bool FindDirectly(Millis until, Millis* found) const;
   Millis Search(Millis from, Millis to);  // the first change in [from, to], kNever without one
-  Millis FindOnLine(const Line& left, const Line& right, Millis until);
-  Value Constant(NodeId id);
+  Outlook Look(Millis from, Millis to) const;
+  int Compared(Expression::Kind op, const Motion& a, const Motion& b, Outlook* outlook) const;
+  bool OutcomeAt(Millis instant) const;
+  Expression::Kind Comparison(size_t operand) const { return form_ == Form::kAny ? Expression::Kind::kEqual : comparisons_[operand - 1]; }
 
-  Evaluator& evaluator_;
-  const Node* const predicate_ = nullptr;  // null: that time_ lies in [low_, high_)
-  const NodeId time_ = kNone;
-  const Millis low_ = 0;
-  const Millis high_ = 0;
+  const Evaluator& evaluator_;
+  const Node* const predicate_;  // null: that a time stays where it is
+  Form form_ = Form::kAll;
+  absl::InlinedVector<MovingTerm, 3> operands_;
+  Expression::Kind comparisons_[2];
   const bool now_;
   const Millis t_;
   int work_ = 0;

@@ -49,9 +49,9 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
   if (!ReadUser(&in, *program_, &interner_, user)) {
     return Error{ErrorCode::kCorrupt, "the stored state of a user does not fit its plan"};
   }
-  for (const Membership& member : user->members) {
-    if (member.condition < program_->segment_count) ++sizes_[member.condition];
-  }
+  user->members.ForEach([&](ConditionId c, Millis) {
+    if (c < program_->segment_count) ++sizes_[c];
+  });
   Arm(user);
   return {};
 }
@@ -83,14 +83,18 @@ void Engine::AdvanceUser(UserState* user, Millis now, Effects* effects) {
   Arm(user);
 }
 
+void Engine::MarkDue(const UserState& user, Millis by) {
+  user.dues.ForEach([&](ConditionId c, Millis at) {
+    if (at <= by) dirty_.Add(c);
+  });
+}
+
 // Fires the user's timers due before an instant, in their order.
 void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
   while (true) {
     const Millis at = user->NextDue();
     if (at >= before) return;
-    for (const Due& due : user->dues) {
-      if (due.at <= at) dirty_.Add(due.condition);
-    }
+    MarkDue(*user, at);
     Touch(user);
     changed_ = false;
     Judge(user, at, false, effects);
@@ -113,9 +117,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   const bool late = record.time < user->now;
   if (!late) {
     user->now = record.time;
-    for (const Due& due : user->dues) {
-      if (due.at <= record.time) dirty_.Add(due.condition);
-    }
+    MarkDue(*user, record.time);
   }
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
   if (added || late || record.time < user->looked) dirty_.Fill(program_->conditions.size());
@@ -260,15 +262,12 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
   const Timed now = evaluator_.Evaluate(condition.root, *user, at);
   user->SetDue(c, now.until);
   const bool holds = now.value.IsTrue();
-  const auto member = std::find_if(user->members.begin(), user->members.end(), [&](const Membership& m) { return m.condition == c; });
-  if (holds == (member != user->members.end())) return;
+  if (holds == user->members.Has(c)) return;
   changed_ = true;
   if (holds) {
-    if (user->members.size() == user->members.capacity()) user->members.reserve(user->members.size() + 2);
-    user->members.push_back({c, at});
+    user->members.At(c) = at;
   } else {
-    *member = user->members.back();
-    user->members.pop_back();
+    user->members.Erase(c);
   }
   if (condition.segment) {
     sizes_[c] += holds ? 1 : -1;

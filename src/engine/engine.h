@@ -120,6 +120,7 @@ class Engine {
   void Touch(UserState* user);
   void Arm(UserState* user);
 
+  void MarkDue(const UserState& user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
   void TakeInTraits(UserState* user, const Record& record);

@@ -1,6 +1,7 @@
 #include "engine/evaluate.h"
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
 #include <charconv>
@@ -59,7 +60,7 @@ Timed Evaluator::Node(NodeId id) {
       const Timed x = Node(Child(node, 0));
       return {Value::Bool(!x.value.IsTrue()), x.until};
     }
-    case Kind::kInSegment: return {Value::Bool(user_->FindMember(node.index) != nullptr), kNever};
+    case Kind::kInSegment: return {Value::Bool(user_->members.Has(node.index)), kNever};
     case Kind::kHour:
     case Kind::kWeekday:
     case Kind::kDate: return Calendar(node.kind);
@@ -111,36 +112,139 @@ Value Evaluator::Apply(const attune::Node& node, const Value* x) const {
   }
 }
 
+// Comparisons with a literal, the usual form of a condition, are answered from the latest events alone, and with the
+// very instant at which the answer changes.
 Timed Evaluator::Compare(const attune::Node& node) {
   const attune::Node& left = At(Child(node, 0));
   const attune::Node& right = At(Child(node, 1));
-  if (left.kind == Kind::kCount && right.kind == Kind::kLiteral && right.literal.type() == Type::kNumber) {
-    const AggregateSpec& spec = program_.aggregates[left.aggregate];
-    if (spec.series != kNone) return CompareCount(node, spec, right.literal.number());
-  }
-  return Predicate(node);
+  if (right.kind != Kind::kLiteral || left.aggregate == kNone) return Predicate(node);
+  const AggregateSpec& spec = program_.aggregates[left.aggregate];
+  if (left.moving && right.literal.type() == Type::kDuration) return CompareAge(node, left, right.literal.duration());
+  if (spec.series == kNone || right.literal.type() != Type::kNumber) return Predicate(node);
+  const double bound = right.literal.number();
+  if (spec.anchor != kNone || spec.offset != 0) return Predicate(node);
+  const Series* series = user_->series.Find(spec.series);
+  const bool equality = node.kind == Kind::kEqual || node.kind == Kind::kNotEqual;
+  if (left.kind == Kind::kCount && equality) return CompareCount(node, spec, series, bound);
+  const bool grows = left.kind == Kind::kCount || left.kind == Kind::kDistinct ||
+                     (left.kind == Kind::kSum && (!series || !series->has_negative()));
+  return grows && !equality ? CompareGrowing(node, left.kind, spec, series, bound) : Predicate(node);
 }
 
-// A count that is only compared changes the outcome at an instant that can be read off the series.
-Timed Evaluator::CompareCount(const attune::Node& node, const AggregateSpec& spec, double bound) {
-  const Series* series = user_->series.Find(spec.series);
+// since(S) or age(S) against a duration: a straight line, one millisecond a millisecond.
+Timed Evaluator::CompareAge(const attune::Node& node, const attune::Node& left, Millis bound) {
+  const Timed age = Aggregate(left);
+  if (age.value.is_null()) return {Value::Bool(false), age.until};
+  const Millis d = age.value.duration();
+  const bool now = Compares(node.kind, age.value, Value::Duration(bound));
+  Millis change = kNever;  // the age at which the outcome changes next
+  switch (node.kind) {
+    case Kind::kGreaterEqual:
+    case Kind::kLess:
+      if (d < bound) change = bound;
+      break;
+    case Kind::kGreater:
+    case Kind::kLessEqual:
+      if (d <= bound) change = bound + 1;
+      break;
+    default:
+      if (d <= bound) change = d < bound ? bound : bound + 1;
+  }
+  if (change == kNever) return {Value::Bool(now), age.until};
+  return {Value::Bool(now), std::min(age.until, Later(t_, change - d))};
+}
+
+// Counts, numbers of distinct values and sums of what is not negative only grow with the events that are in. So the
+// latest events that reach the bound decide, and the oldest of them takes the outcome with it when it leaves.
+Timed Evaluator::CompareGrowing(const attune::Node& node, Kind fn, const AggregateSpec& spec, const Series* series, double bound) {
+  const bool inclusive = node.kind == Kind::kGreaterEqual || node.kind == Kind::kLess;
+  const bool when_reached = node.kind == Kind::kGreaterEqual || node.kind == Kind::kGreater;
+  const auto reaches = [&](double x) { return inclusive ? x >= bound : x > bound; };
+  if (reaches(0)) return {Value::Bool(when_reached), kNever};
   const Bounds bounds = BoundsOf(spec);
-  size_t from = 0, to = 0;
-  Millis until = bounds.none || !series ? bounds.until : Range(spec, bounds, *series, &from, &to);
-  const double count = static_cast<double>(to - from);
-  const bool now = Counts(node.kind, count, bound);
-  if (spec.anchor != kNone || spec.offset != 0) return {Value::Bool(now), until};
+  if (bounds.none || !series) return {Value::Bool(!when_reached), kNever};
+  if (series->truncated()) incomplete_ = true;
+  const size_t deciding = fn == Kind::kCount ? CountReaches(*series, bounds.low, reaches)
+                          : fn == Kind::kSum ? SumReaches(*series, bounds.low, reaches)
+                                             : DistinctReaches(*series, bounds.low, reaches);
+  if (deciding == series->size()) return {Value::Bool(!when_reached), kNever};
+  return {Value::Bool(when_reached), bounds.sliding ? Later(series->time(deciding), spec.length) : bounds.until};
+}
+
+// Each gives the latest event such that it and those after it reach the bound; the series' size when even all events
+// later than `low` do not.
+template <typename Reaches>
+size_t Evaluator::CountReaches(const Series& series, Millis low, Reaches reaches) {
+  double count = 0;
+  for (size_t i = series.size(); i-- > 0 && series.time(i) > low;) {
+    if (reaches(++count)) return i;
+  }
+  return series.size();
+}
+
+template <typename Reaches>
+size_t Evaluator::SumReaches(const Series& series, Millis low, Reaches reaches) {
+  ExactSum sum;
+  size_t i = series.size();
+  for (size_t scanned = 0; scanned < 64; ++scanned) {  // most bounds are reached, or windows left, within a few events
+    if (i == 0 || series.time(i - 1) <= low) return series.size();
+    --i;
+    if (!series.value(i).is_number()) continue;
+    sum.Add(series.value(i).number());
+    if (reaches(sum.value())) return i;
+  }
+  size_t terms;
+  size_t from = series.CountUpTo(low);  // the running sums decide by bisection
+  if (!reaches(series.Sum(from, series.size(), &terms).value())) return series.size();
+  while (from + 1 < i) {
+    const size_t middle = from + (i - from) / 2;
+    (reaches(series.Sum(middle, series.size(), &terms).value()) ? from : i) = middle;
+  }
+  return from;
+}
+
+template <typename Reaches>
+size_t Evaluator::DistinctReaches(const Series& series, Millis low, Reaches reaches) {
+  uint64_t few[16];
+  size_t count = 0;
+  absl::flat_hash_set<uint64_t> many;
+  for (size_t i = series.size(); i-- > 0 && series.time(i) > low;) {
+    const uint64_t bits = series.value(i).bits();
+    if (many.empty()) {
+      if (std::find(few, few + count, bits) != few + count) continue;
+      if (count == std::size(few)) {
+        many.insert(few, few + count);
+        many.insert(bits);
+      } else {
+        few[count] = bits;
+      }
+    } else if (!many.insert(bits).second) {
+      continue;
+    }
+    if (reaches(static_cast<double>(++count))) return i;
+  }
+  return series.size();
+}
+
+// Whether a count is just so many: the latest floor(bound) + 1 events decide.
+Timed Evaluator::CompareCount(const attune::Node& node, const AggregateSpec& spec, const Series* series, double bound) {
+  const Bounds bounds = BoundsOf(spec);
+  size_t count = 0;
+  const size_t most = bound < 0 ? 1 : static_cast<size_t>(std::min(bound, 1e9)) + 1;
+  const size_t size = series ? series->size() : 0;
+  if (!bounds.none) {
+    while (count < std::min(most, size) && series->time(size - 1 - count) > bounds.low) ++count;
+  }
+  const bool now = Counts(node.kind, static_cast<double>(count), bound);
+  if (count == 0) return {Value::Bool(now), kNever};
   if (!bounds.sliding) {  // with no event, such a window stays as it is or empties at once
-    if (Counts(node.kind, 0, bound) == now) until = kNever;
-    return {Value::Bool(now), until};
+    return {Value::Bool(now), Counts(node.kind, 0, bound) == now ? kNever : bounds.until};
   }
   // Events leave one by one, the oldest first. The outcome can change where the count passes the bound.
-  until = kNever;
+  Millis until = kNever;
   for (const double passed : {std::floor(bound), std::ceil(bound) - 1}) {
-    if (passed < 0 || passed >= count) continue;
-    if (Counts(node.kind, passed, bound) == now) continue;
-    // The count falls to `passed` when the event before the latest `passed` leaves.
-    const size_t leaving = to - 1 - static_cast<size_t>(passed);
+    if (passed < 0 || passed >= static_cast<double>(count) || Counts(node.kind, passed, bound) == now) continue;
+    const size_t leaving = size - 1 - static_cast<size_t>(passed);
     until = std::min(until, Later(series->time(leaving), spec.length));
   }
   return {Value::Bool(now), until};
@@ -167,7 +271,7 @@ Timed Evaluator::Predicate(const attune::Node& node) {
   }
   const Value now = Apply(node, values);
   if (null_until != kAlways) return {now, null_until};
-  if (moving) until = Crossing(this, node, now.IsTrue()).Find(until);
+  if (moving) until = Crossing(this, node, values, now.IsTrue()).Find(until);
   return {now, until};
 }
 
@@ -294,7 +398,7 @@ Millis Evaluator::AnchorStays(const AggregateSpec& spec, const Bounds& bounds, s
     if (to > 0) low = std::max(low, time(to - 1) - spec.length);
     if (to < size) high = std::min(high, time(to) - spec.length);
   }
-  return Crossing(this, spec.anchor, low, high).Find(bounds.until);
+  return Crossing(this, spec.anchor, Value::Time(bounds.low), low, high).Find(bounds.until);
 }
 
 Millis Evaluator::Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to) {

@@ -38,6 +38,7 @@ class Evaluator {
 
  private:
   friend class Crossing;
+  friend class MovingTerm;
 
   // The events of a window: those with time in (low, high].
   struct Bounds {
@@ -54,7 +55,15 @@ class Evaluator {
 
   Timed And(const attune::Node& node, bool is_or);
   Timed Compare(const attune::Node& node);
-  Timed CompareCount(const attune::Node& node, const AggregateSpec& spec, double bound);
+  Timed CompareAge(const attune::Node& node, const attune::Node& left, Millis bound);
+  Timed CompareCount(const attune::Node& node, const AggregateSpec& spec, const Series* series, double bound);
+  Timed CompareGrowing(const attune::Node& node, Expression::Kind fn, const AggregateSpec& spec, const Series* series, double bound);
+  template <typename Reaches>
+  static size_t CountReaches(const Series& series, Millis low, Reaches reaches);
+  template <typename Reaches>
+  static size_t SumReaches(const Series& series, Millis low, Reaches reaches);
+  template <typename Reaches>
+  static size_t DistinctReaches(const Series& series, Millis low, Reaches reaches);
   Timed Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);

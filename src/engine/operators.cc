@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "event/fold.h"
+
 namespace attune {
 namespace {
 
 using Kind = Expression::Kind;
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string Lowered(std::string_view text) {
-  std::string lowered(text);
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(), Lower);
-  return lowered;
-}
 
 Value Finite(double number) { return std::isfinite(number) ? Value::Number(number) : Value(); }
 
@@ -80,8 +74,8 @@ bool TextCompares(Kind op, const Value& a, const Value& b) {
     case Kind::kContains: return a.string().find(b.string()) != std::string_view::npos;
     case Kind::kStartsWith: return a.string().starts_with(b.string());
     case Kind::kEndsWith: return a.string().ends_with(b.string());
-    case Kind::kIContains: return Lowered(a.string()).find(Lowered(b.string())) != std::string::npos;
-    case Kind::kIEquals: return Lowered(a.string()) == Lowered(b.string());
+    case Kind::kIContains: return ContainsIgnoringCase(a.string(), b.string());
+    case Kind::kIEquals: return EqualsIgnoringCase(a.string(), b.string());
     default: return false;
   }
 }

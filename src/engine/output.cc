@@ -53,9 +53,9 @@ std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::ve
 std::string ValuesJson(const UserState& user, Millis t, Engine* engine) {
   const Program& program = engine->program();
   std::vector<std::string> segments, incomplete;
-  for (const Membership& m : user.members) {
-    if (m.condition < program.segment_count) segments.push_back(program.conditions[m.condition].name);
-  }
+  user.members.ForEach([&](ConditionId c, Millis) {
+    if (c < program.segment_count) segments.push_back(program.conditions[c].name);
+  });
   std::sort(segments.begin(), segments.end());
   std::string line = At(t) + ",\"user\":";
   AppendJsonString(user.id, &line);

@@ -19,6 +19,7 @@ Series& Series::operator=(Series&& other) noexcept {
   std::swap(capacity_, other.capacity_);
   std::swap(with_values_, other.with_values_);
   std::swap(truncated_, other.truncated_);
+  std::swap(has_negative_, other.has_negative_);
   std::swap(running_, other.running_);
   return *this;
 }
@@ -53,6 +54,7 @@ void Series::Insert(Millis time, Stored value, bool with_values) {
   if (with_values) {
     std::memmove(values() + at + 1, values() + at, (size_ - at) * sizeof(Millis));
     values()[at] = value.bits();
+    has_negative_ |= value.is_number() && value.number() < 0;
   }
   ++size_;
   if (running_ && running_->size() > at + 1) running_->resize(at + 1);

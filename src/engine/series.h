@@ -40,6 +40,9 @@ class Series {
   bool truncated() const { return truncated_; }
   void set_truncated() { truncated_ = true; }
 
+  // Some value put in so far was a number below zero.
+  bool has_negative() const { return has_negative_; }
+
   size_t MemoryBytes() const;
   void Write(const Interner& interner, bool with_values, ByteWriter* out) const;
   bool Read(Interner* interner, bool with_values, ByteReader* in);
@@ -60,6 +63,7 @@ class Series {
   uint32_t capacity_ = 0;
   bool with_values_ = false;
   bool truncated_ = false;
+  bool has_negative_ = false;
   mutable std::unique_ptr<std::deque<Running>> running_;  // of entries [0, n) held, n <= size_; made when first needed
 };
 

@@ -59,26 +59,10 @@ bool SeenIds::Read(ByteReader* in) {
   return in->ok();
 }
 
-void UserState::SetDue(ConditionId c, Millis at) {
-  for (Due& due : dues) {
-    if (due.condition != c) continue;
-    if (at == kNever) {
-      due = dues.back();
-      dues.pop_back();
-    } else {
-      due.at = at;
-    }
-    return;
-  }
-  if (at == kNever) return;
-  if (dues.size() == dues.capacity()) dues.reserve(dues.size() + 2 + dues.size() / 2);
-  dues.push_back({c, at});
-}
-
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + (id.capacity() > 15 ? id.capacity() + 1 : 0) + series.MemoryBytes() + totals.MemoryBytes() +
-                 sessions.MemoryBytes() + seen.MemoryBytes() + members.capacity() * sizeof(Membership) +
-                 dues.capacity() * sizeof(Due) + firings.capacity() * sizeof(Firing) + recent.capacity() * sizeof(RecentEvent);
+                 sessions.MemoryBytes() + seen.MemoryBytes() + members.MemoryBytes() +
+                 dues.MemoryBytes() + firings.capacity() * sizeof(Firing) + recent.capacity() * sizeof(RecentEvent);
   series.ForEach([&](uint32_t, const Series& s) { bytes += s.MemoryBytes(); });
   if (traits) {
     for (const Trait& trait : *traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
@@ -109,16 +93,16 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
   });
   user.sessions.Write(out);
   user.seen.Write(out);
-  const auto pairs = [&](const auto& items, auto instant) {
-    out->Varint(items.size());
-    for (const auto& item : items) {
-      out->Varint(item.condition);
-      out->I64(instant(item));
-    }
+  const auto pair = [&](ConditionId c, Millis at) {
+    out->Varint(c);
+    out->I64(at);
   };
-  pairs(user.members, [](const Membership& m) { return m.since; });
-  pairs(user.dues, [](const Due& d) { return d.at; });
-  pairs(user.firings, [](const Firing& f) { return f.at; });
+  out->Varint(user.members.size());
+  user.members.ForEach(pair);
+  out->Varint(user.dues.size());
+  user.dues.ForEach(pair);
+  out->Varint(user.firings.size());
+  for (const Firing& firing : user.firings) pair(firing.condition, firing.at);
   out->Varint(user.recent.size());
   for (const RecentEvent& event : user.recent) {
     out->String(interner.Get(event.name));
@@ -164,8 +148,8 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
     }
     return in->ok();
   };
-  if (!pairs([&](ConditionId c, Millis at) { user->members.push_back({c, at}); }) ||
-      !pairs([&](ConditionId c, Millis at) { user->dues.push_back({c, at}); }) ||
+  if (!pairs([&](ConditionId c, Millis at) { user->members.At(c) = at; }) ||
+      !pairs([&](ConditionId c, Millis at) { user->dues.At(c) = at; }) ||
       !pairs([&](ConditionId c, Millis at) { user->firings.push_back({c, at}); })) {
     return false;
   }

@@ -34,6 +34,14 @@ class Sparse {
     }
     return items_[rank];
   }
+  bool Has(uint32_t index) const { return index / 64 < bits_.size() && bits_[index / 64] >> index % 64 & 1; }
+  void Erase(uint32_t index) {
+    if (!Has(index)) return;
+    items_.erase(items_.begin() + static_cast<ptrdiff_t>(Rank(index)));
+    bits_[index / 64] &= ~(uint64_t{1} << index % 64);
+  }
+  // The elements without their indices, in order.
+  const std::vector<T>& items() const { return items_; }
   // Calls fn(index, element) in order.
   template <typename Fn>
   void ForEach(Fn fn) const {
@@ -92,16 +100,6 @@ class SeenIds {
   std::unique_ptr<absl::flat_hash_set<uint64_t>> index_;  // when there are many: an id not in it is new
 };
 
-struct Membership {
-  ConditionId condition;
-  Millis since;
-};
-
-struct Due {
-  ConditionId condition;
-  Millis at;  // the first instant at which the condition may change by itself
-};
-
 struct Trait {
   std::string name;   // dotted
   Millis time;
@@ -134,24 +132,24 @@ struct UserState {
   Sparse<Total> totals;
   Sessions sessions;
   SeenIds seen;
-  std::vector<Membership> members;  // conditions that hold now, in no order
-  std::vector<Due> dues;        // in no order
+  Sparse<Millis> members;       // conditions that hold now: since when
+  Sparse<Millis> dues;          // conditions that may change by themselves: not before this instant
   std::vector<Firing> firings;  // of triggers, as far back as cooldowns and caps look
   std::vector<RecentEvent> recent;  // the latest kRecentEvents, in order of time
   std::unique_ptr<std::vector<Trait>> traits;
 
-  const Membership* FindMember(ConditionId c) const {
-    for (const Membership& m : members) {
-      if (m.condition == c) return &m;
-    }
-    return nullptr;
-  }
   Millis NextDue() const {
     Millis next = kNever;
-    for (const Due& due : dues) next = std::min(next, due.at);
+    for (const Millis at : dues.items()) next = std::min(next, at);
     return next;
   }
-  void SetDue(ConditionId c, Millis at);
+  void SetDue(ConditionId c, Millis at) {
+    if (at != kNever) {
+      dues.At(c) = at;
+    } else {
+      dues.Erase(c);
+    }
+  }
 
   size_t MemoryBytes() const;
 };

@@ -14,8 +14,7 @@ namespace attune {
 //   counts as a capital for what follows: `Step2Done` is `step2_done`, `v2API` is `v2api`, `3DView` is `3d_view`.
 // - Separators are all ASCII but letters and digits, control characters, and the punctuation and spaces of Latin-1,
 //   General Punctuation and CJK. A run of them is one underscore; none stands at either end.
-// - All else is kept. Upper case is folded for ASCII, Latin-1, Latin Extended-A and Additional, Greek and Cyrillic;
-//   letters of other scripts stay as they are.
+// - All else is kept, capitals as their small letters.
 //
 // Empty when nothing but separators was given. Normalising twice changes nothing. `name` is UTF-8; bytes that are not
 // count as separators.

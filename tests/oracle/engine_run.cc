@@ -23,9 +23,9 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
           const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
           if (!value.is_null()) values.metrics.emplace(plan.metrics[i].name, ToJson(value));
         }
-        for (const Membership& m : user.members) {
-          if (m.condition < program->segment_count) values.segments.push_back(program->conditions[m.condition].name);
-        }
+        user.members.ForEach([&](ConditionId c, Millis) {
+          if (c < program->segment_count) values.segments.push_back(program->conditions[c].name);
+        });
         std::sort(values.segments.begin(), values.segments.end());
         result.values.push_back(std::move(values));
       }};
