@@ -122,7 +122,8 @@ Timed Evaluator::Compare(const attune::Node& node) {
   if (left.moving && right.literal.type() == Type::kDuration) return CompareAge(node, left, right.literal.duration());
   if (spec.series == kNone || right.literal.type() != Type::kNumber) return Predicate(node);
   const double bound = right.literal.number();
-  if (spec.anchor != kNone || spec.offset != 0) return Predicate(node);
+  // The latest events are not those that count where the window ends before t.
+  if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Predicate(node);
   const Series* series = user_->series.Find(spec.series);
   const bool equality = node.kind == Kind::kEqual || node.kind == Kind::kNotEqual;
   if (left.kind == Kind::kCount && equality) return CompareCount(node, spec, series, bound);
