@@ -362,10 +362,10 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                       if (!value.is_null())
                         v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
                     }
-                    for (const Membership& m : user.members) {
-                      if (m.condition < program->segment_count)
-                        v.segments.push_back(program->conditions[m.condition].name);
-                    }
+                    user.members.ForEach([&](ConditionId c, Millis) {
+                      if (c < program->segment_count)
+                        v.segments.push_back(program->conditions[c].name);
+                    });
                     std::sort(v.segments.begin(), v.segments.end());
                     values.push_back(std::move(v));
                   }});
