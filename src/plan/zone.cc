@@ -11,6 +11,7 @@ using Instant = date::sys_time<std::chrono::milliseconds>;
 using Local = date::local_time<std::chrono::milliseconds>;
 
 Instant At(Millis t) { return Instant(std::chrono::milliseconds(t)); }
+Millis MillisOf(Instant t) { return t.time_since_epoch().count(); }
 
 Millis FloorTo(Millis value, Millis unit) {
   const Millis rest = value % unit;
@@ -35,22 +36,29 @@ Millis Zone::Offset(Millis t) const {
 Millis Zone::FromLocal(Millis local) const {
   const date::local_info info = zone_->get_info(Local(std::chrono::milliseconds(local)));
   if (info.result == date::local_info::nonexistent) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(info.first.end.time_since_epoch()).count();
+    return MillisOf(info.first.end);
   }
   return local - std::chrono::duration_cast<std::chrono::milliseconds>(info.first.offset).count();
 }
 
+// The zone's rules may change without the clock being changed (its hour gets another name): only a change of the offset
+// begins an hour.
 Zone::Period Zone::HourAt(Millis t) const {
-  const date::sys_info info = zone_->get_info(At(t));
-  const Millis offset = std::chrono::duration_cast<std::chrono::milliseconds>(info.offset).count();
+  const date::sys_info now = zone_->get_info(At(t));
+  const Millis offset = std::chrono::duration_cast<std::chrono::milliseconds>(now.offset).count();
   const Millis shown = FloorTo(t + offset, kHour) - offset;
-  // The zone's first and last rules reach beyond the range of Millis: clamp before converting.
-  const auto change = [](auto instant) {
-    const auto days = std::chrono::duration_cast<std::chrono::hours>(instant.time_since_epoch()).count() / 24;
-    if (days < -3'000'000 || days > 3'000'000) return days < 0 ? kAlways : kNever;
-    return static_cast<Millis>(std::chrono::duration_cast<std::chrono::milliseconds>(instant.time_since_epoch()).count());
-  };
-  return {std::max(shown, change(info.begin)), std::min(shown + kHour, change(info.end))};
+  Period hour{shown, shown + kHour};
+  for (date::sys_info info = now; info.begin > At(hour.begin);) {
+    const date::sys_info before = zone_->get_info(info.begin - std::chrono::seconds(1));
+    if (before.offset != now.offset) hour.begin = MillisOf(info.begin);
+    info = before;
+  }
+  for (date::sys_info info = now; info.end < At(hour.end);) {
+    const date::sys_info after = zone_->get_info(info.end);
+    if (after.offset != now.offset) hour.end = MillisOf(info.end);
+    info = after;
+  }
+  return hour;
 }
 
 Zone::Period Zone::DayAt(Millis t) const {
