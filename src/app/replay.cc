@@ -51,12 +51,15 @@ struct Output {
   std::vector<Line> transitions, firings, values;
 };
 
-void WriteSorted(const std::string& path, std::vector<Line> lines) {
+// False when the file cannot be written.
+bool WriteSorted(const std::string& path, std::vector<Line> lines) {
   std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
     return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
   });
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   for (const Line& line : lines) out << line.text << '\n';
+  out.close();
+  return out.good();
 }
 
 // A thread with the engine of its users.
@@ -160,7 +163,8 @@ class Replay {
       }
       if ((++read_ & 0xFFF) == 0) progress.Show(reader.bytes_read(), reader.total(), Rate());
     }
-    return reader.status();
+    if (reader.status().ok()) return {};
+    return Error{reader.status().error().code, path + ": " + reader.status().error().message};
   }
 
   // Sorts what was read, if asked to, and lets the appliers end.
@@ -189,13 +193,15 @@ class Replay {
     }
   }
 
-  void Write(const std::string& dir) {
+  // The first file that could not be written; empty when all were.
+  std::string Write(const std::string& dir) {
     transitions_ = output_.transitions.size();
     firings_ = output_.firings.size();
-    // What happened after the end was only looked ahead to.
-    WriteSorted(dir + "/transitions.ndjson", std::move(output_.transitions));
-    WriteSorted(dir + "/firings.ndjson", std::move(output_.firings));
-    WriteSorted(dir + "/values.ndjson", std::move(output_.values));
+    for (const auto& [name, lines] : {std::pair{"transitions", &output_.transitions}, {"firings", &output_.firings}, {"values", &output_.values}}) {
+      const std::string path = fmt::format("{}/{}.ndjson", dir, name);
+      if (!WriteSorted(path, std::move(*lines))) return path;
+    }
+    return "";
   }
 
   void Summarise() const {
@@ -329,9 +335,10 @@ int RunReplay() {
   }
   replay.Finish(settings.order == "time", until);
   if (!status.ok()) return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
-  replay.Write(settings.out);
+  std::string failed = replay.Write(settings.out);
   dead_letters.close();
-  if (!dead_letters) return Complain("could not write all of " + settings.out, kExitFailed);
+  if (!dead_letters) failed = settings.out + "/dead_letters.ndjson";
+  if (!failed.empty()) return Complain("cannot write " + failed, kExitFailed);
   replay.Summarise();
   return kExitDone;
 }
