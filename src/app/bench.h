@@ -50,10 +50,13 @@ std::string WidePlanYaml();
 std::string ShopPlanYaml();
 std::shared_ptr<const Plan> BenchPlan(const std::string& yaml);
 
-// A stream of events that a seed decides: the same in every run.
+// A stream of events that a seed decides: the same in every run. At any time so many visitors are there; each stays for
+// about 20 events, then another user comes in her place.
 class BenchLoad {
  public:
-  BenchLoad(uint64_t seed, uint32_t users, Millis begin, Millis step_ms) : state_(seed), users_(users), now_(begin), step_ms_(step_ms) {}
+  static constexpr uint32_t kVisitors = 4096;
+
+  BenchLoad(uint64_t seed, uint32_t users, Millis begin, Millis step_ms);
 
   struct Event {
     uint32_t user;
@@ -69,6 +72,7 @@ class BenchLoad {
 
   uint64_t state_;
   uint32_t users_;
+  std::vector<uint32_t> visitors_;
   Millis now_;
   Millis step_ms_;
 };

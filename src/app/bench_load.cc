@@ -68,11 +68,18 @@ uint64_t BenchLoad::Random() {
   return z ^ z >> 31;
 }
 
+BenchLoad::BenchLoad(uint64_t seed, uint32_t users, Millis begin, Millis step_ms)
+    : state_(seed), users_(users), now_(begin), step_ms_(step_ms) {
+  for (uint32_t i = 0; i < kVisitors; ++i) visitors_.push_back(static_cast<uint32_t>(Random() % users_));
+}
+
 BenchLoad::Event BenchLoad::Next() {
   const uint64_t r = Random();
   now_ += static_cast<Millis>(r % static_cast<uint64_t>(2 * step_ms_ + 1));
   Event event;
-  event.user = static_cast<uint32_t>((r >> 8) % users_);
+  uint32_t& visitor = visitors_[(r >> 20) % kVisitors];
+  if (Random() % 20 == 0) visitor = static_cast<uint32_t>(Random() % users_);
+  event.user = visitor;
   event.name = static_cast<uint32_t>(r >> 40) % 8;
   event.product = static_cast<uint32_t>(r >> 44) % 200;
   event.price = static_cast<double>((r >> 50) % 10'000) / 100;

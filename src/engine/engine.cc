@@ -52,6 +52,7 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
   user->members.ForEach([&](ConditionId c, Millis) {
     if (c < program_->segment_count) ++sizes_[c];
   });
+  user->FindNextDue();
   Arm(user);
   return {};
 }
@@ -61,10 +62,9 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
 // A user stands in the queue once for her earliest due instant. Entries that came to be too early are put back when
 // they are reached, so that a timer that moves on costs nothing until then.
 void Engine::Arm(UserState* user) {
-  const Millis due = user->NextDue();
-  if (due >= user->armed) return;
-  user->armed = due;
-  timers_.push({due, user->slot});
+  if (user->next_due >= user->armed) return;
+  user->armed = user->next_due;
+  timers_.push({user->next_due, user->slot});
 }
 
 void Engine::Advance(Millis now, Effects* effects) {
@@ -92,7 +92,7 @@ void Engine::MarkDue(const UserState& user, Millis by) {
 // Fires the user's timers due before an instant, in their order.
 void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
   while (true) {
-    const Millis at = user->NextDue();
+    const Millis at = user->next_due;
     if (at >= before) return;
     MarkDue(*user, at);
     Touch(user);
@@ -117,7 +117,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   const bool late = record.time < user->now;
   if (!late) {
     user->now = record.time;
-    MarkDue(*user, record.time);
+    if (user->next_due <= record.time) MarkDue(*user, record.time);
   }
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
   if (added || late || record.time < user->looked) dirty_.Fill(program_->conditions.size());
@@ -254,6 +254,7 @@ void Engine::Judge(UserState* user, Millis at, bool corrected, Effects* effects)
   for (ConditionId c = dirty_.Next(0); c != kNone; c = dirty_.Next(c + 1)) JudgeOne(user, c, at, corrected, effects);
   dirty_.Clear();
   evaluator_.Forget();
+  user->FindNextDue();
 }
 
 void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects) {

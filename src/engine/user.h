@@ -124,6 +124,7 @@ struct UserState {
   Millis now = kAlways;        // the latest instant at which an event came or a condition changed
   Millis looked = kAlways;     // the latest instant at which a timer looked at her
   Millis armed = kNever;       // the instant under which she stands in the timer queue
+  Millis next_due = kNever;    // the earliest of `dues`
   uint32_t slot = 0;           // her place in the engine's list of users
   bool dirty = false;          // changed since the last snapshot began
   bool in_snapshot = false;    // still to be written by the snapshot at hand
@@ -138,10 +139,9 @@ struct UserState {
   std::vector<RecentEvent> recent;  // the latest kRecentEvents, in order of time
   std::unique_ptr<std::vector<Trait>> traits;
 
-  Millis NextDue() const {
-    Millis next = kNever;
-    for (const Millis at : dues.items()) next = std::min(next, at);
-    return next;
+  void FindNextDue() {
+    next_due = kNever;
+    for (const Millis at : dues.items()) next_due = std::min(next_due, at);
   }
   void SetDue(ConditionId c, Millis at) {
     if (at != kNever) {
