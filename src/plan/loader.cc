@@ -163,7 +163,7 @@ class Loader {
   void ReadFile(const PlanSource& source) {
     YAML::Node root;
     try {
-      root = YAML::Load(source.text());
+      root = source.Load();
     } catch (const YAML::Exception& e) {
       return Report({source.file(), e.mark.line + 1, e.mark.column + 1, "not YAML: " + e.msg});
     }

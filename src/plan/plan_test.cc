@@ -75,6 +75,39 @@ TEST(Plan, TextOfAnExpressionReadsAsTheSameExpression) {
   }
 }
 
+// `?` ends plain text in braces for yaml-cpp, though not for YAML.
+TEST(Plan, ReadsQuestionMarksWhereverYamlAllowsThem) {
+  const LoadedPlan loaded = ParsePlan(R"yaml(
+# is it read?
+events:
+  order: {properties: {price: number?, at: time? , paid: boolean?}}
+  visit: {properties: {path: "string?", 'why?': string?,
+                       from?: string?
+                      }}
+  ? search
+  : {properties: {q: string}}
+metrics: {asked: 'count(any{q matches "^why\\?"})', said: 'count(any{q = "eh? [?"})'}
+segments:
+  block: {when: "count(order{note = \"a?\"}) > 0", description: what?! yes}
+  folded:
+    when: >
+      count(visit{path contains "?"}) > 0
+)yaml");
+  ASSERT_NE(loaded.plan, nullptr) << Problems(loaded);
+  const auto& order = loaded.plan->events.at("order").properties;
+  ASSERT_EQ(order.size(), 3u);
+  for (const PropertySpec& property : order) EXPECT_TRUE(property.optional) << property.name;
+  const auto& visit = loaded.plan->events.at("visit").properties;
+  ASSERT_EQ(visit.size(), 3u);
+  EXPECT_EQ(visit[1].name, "why?");
+  EXPECT_EQ(visit[2].name, "from?");
+  EXPECT_TRUE(loaded.plan->events.contains("search"));
+  EXPECT_EQ(ToText(*loaded.plan->FindMetric("said")->value), "count(any{q = \"eh? [?\"}[ever])");
+  EXPECT_EQ(ToText(*loaded.plan->FindSegment("block")->when), "count(order{note = \"a?\"}[ever]) > 0");
+  EXPECT_EQ(loaded.plan->FindSegment("block")->description, "what?! yes");
+  EXPECT_EQ(ToText(*loaded.plan->FindSegment("folded")->when), "count(visit{path contains \"?\"}[ever]) > 0");
+}
+
 TEST(Plan, NamesTheMistakeAndItsPlace) {
   constexpr struct { const char* yaml; const char* problem; } kBad[] = {
       {"segments:\n  a: {when: \"cuont(x[7d]) > 1\"}\n",
@@ -101,10 +134,16 @@ TEST(Plan, NamesTheMistakeAndItsPlace) {
        "plan.yaml:2:13: expected a condition for the segment \"a\", found count(x[ever]), a number"},
       {"segments:\n  a: {when: \"sum(x[7d]) > 1\"}\n",
        "plan.yaml:2:19: expected \".\" and a property, as in sum(purchase.price[7d]), found \"[\""},
+      {"events: {e: {properties: {p: number?, q: nmber?}}}\n",
+       "plan.yaml:1:42: unknown type \"nmber\"; did you mean \"number\"?; expected string, number, integer, boolean, time "
+       "(with ? when it may be missing), or a JSON Schema's file"},
+      {"events: &all [*all, x?]\n", "plan.yaml:1:9: expected a mapping for events, found a list"},
+      {"segments: {a: {when: 'count(x{y = \"?\"}) > '}}\n", "plan.yaml:1:42: expected a value, found the end"},
       {"segments: [\n", "plan.yaml:2:1: not YAML: end of sequence flow not found"},
       {"metrics: {m: since(a) + 3}\n",
        "plan.yaml:1:23: a duration and a number cannot be added; expected two numbers, two durations, or a time and a duration"},
       {"metrics: {m: m + 1}\n", "plan.yaml:1:11: the metric \"m\" is defined by itself, in a circle"},
+      {"events: &all [*all, x?]\n", "plan.yaml:1:9: expected a mapping for events, found a list"},
       {"segments: {a: {when: 'count(x{y matches \"(a\"}) > 0'}}\n",
        "plan.yaml:1:41: the pattern cannot be used: missing ): (a"},
   };

@@ -1,11 +1,59 @@
 #include "plan/source.h"
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 namespace attune {
 namespace {
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
+// What stands for `?` while yaml-cpp reads: a character that YAML does not allow.
+constexpr char kQuestionMark = '\x01';
+
+// YAML allows `{price: number?}`: a `?` within plain text is text. yaml-cpp (0.7) ends the text there. It is an
+// indicator only after white space or one of `{[,`, so every other one can be hidden, in quotes and comments too (not
+// behind a backslash: the message about such an escape shows it).
+std::string WithoutQuestionMarks(const std::string& text) {
+  std::string hidden = text;
+  for (size_t i = 1; i < text.size(); ++i) {
+    const char before = text[i - 1];
+    if (text[i] == '?' && !IsSpace(before) && before != '{' && before != '[' && before != ',' && before != '\\') hidden[i] = kQuestionMark;
+  }
+  return hidden;
+}
+
+// Each collection once: an alias is the node it stands for, and may be found within itself.
+void PutBackQuestionMarks(YAML::Node node, std::set<std::pair<int, bool>>* seen) {
+  if (node.IsScalar()) {
+    if (node.Scalar().find(kQuestionMark) == std::string::npos) return;
+    std::string scalar = node.Scalar();
+    std::replace(scalar.begin(), scalar.end(), kQuestionMark, '?');
+    node = scalar;
+    return;
+  }
+  if (!node.IsSequence() && !node.IsMap()) return;
+  if (!seen->emplace(node.Mark().pos, node.IsMap()).second) return;
+  for (const auto& item : node) {
+    if (node.IsSequence()) {
+      PutBackQuestionMarks(item, seen);
+    } else {
+      PutBackQuestionMarks(item.first, seen);
+      PutBackQuestionMarks(item.second, seen);
+    }
+  }
+}
+
 }  // namespace
+
+YAML::Node PlanSource::Load() const {
+  if (text_.find('?') == std::string::npos || text_.find(kQuestionMark) != std::string::npos) return YAML::Load(text_);
+  YAML::Node root = YAML::Load(WithoutQuestionMarks(text_));
+  std::set<std::pair<int, bool>> seen;
+  PutBackQuestionMarks(root, &seen);
+  return root;
+}
 
 Location PlanSource::AtByte(size_t byte) const {
   Location at{index_, 1, 1};

@@ -19,6 +19,9 @@ class PlanSource {
   const std::string& file() const { return file_; }
   const std::string& text() const { return text_; }
 
+  // The file as YAML, with the places of `text`. Throws what yaml-cpp throws.
+  YAML::Node Load() const;
+
   // Where a node begins.
   Location At(const YAML::Node& node) const;
   // Where byte `offset` of a scalar's value stands in the file, whatever quoting or folding the scalar uses.
