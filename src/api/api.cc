@@ -121,7 +121,8 @@ std::string Recent::Transitions(size_t limit) const {
 // --- requests ---
 
 Api::Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options)
-    : runtime_(*runtime), keys_(*keys), recent_(*recent), options_(std::move(options)) {}
+    : number_([] { static std::atomic<uint64_t> last{0}; return ++last; }()),
+      runtime_(*runtime), keys_(*keys), recent_(*recent), options_(std::move(options)) {}
 
 Api::~Api() = default;
 
@@ -184,11 +185,11 @@ void Api::Preflight(const Request& request, Reply reply) {
 void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   // A reader for each of the server's threads, made when the thread first needs it.
   struct Own {
-    const Api* api = nullptr;
+    uint64_t api = 0;
     std::unique_ptr<SegmentReader> reader;
   };
   thread_local Own own;
-  if (own.api != this) own = {this, std::make_unique<SegmentReader>(*runtime_.program().plan)};
+  if (own.api != number_) own = {number_, std::make_unique<SegmentReader>(*runtime_.program().plan)};
 
   const std::string origin(request.Header("Origin").value_or(""));
   const auto answer = [&](Response response) {

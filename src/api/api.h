@@ -90,6 +90,7 @@ class Api {
   void Settings(Call call);
   void LibraryMetrics(Call call);
 
+  const uint64_t number_;  // no two in a process are the same
   Runtime& runtime_;
   const Keys& keys_;
   const Recent& recent_;

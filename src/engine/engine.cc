@@ -108,8 +108,8 @@ void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
 // --- records ---
 
 Applied Engine::Apply(const Record& record, Effects* effects) {
-  if (IsDuplicate(record)) return Applied::kDuplicate;
   UserState* user = Find(record.user);
+  if (user && IsDuplicate(*user, record)) return Applied::kDuplicate;
   const bool added = user == nullptr;
   if (added) user = Add(record.user);
   Touch(user);
@@ -130,9 +130,8 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   return late ? Applied::kLate : Applied::kNew;
 }
 
-bool Engine::IsDuplicate(const Record& record) const {
-  const UserState* user = Find(record.user);
-  return user && user->seen.Within(record.id, record.time, program_->plan->dedupe);
+bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
+  return user.seen.Within(record.id, record.time, program_->plan->dedupe);
 }
 
 void Engine::TakeIn(UserState* user, const Record& record) {

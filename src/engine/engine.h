@@ -58,8 +58,8 @@ class Engine {
   // A duplicate changes nothing.
   Applied Apply(const Record& record, Effects* effects);
 
-  // Whether Apply would drop the record.
-  bool IsDuplicate(const Record& record) const;
+  // Whether Apply would drop the record of this user.
+  bool IsDuplicate(const UserState& user, const Record& record) const;
 
   // Lets the clock pass `now`: fires all timers due at or before it, user by user.
   void Advance(Millis now, Effects* effects);

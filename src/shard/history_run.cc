@@ -13,7 +13,7 @@ HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Milli
 Applied HistoryRun::Apply(const Record& record) {
   if (!at_.empty()) {
     UserState* user = engine_.Find(record.user);
-    if (user && engine_.IsDuplicate(record)) return Applied::kDuplicate;
+    if (user && engine_.IsDuplicate(*user, record)) return Applied::kDuplicate;
     if (user) {
       PassInstants(user, record.time);
     } else {  // what lies before her first record does not show her
