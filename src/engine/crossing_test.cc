@@ -91,7 +91,18 @@ TEST(Crossing, SkipsWhatMovesAlikeOrRests) {
       {"clamp(since(a), 1h, 2h) = 1h", 20 * kMinute, kHour + 1},
       {"clamp(since(a), 1h, 2h) = 2h", 3 * kHour, kNever},
       {"coalesce(since(nothing), since(a)) >= 1h", 20 * kMinute, kHour},
+      {"(since(a) - since(b)) / 10m = 1", 20 * kMinute, kNever},
+      {"since(a) / (since(b) - since(b)) exists", 20 * kMinute, kNever},
+      {"scale(since(b), since(a), since(c)) between 0.6 and 0.7", 20 * kMinute, kNever},
+      {"scale(1h, since(b), since(a)) > 0", 20 * kMinute, 70 * kMinute},
   });
+}
+
+// What it cannot see through it looks at piece by piece, and says how far it came.
+TEST(Crossing, IsCertainUpToWhereItGivesUp) {
+  const Millis until = Ann("since(a) / since(a) = since(b) / since(b)").Until(20 * kMinute);
+  EXPECT_GT(until, 20 * kMinute + kSecond);
+  EXPECT_LT(until, kNever);
 }
 
 // Beside a very large number a double has steps of an eighth: an hour is reached when fifteen sixteenths of it are over.

@@ -31,10 +31,17 @@ Motion Fixed(const Value& value) {
 }
 Motion Null() { return Fixed(Value()); }
 
+Value AmountAs(Type type, double amount) {
+  if (type == Type::kNumber) return Value::Number(amount);
+  const auto whole = static_cast<Millis>(amount);
+  return type == Type::kTime ? Value::Time(whole) : Value::Duration(whole);
+}
+
 // Within [low, high], whatever way it takes there.
 Motion Between(Type type, double low, double high) {
   if (!std::isfinite(low) || !std::isfinite(high)) return Unknown();
   if (type != Type::kNumber && std::max(std::abs(low), std::abs(high)) > kExactWhole) return Unknown();
+  if (low == high) return Fixed(AmountAs(type, low));
   Motion m;
   m.kind = Motion::Kind::kBetween;
   m.type = type;
@@ -44,6 +51,7 @@ Motion Between(Type type, double low, double high) {
 }
 
 // Gives `to` a slope, and room for what rounding does to a number and to the line itself. Whole milliseconds are exact.
+// Where the slopes of operands cancel, the line tells more than the bounds.
 Motion Sloped(Motion to, double length, bool straight, double gross, double slope, double base_low, double base_high) {
   if (to.kind != Motion::Kind::kBetween) return to;
   double room = 0;
@@ -56,7 +64,9 @@ Motion Sloped(Motion to, double length, bool straight, double gross, double slop
   to.slope = slope;
   to.base_low = base_low - room;
   to.base_high = base_high + room;
-  return to;
+  to.low = std::max(to.low, to.base_low + std::min(0.0, slope * length));
+  to.high = std::min(to.high, to.base_high + std::max(0.0, slope * length));
+  return to.low == to.high ? Fixed(AmountAs(to.type, to.low)) : to;
 }
 
 Type TypeOfSum(Type a, Type b, bool subtract) {
@@ -138,15 +148,13 @@ Motion Logarithm(const Motion& x) {
   return Between(x.type, low, high);
 }
 
-Motion Scaled(Motions args, double length) {
-  for (Motion& m : args) m.type = Type::kNumber;  // reckoned in doubles, whatever they are
-  const Motion above = Sum(args[0], args[1], true, Type::kNumber, length);
-  const Motion width = Sum(args[2], args[1], true, Type::kNumber, length);
+Motion Scaled(const Motions& args, double length) {
+  const Type type = args[0].type == Type::kNumber ? Type::kNumber : Type::kDuration;
+  const Motion above = Sum(args[0], args[1], true, type, length);
+  const Motion width = Sum(args[2], args[1], true, type, length);
   if (above.kind == Motion::Kind::kUnknown || width.kind == Motion::Kind::kUnknown) return Unknown();
-  Motion fixed_width = width;
-  if (args[1].kind == Motion::Kind::kFixed && args[2].kind == Motion::Kind::kFixed) fixed_width = Fixed(Value::Number(width.low));
-  const Motion share = Product(above, fixed_width, true, length);
-  if (share.kind != Motion::Kind::kBetween) return share;
+  const Motion share = Product(above, width, true, length);
+  if (share.kind == Motion::Kind::kUnknown || share.IsFixedNull()) return share;
   return Greatest(Least(share, Fixed(Value::Number(1)), length), Fixed(Value::Number(0)), length);
 }
 
