@@ -252,13 +252,7 @@ Timed Evaluator::CompareCount(const attune::Node& node, const AggregateSpec& spe
 }
 
 Timed Evaluator::Predicate(const attune::Node& node) {
-  Value few[3];
-  std::vector<Value> many;
-  Value* values = few;
-  if (node.count > 3) {
-    many.resize(node.count);
-    values = many.data();
-  }
+  Value values[3];  // no predicate has more operands than `between`
   Millis until = kNever;
   Millis null_until = kAlways;  // a null operand decides while it lasts
   bool moving = false;
