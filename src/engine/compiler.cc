@@ -60,6 +60,12 @@ class Compiler {
         if (IsAggregate(e.kind)) node.aggregate = Aggregate(e, latest);
     }
     node.moving = IsMoving(e.kind, children);
+    if (e.kind >= Kind::kEqual && e.kind <= Kind::kGreaterEqual) {
+      const Node& left = program_->nodes[children[0]];
+      const Node& right = program_->nodes[children[1]];
+      node.shortcut = ShortcutOf(e.kind, left, right);
+      if (node.shortcut == Shortcut::kReaches) node.index = AddReach(e.kind, left, right.literal.number());
+    }
     node.first = static_cast<uint32_t>(program_->children.size());
     node.count = static_cast<uint32_t>(children.size());
     program_->children.insert(program_->children.end(), children.begin(), children.end());
@@ -83,6 +89,34 @@ class Compiler {
     const double n = bound.literal.number();
     if (n >= 1000) return 0;
     return static_cast<uint32_t>(std::max(0.0, std::floor(n))) + 1;
+  }
+
+  Shortcut ShortcutOf(Kind op, const Node& left, const Node& right) const {
+    if (right.kind != Kind::kLiteral || left.aggregate == kNone) return Shortcut::kNone;
+    const AggregateSpec& spec = program_->aggregates[left.aggregate];
+    if (left.moving && right.literal.type() == Type::kDuration) return Shortcut::kAge;
+    if (spec.series == kNone || right.literal.type() != Type::kNumber) return Shortcut::kNone;
+    // The latest events are not those that count where the window ends before t.
+    if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Shortcut::kNone;
+    if (op == Kind::kEqual || op == Kind::kNotEqual) return left.kind == Kind::kCount ? Shortcut::kCountIs : Shortcut::kNone;
+    const bool grows = left.kind == Kind::kCount || left.kind == Kind::kDistinct || left.kind == Kind::kSum;
+    return grows ? Shortcut::kReaches : Shortcut::kNone;
+  }
+
+  uint32_t AddReach(Kind op, const Node& left, double bound) {
+    const AggregateSpec& spec = program_->aggregates[left.aggregate];
+    Reach reach;
+    reach.fn = left.kind;
+    reach.window = spec.window;
+    reach.inclusive = op == Kind::kGreaterEqual || op == Kind::kLess;
+    reach.when_reached = op == Kind::kGreaterEqual || op == Kind::kGreater;
+    reach.series = spec.series;
+    reach.aggregate = left.aggregate;
+    reach.length = spec.length;
+    reach.bound = bound;
+    reach.least = reach.inclusive ? std::ceil(bound) : std::floor(bound) + 1;
+    program_->reaches.push_back(reach);
+    return static_cast<uint32_t>(program_->reaches.size() - 1);
   }
 
   NodeId MetricRoot(const std::string& name) {
@@ -153,7 +187,12 @@ class Compiler {
   uint32_t Total(TotalSpec spec) {
     const auto key = std::tuple(spec.kind, spec.selector, spec.field, spec.from, spec.to);
     const auto [place, inserted] = totals_.emplace(key, static_cast<uint32_t>(program_->totals.size()));
-    if (inserted) program_->totals.push_back(spec);
+    if (!inserted) return place->second;
+    auto& slots = program_->total_slot_holds_value;
+    spec.slot = static_cast<uint32_t>(slots.size());
+    slots.push_back(spec.HoldsValue());
+    slots.resize(spec.slot + spec.Words(), false);
+    program_->totals.push_back(spec);
     return place->second;
   }
 
@@ -172,6 +211,9 @@ class Compiler {
       const uint32_t field = e.path.keys.empty() ? kNone : Field(e.path);
       if (const auto total = TotalKind(e)) {
         spec.total = Total({*total, selector, field, RangeFrom(e.window), RangeTo(e.window)});
+        if (e.kind == Kind::kAvg) {
+          spec.terms = Total({TotalSpec::Kind::kTerms, selector, field, RangeFrom(e.window), RangeTo(e.window)});
+        }
       } else {
         const auto [count, span] = Keep(e, latest);
         spec.series = Series(selector, field, count, span);
@@ -306,6 +348,11 @@ class Compiler {
   // Tables by name and by selector.
   void Link() {
     Program& p = *program_;
+    p.series_limit = static_cast<uint32_t>(p.plan->limit_events);
+    p.long_series = std::min(p.long_series, p.series_limit);
+    const size_t bits[] = {p.series.size(), p.total_slot_holds_value.size(), p.conditions.size(), p.conditions.size()};
+    for (size_t i = 0; i < std::size(bits); ++i) p.state.first[i + 1] = p.state.first[i] + static_cast<uint32_t>((bits[i] + 63) / 64);
+    p.state.id = p.state.first[std::size(bits)];
     p.selectors_of_name.resize(p.names.size());
     for (uint32_t s = 0; s < selector_names_.size(); ++s) {
       for (const auto& [name, id] : p.names) {
@@ -342,12 +389,68 @@ class Compiler {
     for (uint32_t i = 0; i < node.count; ++i) FieldsOfNode(program_->children[node.first + i], fields);
   }
 
+  // What one more event in order can do to a condition, at every instant from then on: nothing but turn it to true, nothing
+  // but turn it to false, neither (what it listens to otherwise has it judged anyway), or anything.
+  struct Trend {
+    bool rises = false;
+    bool falls = false;
+  };
+
+  Trend TrendOf(NodeId id) const {
+    const Node& node = program_->nodes[id];
+    const auto child = [&](uint32_t i) { return program_->children[node.first + i]; };
+    switch (node.kind) {
+      case Kind::kLiteral:
+      case Kind::kTrait:
+      case Kind::kInSegment:
+      case Kind::kBucket: return {true, true};
+      case Kind::kNot: {
+        const Trend x = TrendOf(child(0));
+        return {x.falls, x.rises};
+      }
+      case Kind::kAnd:
+      case Kind::kOr: {
+        Trend all{true, true};
+        for (uint32_t i = 0; i < node.count; ++i) {
+          const Trend x = TrendOf(child(i));
+          all = {all.rises && x.rises, all.falls && x.falls};
+        }
+        return all;
+      }
+      case Kind::kLess:
+      case Kind::kLessEqual:
+      case Kind::kGreater:
+      case Kind::kGreaterEqual: return TrendOfComparison(node.kind, program_->nodes[child(0)], program_->nodes[child(1)]);
+      default: return {};
+    }
+  }
+
+  // An aggregate against a literal. Null, before there is any event, is as good as too small or too large, whichever makes
+  // the comparison false: so those that can be null only ever rise.
+  Trend TrendOfComparison(Kind op, const Node& left, const Node& right) const {
+    if (left.aggregate == kNone || right.kind != Kind::kLiteral || program_->aggregates[left.aggregate].anchor != kNone) return {};
+    const bool least = op == Kind::kGreater || op == Kind::kGreaterEqual;
+    const bool most = op == Kind::kLess || op == Kind::kLessEqual;
+    switch (left.kind) {
+      case Kind::kCount:
+      case Kind::kSum:  // of what is not below zero; the engine looks at what comes in
+      case Kind::kDistinct: return {least, most};
+      case Kind::kPeriods: return {least, false};
+      // Of values of several types the numbers come first.
+      case Kind::kAggregateMax: return {least && right.literal.type() == Type::kNumber, false};
+      case Kind::kAggregateMin: return {most && right.literal.type() == Type::kNumber, false};
+      case Kind::kSince:
+      case Kind::kAge: return {most, false};
+      default: return {};
+    }
+  }
+
   void Listen() {
     Program& p = *program_;
     const ConditionSet none(p.conditions.size());
     p.listeners_of_selector.assign(p.selectors.size(), none);
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.session_listeners = p.event_listeners = p.trait_listeners = none;
+    p.rising = p.falling = p.session_listeners = p.event_listeners = p.trait_listeners = none;
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
       Uses uses;
@@ -357,6 +460,9 @@ class Compiler {
       if (uses.sessions) p.session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
       if (uses.traits) p.trait_listeners.Add(c);
+      const Trend trend = TrendOf(p.conditions[c].root);
+      if (trend.rises) p.rising.Add(c);
+      if (trend.falls) p.falling.Add(c);
     }
   }
 

@@ -217,7 +217,7 @@ int Crossing::Compared(Kind op, const Motion& a, const Motion& b, Outlook* outlo
 bool Crossing::OutcomeAt(Millis instant) const {
   absl::InlinedVector<Value, 3> values;
   for (const MovingTerm& operand : operands_) values.push_back(operand.At(instant));
-  if (form_ == Form::kExists || form_ == Form::kText) return evaluator_.Apply(*predicate_, values.data()).IsTrue();
+  if (form_ == Form::kExists || form_ == Form::kText) return evaluator_.Apply(*predicate_, values.data());
   const bool any = form_ == Form::kAny;
   for (size_t i = 1; i < values.size(); ++i) {
     if (Compares(Comparison(i), values[0], values[i]) == any) return any;

@@ -17,17 +17,25 @@ Engine::~Engine() = default;
 // --- users ---
 
 UserState* Engine::Find(std::string_view user) const {
-  const auto found = by_id_.find(user);
-  return found == by_id_.end() ? nullptr : *found;
+  const auto found = by_id_.find(Id{TextHash()(user), user});
+  return found == by_id_.end() ? nullptr : found->user;
+}
+
+void Engine::Expect(std::string_view id) {
+  const size_t hash = TextHash()(id);
+  by_id_.prefetch(hash);
+  const auto find = [&](size_t calls_ago) -> const UserState* {
+    const auto found = by_id_.find(expected_[(next_expected_ - calls_ago) % std::size(expected_)]);
+    return found == by_id_.end() ? nullptr : found->user;
+  };
+  if (const UserState* user = find(kAhead)) user->Prefetch();
+  if (const UserState* user = find(2 * kAhead)) user->PrefetchBlock();
+  expected_[next_expected_++ % std::size(expected_)] = hash;
 }
 
 UserState* Engine::Add(std::string_view id) {
-  auto user = std::make_unique<UserState>();
-  user->id = id;
-  user->slot = static_cast<uint32_t>(users_.size());
-  UserState* added = user.get();
-  users_.push_back(std::move(user));
-  by_id_.insert(added);
+  UserState* added = &users_.emplace_back(id, static_cast<uint32_t>(users_.size()), *program_);
+  by_id_.insert({TextHash()(id), added});
   return added;
 }
 
@@ -46,13 +54,10 @@ std::vector<UserState*> Engine::TakeDirty() {
 Status Engine::Restore(std::string_view id, std::string_view bytes) {
   ByteReader in(bytes);
   UserState* user = Add(id);
-  if (!ReadUser(&in, *program_, &interner_, user)) {
+  if (!ReadUser(&in, &interner_, user)) {
     return Error{ErrorCode::kCorrupt, "the stored state of a user does not fit its plan"};
   }
-  user->members.ForEach([&](ConditionId c, Millis) {
-    if (c < program_->segment_count) ++sizes_[c];
-  });
-  user->FindNextDue();
+  for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += user->Holds(c);
   Arm(user);
   return {};
 }
@@ -71,7 +76,7 @@ void Engine::Advance(Millis now, Effects* effects) {
   while (!timers_.empty() && timers_.top().at <= now) {
     const Timer timer = timers_.top();
     timers_.pop();
-    UserState* user = users_[timer.slot].get();
+    UserState* user = &users_[timer.slot];
     if (user->armed != timer.at) continue;  // a later entry of a user who was armed earlier since
     user->armed = kNever;
     AdvanceUser(user, now, effects);
@@ -83,18 +88,21 @@ void Engine::AdvanceUser(UserState* user, Millis now, Effects* effects) {
   Arm(user);
 }
 
-void Engine::MarkDue(const UserState& user, Millis by) {
-  user.dues.ForEach([&](ConditionId c, Millis at) {
-    if (at <= by) dirty_.Add(c);
+// Marks the conditions that are due by an instant. What is due next is then known anew.
+void Engine::MarkDue(UserState* user, Millis by) {
+  user->next_due = user->ForEachDue(by, [&](ConditionId c) {
+    dirty_.Add(c);
+    due_ = true;
   });
 }
 
 // Fires the user's timers due before an instant, in their order.
 void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
-  while (true) {
+  while (user->next_due < before) {
     const Millis at = user->next_due;
-    if (at >= before) return;
-    MarkDue(*user, at);
+    due_ = false;
+    MarkDue(user, at);
+    if (!due_) continue;  // a condition that was due then has been put off since
     Touch(user);
     changed_ = false;
     Judge(user, at, false, effects);
@@ -117,12 +125,12 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   const bool late = record.time < user->now;
   if (!late) {
     user->now = record.time;
-    if (user->next_due <= record.time) MarkDue(*user, record.time);
+    if (user->next_due <= record.time) MarkDue(user, record.time);
   }
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
   if (added || late || record.time < user->looked) dirty_.Fill(program_->conditions.size());
   user->first_seen = std::min(user->first_seen, record.time);
-  user->seen.Add(record.id, record.time, static_cast<size_t>(program_->plan->limit_events));
+  user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);
   Judge(user, user->now, late, effects);
   if (record.kind == EventKind::kTrack) FireOn(user, record, effects);
@@ -131,33 +139,39 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
 }
 
 bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
-  return user.seen.Within(record.id, record.time, program_->plan->dedupe);
+  return user.HasSeen(record.id, record.time, program_->plan->dedupe);
 }
 
 void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind == EventKind::kIdentify) return TakeInTraits(user, record);
   if (record.kind != EventKind::kTrack) return;
-  AddToRecent(user, record);
+  user->AddRecent(record.position);
   dirty_.AddAll(program_->event_listeners);
   if (user->sessions.Insert(record.time, record.id, program_->sessions)) dirty_.AddAll(program_->session_listeners);
   matched_.clear();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
-    dirty_.AddAll(program_->listeners_of_selector[selector]);
-    for (const uint32_t index : program_->series_of_selector[selector]) AddToSeries(user, index, record);
-    for (const uint32_t index : program_->totals_of_selector[selector]) AddToTotal(user, index, record);
+    bool adds = true;
+    for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
+    for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
+    const ConditionSet& listeners = program_->listeners_of_selector[selector];
+    if (adds) {
+      dirty_.AddUnsettled(listeners, program_->rising, program_->falling, user->holding());
+    } else {
+      dirty_.AddAll(listeners);
+    }
   }
 }
 
 void Engine::TakeInTraits(UserState* user, const Record& record) {
   dirty_.AddAll(program_->trait_listeners);
   if (record.traits.empty()) return;
-  if (!user->traits) user->traits = std::make_unique<std::vector<Trait>>();
+  std::vector<Trait>& traits = user->MakeTraits();
   for (const Record::TraitChange& change : record.traits) {
-    auto at = std::find_if(user->traits->begin(), user->traits->end(), [&](const Trait& t) { return t.name == change.name; });
-    if (at == user->traits->end()) {
-      user->traits->push_back({change.name, record.time, change.json});
+    auto at = std::find_if(traits.begin(), traits.end(), [&](const Trait& t) { return t.name == change.name; });
+    if (at == traits.end()) {
+      traits.push_back({change.name, record.time, change.json});
     } else if (record.time >= at->time) {
       at->time = record.time;
       at->json = change.json;
@@ -165,115 +179,106 @@ void Engine::TakeInTraits(UserState* user, const Record& record) {
   }
 }
 
-void Engine::AddToRecent(UserState* user, const Record& record) {
-  auto& recent = user->recent;
-  if (recent.size() == kRecentEvents) {
-    if (record.time < recent.front().time) return;
-    interner_.Release(recent.front().name);
-    recent.erase(recent.begin());
-  }
-  if (recent.size() == recent.capacity()) recent.reserve(recent.size() < 4 ? recent.size() + 2 : kRecentEvents);
-  const auto at = std::upper_bound(recent.begin(), recent.end(), record.time, [](Millis t, const RecentEvent& e) { return t < e.time; });
-  recent.insert(at, {interner_.Acquire(record.event), record.time});
-}
-
-void Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
+bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
   const SeriesSpec& spec = program_->series[index];
   const bool with_values = spec.field != kNone;
   if (with_values) {
     const Type type = record.fields[spec.field].type();
-    if (type == Type::kNull || type == Type::kList) return;
+    if (type == Type::kNull || type == Type::kList) return true;
   }
-  Series& series = user->series.At(index);
-  series.Insert(record.time, with_values ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored(), with_values);
-  Prune(spec, user->now, &series);
+  const Stored value = with_values ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored();
+  const bool whole = Prune(user, index);
+  user->AddToSeries(index, record.time, value);
+  return whole && !(value.is_number() && value.number() < 0);
 }
 
-// Drops from the front what can never be asked for again.
-void Engine::Prune(const SeriesSpec& spec, Millis now, Series* series) {
-  const size_t limit = static_cast<size_t>(std::max<int64_t>(program_->plan->limit_events, spec.keep_count));
-  size_t drop = 0;
+// Drops from the front what can never be asked for again, when it is time to. False when the limit dropped what can.
+bool Engine::Prune(UserState* user, uint32_t index) {
+  const uint32_t limit = program_->SeriesLimit(index);
+  const Series held = user->FindSeries(index);
+  if (!user->IsSeriesFull(index) && held.size() < limit) return true;
+  const SeriesSpec& spec = program_->series[index];
+  uint32_t drop = 0;
   if (spec.keep_span != kNever) {
-    const Millis horizon = now - spec.keep_span;
-    while (series->size() - drop > spec.keep_count && series->time(drop) <= horizon) ++drop;
+    const Millis horizon = user->now - spec.keep_span;
+    while (held.size() - drop > spec.keep_count && held.time(drop) <= horizon) ++drop;
   }
-  if (series->size() - drop > limit) {
-    drop = series->size() - limit;
-    series->set_truncated();
-  }
-  if (drop > 0) series->DropFront(drop, &interner_);
+  const auto skipped = static_cast<uint32_t>(held.skipped());
+  if (drop > 0 || skipped > limit / 8) user->DropFromSeries(index, skipped + drop, &interner_);  // many at a time
+  if (drop > 0 || held.size() < limit) return true;
+  user->SetSeriesTruncated(index);
+  return false;
 }
 
-void Engine::AddToTotal(UserState* user, uint32_t index, const Record& record) {
+bool Engine::AddToTotal(UserState* user, uint32_t index, const Record& record) {
   using Kind = TotalSpec::Kind;
   const TotalSpec& spec = program_->totals[index];
-  if (record.time < spec.from || record.time >= spec.to) return;
+  if (record.time < spec.from || record.time >= spec.to) return true;
   const Value value = spec.field == kNone ? Value() : record.fields[spec.field];
   if (spec.field != kNone) {
-    if (value.is_null() || value.type() == Type::kList) return;
-    if (spec.kind == Kind::kSum && value.type() != Type::kNumber) return;
-    if ((spec.kind == Kind::kMin || spec.kind == Kind::kMax) && value.type() == Type::kBool) return;
+    if (value.is_null() || value.type() == Type::kList) return true;
+    if ((spec.kind == Kind::kSum || spec.kind == Kind::kTerms) && value.type() != Type::kNumber) return true;
+    if ((spec.kind == Kind::kMin || spec.kind == Kind::kMax) && value.type() == Type::kBool) return true;
   }
-  const bool fresh = user->totals.Find(index) == nullptr;
-  Total& total = user->totals.At(index);
+  const bool fresh = user->FindTotal(spec.slot) == nullptr;
+  uint64_t* words = user->MakeTotal(spec.slot, spec.Words());
   const auto hold = [&] {
-    if (!fresh) Stored::FromBits(total.value).Release(&interner_);
-    total.value = Stored::Acquire(value, &interner_).bits();
-    total.time = record.time;
+    if (!fresh) Stored::FromBits(words[0]).Release(&interner_);
+    words[0] = Stored::Acquire(value, &interner_).bits();
+    if (spec.Words() == 2) words[1] = static_cast<uint64_t>(record.time);
   };
+  const auto held_at = static_cast<Millis>(words[spec.Words() - 1]);
   switch (spec.kind) {
-    case Kind::kCount: total.number += 1; break;
+    case Kind::kCount:
+    case Kind::kTerms: words[0] = std::bit_cast<uint64_t>(std::bit_cast<double>(words[0]) + 1); break;
     case Kind::kSum: {
-      ExactSum sum(total.number, total.low);
+      ExactSum sum(std::bit_cast<double>(words[0]), std::bit_cast<double>(words[1]));
       sum.Add(value.number());
-      total.number = sum.high();
-      total.low = sum.low();
-      ++total.time;
+      words[0] = std::bit_cast<uint64_t>(sum.high());
+      words[1] = std::bit_cast<uint64_t>(sum.low());
       break;
     }
     case Kind::kMin:
     case Kind::kMax:
-      if (fresh || Beats(value, Stored::FromBits(total.value).Load(interner_), spec.kind == Kind::kMax)) hold();
+      if (fresh || Beats(value, Stored::FromBits(words[0]).Load(interner_), spec.kind == Kind::kMax)) hold();
       break;
     case Kind::kFirst:
-      if (fresh || record.time < total.time) hold();
+      if (fresh || record.time < held_at) hold();
       break;
     case Kind::kLast:
-      if (fresh || record.time >= total.time) hold();
+      if (fresh || record.time >= held_at) hold();
       break;
-    case Kind::kFirstTime: total.time = fresh ? record.time : std::min(total.time, record.time); break;
-    case Kind::kLastTime: total.time = fresh ? record.time : std::max(total.time, record.time); break;
+    case Kind::kFirstTime: words[0] = static_cast<uint64_t>(fresh ? record.time : std::min(held_at, record.time)); break;
+    case Kind::kLastTime: words[0] = static_cast<uint64_t>(fresh ? record.time : std::max(held_at, record.time)); break;
   }
+  return spec.kind != Kind::kSum || value.number() >= 0;
 }
 
 // --- conditions ---
 
 // Judges every dirty condition at one instant, each after what it refers to.
 void Engine::Judge(UserState* user, Millis at, bool corrected, Effects* effects) {
-  for (ConditionId c = dirty_.Next(0); c != kNone; c = dirty_.Next(c + 1)) JudgeOne(user, c, at, corrected, effects);
-  dirty_.Clear();
+  dirty_.TakeEach([&](ConditionId c) { JudgeOne(user, c, at, corrected, effects); });
   evaluator_.Forget();
-  user->FindNextDue();
 }
 
 void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects) {
   const Condition& condition = program_->conditions[c];
   if (condition.on_selector != kNone) return;
-  const Timed now = evaluator_.Evaluate(condition.root, *user, at);
+  const Outcome now = evaluator_.Judge(condition.root, *user, at);
   user->SetDue(c, now.until);
-  const bool holds = now.value.IsTrue();
-  if (holds == user->members.Has(c)) return;
+  if (now.holds == user->Holds(c)) return;
   changed_ = true;
-  if (holds) {
-    user->members.At(c) = at;
+  if (now.holds) {
+    user->Enter(c, at);
   } else {
-    user->members.Erase(c);
+    user->Leave(c);
   }
   if (condition.segment) {
-    sizes_[c] += holds ? 1 : -1;
+    sizes_[c] += now.holds ? 1 : -1;
     dirty_.AddAll(program_->dependents_of_segment[c]);
-    effects->transitions.push_back({at, user, c, holds, corrected});
-  } else if (holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
+    effects->transitions.push_back({at, user, c, now.holds, corrected});
+  } else if (now.holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
     Fire(user, c, at, effects);
   }
 }
@@ -284,7 +289,7 @@ void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
   for (const ConditionId c : program_->condition_of_on_trigger) {
     const Condition& condition = program_->conditions[c];
     if (std::find(matched_.begin(), matched_.end(), condition.on_selector) == matched_.end()) continue;
-    const bool where = condition.root == kNone || evaluator_.Evaluate(condition.root, *user, user->now).value.IsTrue();
+    const bool where = condition.root == kNone || evaluator_.Judge(condition.root, *user, user->now).holds;
     if (where) Fire(user, c, record.time, effects);
   }
   evaluator_.Forget();
@@ -293,7 +298,7 @@ void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
 bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at) {
   const Millis span = trigger.at_most ? std::max(trigger.cooldown, trigger.at_most->span) : trigger.cooldown;
   if (span == 0) return true;
-  auto& firings = user->firings;
+  auto& firings = user->MakeFirings();
   std::erase_if(firings, [&](const Firing& f) { return f.condition == c && f.at <= user->now - span && f.at <= at - span; });
   int recent = 0;
   for (const Firing& firing : firings) {
@@ -315,7 +320,7 @@ void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects) {
   firing.user = user;
   firing.trigger = c;
   // Length-free parts joined by zero bytes, which names and instants do not hold.
-  firing.id = ToHex(Hash128(condition.name + '\0' + user->id + '\0' + '\0' + std::to_string(at)));
+  firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + '\0' + std::to_string(at)));
   firing.values = "{";
   for (const auto& [name, node] : condition.with) {
     const Value value = evaluator_.Evaluate(node, *user, std::max(at, user->now)).value;
@@ -348,8 +353,8 @@ Millis Engine::LapsesAt(const UserState& user, ConditionId segment, Millis t) {
 }
 
 size_t Engine::MemoryBytes() const {
-  size_t bytes = users_.capacity() * sizeof(void*) + by_id_.capacity() * (sizeof(void*) + 1) + timers_.size() * sizeof(Timer);
-  for (const auto& user : users_) bytes += user->MemoryBytes();
+  size_t bytes = by_id_.capacity() * (sizeof(Entry) + 1) + timers_.size() * sizeof(Timer);
+  for (const UserState& user : users_) bytes += user.MemoryBytes();
   return bytes;
 }
 

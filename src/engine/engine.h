@@ -4,6 +4,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -58,6 +59,11 @@ class Engine {
   // A duplicate changes nothing.
   Applied Apply(const Record& record, Effects* effects);
 
+  // Begins to bring a user's state near, which lies anywhere in memory: called for each record some kExpect records
+  // before it is applied, in their order.
+  void Expect(std::string_view user);
+  static constexpr size_t kExpect = 12;
+
   // Whether Apply would drop the record of this user.
   bool IsDuplicate(const UserState& user, const Record& record) const;
 
@@ -73,7 +79,7 @@ class Engine {
   UserState* Find(std::string_view user) const;
   size_t user_count() const { return users_.size(); }
   // Users by their slot, 0 to user_count() - 1, in the order of their first record. A slot never changes its user.
-  const std::vector<std::unique_ptr<UserState>>& users() const { return users_; }
+  std::deque<UserState>& users() { return users_; }
   // How many users hold a segment.
   size_t SegmentSize(ConditionId segment) const { return sizes_[segment]; }
   // The value of a node for a user at t, which is not before user.now. Lives until the next call.
@@ -103,31 +109,40 @@ class Engine {
     uint32_t slot;
     bool operator>(const Timer& other) const { return at > other.at; }
   };
-  struct UserHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view id) const { return TextHash()(id); }
-    size_t operator()(const UserState* user) const { return TextHash()(user->id); }
+  // The table of users keeps each one's hash beside the pointer, so that it is searched without looking at users.
+  struct Entry {
+    size_t hash;
+    UserState* user;
   };
-  struct UserEqual {
+  struct Id {
+    size_t hash;
+    std::string_view text;
+  };
+  struct EntryHash {
     using is_transparent = void;
-    static std::string_view Id(std::string_view id) { return id; }
-    static std::string_view Id(const UserState* user) { return user->id; }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const { return Id(a) == Id(b); }
+    size_t operator()(const Entry& entry) const { return entry.hash; }
+    size_t operator()(const Id& id) const { return id.hash; }
+    size_t operator()(size_t hash) const { return hash; }
+  };
+  struct EntryEqual {
+    using is_transparent = void;
+    bool operator()(const Entry& a, const Entry& b) const { return a.user == b.user; }
+    bool operator()(const Entry& a, const Id& id) const { return a.hash == id.hash && a.user->id() == id.text; }
+    bool operator()(const Entry& a, size_t hash) const { return a.hash == hash; }
   };
 
   UserState* Add(std::string_view id);
   void Touch(UserState* user);
   void Arm(UserState* user);
 
-  void MarkDue(const UserState& user, Millis by);
+  void MarkDue(UserState* user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
   void TakeInTraits(UserState* user, const Record& record);
-  void AddToRecent(UserState* user, const Record& record);
-  void AddToSeries(UserState* user, uint32_t index, const Record& record);
-  void AddToTotal(UserState* user, uint32_t index, const Record& record);
-  void Prune(const SeriesSpec& spec, Millis now, Series* series);
+  // Whether the event is nothing but one more: what adds up over the series does not fall with it.
+  bool AddToSeries(UserState* user, uint32_t index, const Record& record);
+  bool AddToTotal(UserState* user, uint32_t index, const Record& record);
+  bool Prune(UserState* user, uint32_t index);
 
   void Judge(UserState* user, Millis at, bool corrected, Effects* effects);
   void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
@@ -138,14 +153,19 @@ class Engine {
   std::shared_ptr<const Program> program_;
   Interner interner_;
   Evaluator evaluator_;
-  std::vector<std::unique_ptr<UserState>> users_;
-  absl::flat_hash_set<UserState*, UserHash, UserEqual> by_id_;
+  std::deque<UserState> users_;
+  absl::flat_hash_set<Entry, EntryHash, EntryEqual> by_id_;
+  // Users asked for by Expect, at their next stage at every kAhead-th call.
+  static constexpr size_t kAhead = 4;
+  size_t expected_[2 * kAhead] = {};  // hashes, a ring
+  size_t next_expected_ = 0;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<size_t> sizes_;
   std::vector<UserState*> dirty_users_;
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
   std::function<void(UserState*)> before_change_;
+  bool due_ = false;                   // MarkDue marked one since this was last set to false
   bool changed_ = false;               // a condition changed since this was last set to false
 };
 

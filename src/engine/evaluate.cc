@@ -20,7 +20,7 @@ using WindowKind = Window::Kind;
 
 Millis Later(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
 
-bool IsComparison(Kind kind) { return kind >= Kind::kEqual && kind <= Kind::kGreaterEqual; }
+bool IsCondition(Kind kind) { return kind >= Kind::kAnd && kind <= Kind::kExists; }
 
 bool Counts(Kind op, double count, double bound) { return Compares(op, Value::Number(count), Value::Number(bound)); }
 
@@ -41,10 +41,16 @@ Timed Evaluator::Evaluate(NodeId node, const UserState& user, Millis t) {
   return Node(node);
 }
 
+Outcome Evaluator::Judge(NodeId node, const UserState& user, Millis t) {
+  user_ = &user;
+  t_ = t;
+  return Holds(node);
+}
+
 bool Evaluator::Matches(NodeId filter, std::span<const Value> fields) {
   if (filter == kNone) return true;
   fields_ = fields;
-  return Node(filter).value.IsTrue();
+  return Holds(filter).holds;
 }
 
 Timed Evaluator::Node(NodeId id) {
@@ -54,90 +60,91 @@ Timed Evaluator::Node(NodeId id) {
     case Kind::kList: return {node.literal, kNever};
     case Kind::kProperty: return {fields_[node.index], kNever};
     case Kind::kTrait: return ReadTrait(program_.traits[node.index]);
-    case Kind::kAnd: return And(node, false);
-    case Kind::kOr: return And(node, true);
-    case Kind::kNot: {
-      const Timed x = Node(Child(node, 0));
-      return {Value::Bool(!x.value.IsTrue()), x.until};
-    }
-    case Kind::kInSegment: return {Value::Bool(user_->members.Has(node.index)), kNever};
     case Kind::kHour:
     case Kind::kWeekday:
     case Kind::kDate: return Calendar(node.kind);
     case Kind::kBucket: {
-      const Sha256Digest digest = Sha256(std::string(node.literal.string()) + ":" + user_->id);
+      const Sha256Digest digest = Sha256(std::string(node.literal.string()) + ":" + std::string(user_->id()));
       uint64_t bits = 0;
       for (int i = 0; i < 8; ++i) bits = bits << 8 | digest[static_cast<size_t>(i)];
       return {Value::Number(static_cast<double>(bits >> 11) / 9007199254740992.0), kNever};
     }
     default: break;
   }
-  if (IsComparison(node.kind)) return Compare(node);
-  if (node.kind >= Kind::kIn && node.kind <= Kind::kExists) return Predicate(node);
+  if (IsCondition(node.kind)) {
+    const Outcome outcome = Holds(id);
+    return {Value::Bool(outcome.holds), outcome.until};
+  }
   if (node.kind >= Kind::kAdd && node.kind <= Kind::kDivide) return Arithmetic(node);
   if (node.kind >= Kind::kNegate && node.kind <= Kind::kScale) return Function(node);
   return Aggregate(node);
 }
 
+Outcome Evaluator::Holds(NodeId id) {
+  const attune::Node& node = program_.nodes[id];
+  switch (node.kind) {
+    case Kind::kAnd: return And(node, false);
+    case Kind::kOr: return And(node, true);
+    case Kind::kNot: {
+      const Outcome x = Holds(Child(node, 0));
+      return {!x.holds, x.until};
+    }
+    case Kind::kInSegment: return {user_->Holds(node.index), kNever};
+    default: break;
+  }
+  if (!IsCondition(node.kind)) {
+    const Timed x = Node(id);
+    return {x.value.IsTrue(), x.until};
+  }
+  switch (node.shortcut) {
+    case Shortcut::kReaches: return CompareGrowing(node);
+    case Shortcut::kCountIs: return CompareCount(node);
+    case Shortcut::kAge: return CompareAge(node);
+    case Shortcut::kNone: break;
+  }
+  return Predicate(node);
+}
+
 // One operand that decides keeps deciding until it changes, whatever the others do.
-Timed Evaluator::And(const attune::Node& node, bool is_or) {
+Outcome Evaluator::And(const attune::Node& node, bool is_or) {
   Millis decided = kAlways;
   Millis all = kNever;
   for (uint32_t i = 0; i < node.count; ++i) {
-    const Timed x = Node(Child(node, i));
-    if (x.value.IsTrue() == is_or) {
+    const Outcome x = Holds(Child(node, i));
+    if (x.holds == is_or) {
       decided = std::max(decided, x.until);
       if (decided == kNever) break;
     } else {
       all = std::min(all, x.until);
     }
   }
-  if (decided != kAlways) return {Value::Bool(is_or), decided};
-  return {Value::Bool(!is_or), all};
+  if (decided != kAlways) return {is_or, decided};
+  return {!is_or, all};
 }
 
-Value Evaluator::Apply(const attune::Node& node, const Value* x) const {
+bool Evaluator::Apply(const attune::Node& node, const Value* x) const {
   switch (node.kind) {
-    case Kind::kIn: return Value::Bool(Holds(x[1], x[0]));
-    case Kind::kBetween:
-      return Value::Bool(Compares(Kind::kGreaterEqual, x[0], x[1]) && Compares(Kind::kLessEqual, x[0], x[2]));
-    case Kind::kMatches: return Value::Bool(x[0].type() == Type::kString && node.pattern->Matches(x[0].string()));
-    case Kind::kExists: return Value::Bool(!x[0].is_null());
+    case Kind::kIn: return attune::Holds(x[1], x[0]);
+    case Kind::kBetween: return Compares(Kind::kGreaterEqual, x[0], x[1]) && Compares(Kind::kLessEqual, x[0], x[2]);
+    case Kind::kMatches: return x[0].type() == Type::kString && node.pattern->Matches(x[0].string());
+    case Kind::kExists: return !x[0].is_null();
     case Kind::kContains:
     case Kind::kStartsWith:
     case Kind::kEndsWith:
     case Kind::kIContains:
-    case Kind::kIEquals: return Value::Bool(TextCompares(node.kind, x[0], x[1]));
-    default: return Value::Bool(Compares(node.kind, x[0], x[1]));
+    case Kind::kIEquals: return TextCompares(node.kind, x[0], x[1]);
+    default: return Compares(node.kind, x[0], x[1]);
   }
 }
 
-// Comparisons with a literal, the usual form of a condition, are answered from the latest events alone, and with the
-// very instant at which the answer changes.
-Timed Evaluator::Compare(const attune::Node& node) {
-  const attune::Node& left = At(Child(node, 0));
-  const attune::Node& right = At(Child(node, 1));
-  if (right.kind != Kind::kLiteral || left.aggregate == kNone) return Predicate(node);
-  const AggregateSpec& spec = program_.aggregates[left.aggregate];
-  if (left.moving && right.literal.type() == Type::kDuration) return CompareAge(node, left, right.literal.duration());
-  if (spec.series == kNone || right.literal.type() != Type::kNumber) return Predicate(node);
-  const double bound = right.literal.number();
-  // The latest events are not those that count where the window ends before t.
-  if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Predicate(node);
-  const Series* series = user_->series.Find(spec.series);
-  const bool equality = node.kind == Kind::kEqual || node.kind == Kind::kNotEqual;
-  if (left.kind == Kind::kCount && equality) return CompareCount(node, spec, series, bound);
-  const bool grows = left.kind == Kind::kCount || left.kind == Kind::kDistinct ||
-                     (left.kind == Kind::kSum && (!series || !series->has_negative()));
-  return grows && !equality ? CompareGrowing(node, left.kind, spec, series, bound) : Predicate(node);
-}
-
 // since(S) or age(S) against a duration: a straight line, one millisecond a millisecond.
-Timed Evaluator::CompareAge(const attune::Node& node, const attune::Node& left, Millis bound) {
-  const Timed age = Aggregate(left);
-  if (age.value.is_null()) return {Value::Bool(false), age.until};
+Outcome Evaluator::CompareAge(const attune::Node& node) {
+  const Timed age = Aggregate(At(Child(node, 0)));
+  const Value& literal = At(Child(node, 1)).literal;
+  if (age.value.is_null()) return {false, age.until};
+  const Millis bound = literal.duration();
   const Millis d = age.value.duration();
-  const bool now = Compares(node.kind, age.value, Value::Duration(bound));
+  const bool now = Compares(node.kind, age.value, literal);
   Millis change = kNever;  // the age at which the outcome changes next
   switch (node.kind) {
     case Kind::kGreaterEqual:
@@ -151,61 +158,74 @@ Timed Evaluator::CompareAge(const attune::Node& node, const attune::Node& left, 
     default:
       if (d <= bound) change = d < bound ? bound : bound + 1;
   }
-  if (change == kNever) return {Value::Bool(now), age.until};
-  return {Value::Bool(now), std::min(age.until, Later(t_, change - d))};
+  if (change == kNever) return {now, age.until};
+  return {now, std::min(age.until, Later(t_, change - d))};
 }
 
 // Counts, numbers of distinct values and sums of what is not negative only grow with the events that are in. So the
 // latest events that reach the bound decide, and the oldest of them takes the outcome with it when it leaves.
-Timed Evaluator::CompareGrowing(const attune::Node& node, Kind fn, const AggregateSpec& spec, const Series* series, double bound) {
-  const bool inclusive = node.kind == Kind::kGreaterEqual || node.kind == Kind::kLess;
-  const bool when_reached = node.kind == Kind::kGreaterEqual || node.kind == Kind::kGreater;
+Outcome Evaluator::CompareGrowing(const attune::Node& node) {
+  const Reach& reach = program_.reaches[node.index];
+  const Series series = user_->FindSeries(reach.series);
+  if (reach.inclusive ? reach.bound <= 0 : reach.bound < 0) {
+    if (reach.fn == Kind::kSum && series.has_negative()) return Predicate(node);
+    return {reach.when_reached, kNever};
+  }
+  if (series.size() == 0) return {!reach.when_reached, kNever};
+  Bounds bounds;
+  if (reach.window == WindowKind::kSliding) {
+    bounds.low = t_ - reach.length;
+  } else {
+    bounds = BoundsOf(program_.aggregates[reach.aggregate]);
+    if (bounds.none) return {!reach.when_reached, kNever};
+  }
+  size_t deciding;
+  if (reach.fn == Kind::kCount) {
+    deciding = CountReaches(series, bounds.low, reach.least);
+  } else if (reach.fn == Kind::kSum) {
+    if (series.has_negative()) return Predicate(node);
+    deciding = SumReaches(series, bounds.low, reach.bound, reach.inclusive);
+  } else {
+    deciding = DistinctReaches(series, bounds.low, reach.least);
+  }
+  if (series.truncated()) incomplete_ = true;
+  if (deciding == series.size()) return {!reach.when_reached, kNever};
+  return {reach.when_reached, reach.window == WindowKind::kSliding ? Later(series.time(deciding), reach.length) : bounds.until};
+}
+
+size_t Evaluator::CountReaches(const Series& series, Millis low, double least) {
+  if (least > static_cast<double>(series.size())) return series.size();
+  const size_t i = series.size() - static_cast<size_t>(least);
+  return series.time(i) > low ? i : series.size();
+}
+
+size_t Evaluator::SumReaches(const Series& series, Millis low, double bound, bool inclusive) {
   const auto reaches = [&](double x) { return inclusive ? x >= bound : x > bound; };
-  if (reaches(0)) return {Value::Bool(when_reached), kNever};
-  const Bounds bounds = BoundsOf(spec);
-  if (bounds.none || !series) return {Value::Bool(!when_reached), kNever};
-  if (series->truncated()) incomplete_ = true;
-  const size_t deciding = fn == Kind::kCount ? CountReaches(*series, bounds.low, reaches)
-                          : fn == Kind::kSum ? SumReaches(*series, bounds.low, reaches)
-                                             : DistinctReaches(*series, bounds.low, reaches);
-  if (deciding == series->size()) return {Value::Bool(!when_reached), kNever};
-  return {Value::Bool(when_reached), bounds.sliding ? Later(series->time(deciding), spec.length) : bounds.until};
-}
-
-// Each gives the latest event such that it and those after it reach the bound; the series' size when even all events
-// later than `low` do not.
-template <typename Reaches>
-size_t Evaluator::CountReaches(const Series& series, Millis low, Reaches reaches) {
-  double count = 0;
-  for (size_t i = series.size(); i-- > 0 && series.time(i) > low;) {
-    if (reaches(++count)) return i;
-  }
-  return series.size();
-}
-
-template <typename Reaches>
-size_t Evaluator::SumReaches(const Series& series, Millis low, Reaches reaches) {
-  ExactSum sum;
+  // Most bounds are reached, or windows left, within a few events. A plain sum of so few terms is off by less than
+  // `doubt`: unless it comes so near to the bound, it decides.
+  const double doubt = bound * 1e-12;
+  const size_t few = series.size() < 64 ? 0 : series.size() - 64;
+  double plain = 0;
   size_t i = series.size();
-  for (size_t scanned = 0; scanned < 64; ++scanned) {  // most bounds are reached, or windows left, within a few events
-    if (i == 0 || series.time(i - 1) <= low) return series.size();
+  while (i > few && plain < bound - doubt) {
+    if (series.time(i - 1) <= low) return series.size();
     --i;
-    if (!series.value(i).is_number()) continue;
-    sum.Add(series.value(i).number());
-    if (reaches(sum.value())) return i;
+    if (series.value(i).is_number()) plain += series.value(i).number();
   }
+  if (plain > bound + doubt) return i;
+  if (i == 0 && plain < bound - doubt) return series.size();
   size_t terms;
-  size_t from = series.CountUpTo(low);  // the running sums decide by bisection
+  size_t from = series.CountUpTo(low);  // exact sums decide by bisection
   if (!reaches(series.Sum(from, series.size(), &terms).value())) return series.size();
-  while (from + 1 < i) {
-    const size_t middle = from + (i - from) / 2;
-    (reaches(series.Sum(middle, series.size(), &terms).value()) ? from : i) = middle;
+  size_t to = series.size();
+  while (from + 1 < to) {
+    const size_t middle = from + (to - from) / 2;
+    (reaches(series.Sum(middle, series.size(), &terms).value()) ? from : to) = middle;
   }
   return from;
 }
 
-template <typename Reaches>
-size_t Evaluator::DistinctReaches(const Series& series, Millis low, Reaches reaches) {
+size_t Evaluator::DistinctReaches(const Series& series, Millis low, double least) {
   uint64_t few[16];
   size_t count = 0;
   absl::flat_hash_set<uint64_t> many;
@@ -222,36 +242,39 @@ size_t Evaluator::DistinctReaches(const Series& series, Millis low, Reaches reac
     } else if (!many.insert(bits).second) {
       continue;
     }
-    if (reaches(static_cast<double>(++count))) return i;
+    if (static_cast<double>(++count) >= least) return i;
   }
   return series.size();
 }
 
 // Whether a count is just so many: the latest floor(bound) + 1 events decide.
-Timed Evaluator::CompareCount(const attune::Node& node, const AggregateSpec& spec, const Series* series, double bound) {
+Outcome Evaluator::CompareCount(const attune::Node& node) {
+  const AggregateSpec& spec = program_.aggregates[At(Child(node, 0)).aggregate];
+  const double bound = At(Child(node, 1)).literal.number();
+  const Series series = user_->FindSeries(spec.series);
   const Bounds bounds = BoundsOf(spec);
   size_t count = 0;
   const size_t most = bound < 0 ? 1 : static_cast<size_t>(std::min(bound, 1e9)) + 1;
-  const size_t size = series ? series->size() : 0;
+  const size_t size = series.size();
   if (!bounds.none) {
-    while (count < std::min(most, size) && series->time(size - 1 - count) > bounds.low) ++count;
+    while (count < std::min(most, size) && series.time(size - 1 - count) > bounds.low) ++count;
   }
   const bool now = Counts(node.kind, static_cast<double>(count), bound);
-  if (count == 0) return {Value::Bool(now), kNever};
+  if (count == 0) return {now, kNever};
   if (!bounds.sliding) {  // with no event, such a window stays as it is or empties at once
-    return {Value::Bool(now), Counts(node.kind, 0, bound) == now ? kNever : bounds.until};
+    return {now, Counts(node.kind, 0, bound) == now ? kNever : bounds.until};
   }
   // Events leave one by one, the oldest first. The outcome can change where the count passes the bound.
   Millis until = kNever;
   for (const double passed : {std::floor(bound), std::ceil(bound) - 1}) {
     if (passed < 0 || passed >= static_cast<double>(count) || Counts(node.kind, passed, bound) == now) continue;
     const size_t leaving = size - 1 - static_cast<size_t>(passed);
-    until = std::min(until, Later(series->time(leaving), spec.length));
+    until = std::min(until, Later(series.time(leaving), spec.length));
   }
-  return {Value::Bool(now), until};
+  return {now, until};
 }
 
-Timed Evaluator::Predicate(const attune::Node& node) {
+Outcome Evaluator::Predicate(const attune::Node& node) {
   Value values[3];  // no predicate has more operands than `between`
   Millis until = kNever;
   Millis null_until = kAlways;  // a null operand decides while it lasts
@@ -264,9 +287,9 @@ Timed Evaluator::Predicate(const attune::Node& node) {
     moving |= At(child).moving;
     if (x.value.is_null() && !At(child).moving) null_until = std::max(null_until, x.until);
   }
-  const Value now = Apply(node, values);
+  const bool now = Apply(node, values);
   if (null_until != kAlways) return {now, null_until};
-  if (moving) until = Crossing(this, node, values, now.IsTrue()).Find(until);
+  if (moving) until = Crossing(this, node, values, now).Find(until);
   return {now, until};
 }
 
@@ -294,8 +317,7 @@ Timed Evaluator::Function(const attune::Node& node) {
 }
 
 Timed Evaluator::ReadTrait(const std::string& name) {
-  if (!user_->traits) return {};
-  for (const Trait& trait : *user_->traits) {
+  for (const Trait& trait : user_->traits()) {
     if (trait.name == name) return {TraitValue(trait.json), kNever};
   }
   return {};
@@ -416,29 +438,25 @@ Timed Evaluator::Aggregate(const attune::Node& node) {
 }
 
 Timed Evaluator::FromTotal(const AggregateSpec& spec) {
-  const Total* total = user_->totals.Find(spec.total);
+  const uint64_t* words = user_->FindTotal(program_.totals[spec.total].slot);
+  if (!words) return {spec.fn == Kind::kCount || spec.fn == Kind::kSum ? Value::Number(0) : Value(), kNever};
   switch (spec.fn) {
-    case Kind::kCount: return {Value::Number(total ? total->number : 0), kNever};
-    case Kind::kSum: return {Value::Number(total ? total->number : 0), kNever};
-    case Kind::kAvg:
-      if (!total || total->time == 0) return {};
-      return {Value::Number(total->number / static_cast<double>(total->time)), kNever};
-    default: break;
-  }
-  if (!total) return {};
-  switch (spec.fn) {
+    case Kind::kCount:
+    case Kind::kSum: return {Value::Number(std::bit_cast<double>(words[0])), kNever};
+    case Kind::kAvg: {
+      const double terms = std::bit_cast<double>(*user_->FindTotal(program_.totals[spec.terms].slot));
+      return {Value::Number(std::bit_cast<double>(words[0]) / terms), kNever};
+    }
     case Kind::kFirstTime:
-    case Kind::kLastTime: return {Value::Time(total->time), kNever};
+    case Kind::kLastTime: return {Value::Time(static_cast<Millis>(words[0])), kNever};
     case Kind::kSince:
-    case Kind::kAge: return {Value::Duration(t_ - total->time), kNever};
-    default: return {Stored::FromBits(total->value).Load(interner_), kNever};
+    case Kind::kAge: return {Value::Duration(t_ - static_cast<Millis>(words[0])), kNever};
+    default: return {Stored::FromBits(words[0]).Load(interner_), kNever};
   }
 }
 
 Timed Evaluator::FromSeries(const AggregateSpec& spec) {
-  static const Series kEmpty;
-  const Series* found = user_->series.Find(spec.series);
-  const Series& series = found ? *found : kEmpty;
+  const Series series = user_->FindSeries(spec.series);
   if (spec.fn == Kind::kPeriods) return Periods(spec, series);
   const Bounds bounds = BoundsOf(spec);
   size_t from = 0, to = 0;
@@ -566,21 +584,16 @@ Timed Evaluator::FromSessions(const AggregateSpec& spec) {
   }
   const Bounds bounds = BoundsOf(spec);
   if (bounds.none) return {Value::Number(0), bounds.until};
-  const auto& all = sessions.all();
-  const auto begun = [&](Millis t) {
-    return std::partition_point(all.begin(), all.end(), [&](const Session& s) { return s.first <= t; });
-  };
-  const auto from = bounds.low == kAlways ? all.begin() : begun(bounds.low);
-  const auto to = bounds.high == kNever ? all.end() : std::max(from, begun(bounds.high));
-  if (sessions.truncated() && from == all.begin()) incomplete_ = true;
+  const size_t from = bounds.low == kAlways ? 0 : sessions.CountUpTo(bounds.low);
+  const size_t to = bounds.high == kNever ? sessions.size() : std::max(from, sessions.CountUpTo(bounds.high));
+  if (sessions.truncated() && from == 0) incomplete_ = true;
   Millis until = bounds.until;
   if (spec.anchor != kNone) {
-    until = AnchorStays(spec, bounds, all.size(), static_cast<size_t>(from - all.begin()), static_cast<size_t>(to - all.begin()),
-                        [&](size_t i) { return all[i].first; });
+    until = AnchorStays(spec, bounds, sessions.size(), from, to, [&](size_t i) { return sessions[i].first; });
   }
   if (bounds.sliding) {
-    if (from < to) until = std::min(until, Later(from->first, spec.length + spec.offset));
-    if (spec.offset > 0 && to != all.end()) until = std::min(until, Later(to->first, spec.offset));
+    if (from < to) until = std::min(until, Later(sessions[from].first, spec.length + spec.offset));
+    if (spec.offset > 0 && to < sessions.size()) until = std::min(until, Later(sessions[to].first, spec.offset));
   }
   return {Value::Number(static_cast<double>(to - from)), until};
 }

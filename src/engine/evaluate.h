@@ -17,6 +17,12 @@ struct Timed {
   Millis until = kNever;
 };
 
+// The same of a condition.
+struct Outcome {
+  bool holds = false;
+  Millis until = kNever;
+};
+
 // Looks at one user's state, which must have taken in nothing later than the instants asked for. Values live until the
 // next call of Forget, and no longer than the state they were read from.
 class Evaluator {
@@ -24,6 +30,7 @@ class Evaluator {
   Evaluator(const Program& program, const Interner& interner) : program_(program), interner_(interner) {}
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
+  Outcome Judge(NodeId node, const UserState& user, Millis t);
   // Whether a selector's filter holds for the event whose fields these are.
   bool Matches(NodeId filter, std::span<const Value> fields);
 
@@ -53,18 +60,17 @@ class Evaluator {
   const attune::Node& At(NodeId id) const { return program_.nodes[id]; }
   NodeId Child(const attune::Node& node, uint32_t i) const { return program_.children[node.first + i]; }
 
-  Timed And(const attune::Node& node, bool is_or);
-  Timed Compare(const attune::Node& node);
-  Timed CompareAge(const attune::Node& node, const attune::Node& left, Millis bound);
-  Timed CompareCount(const attune::Node& node, const AggregateSpec& spec, const Series* series, double bound);
-  Timed CompareGrowing(const attune::Node& node, Expression::Kind fn, const AggregateSpec& spec, const Series* series, double bound);
-  template <typename Reaches>
-  static size_t CountReaches(const Series& series, Millis low, Reaches reaches);
-  template <typename Reaches>
-  static size_t SumReaches(const Series& series, Millis low, Reaches reaches);
-  template <typename Reaches>
-  static size_t DistinctReaches(const Series& series, Millis low, Reaches reaches);
-  Timed Predicate(const attune::Node& node);
+  Outcome Holds(NodeId id);
+  Outcome And(const attune::Node& node, bool is_or);
+  Outcome CompareAge(const attune::Node& node);
+  Outcome CompareCount(const attune::Node& node);
+  Outcome CompareGrowing(const attune::Node& node);
+  // Of the latest events: the last one such that it and those after it reach a bound; the series' size when even all
+  // those later than `low` do not.
+  static size_t CountReaches(const Series& series, Millis low, double least);
+  static size_t SumReaches(const Series& series, Millis low, double bound, bool inclusive);
+  static size_t DistinctReaches(const Series& series, Millis low, double least);
+  Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
   Timed ReadTrait(const std::string& name);
@@ -89,7 +95,7 @@ class Evaluator {
   Zone::Period PeriodAt(Window::Kind kind);
 
   // Applies a comparison or other predicate to values; the whole of what `moving` operands need to be asked again.
-  Value Apply(const attune::Node& node, const Value* operands) const;
+  bool Apply(const attune::Node& node, const Value* operands) const;
 
   const Program& program_;
   const Interner& interner_;

@@ -20,7 +20,7 @@ void AppendNames(const std::vector<std::string>& names, std::string* out) {
 
 std::string TransitionJson(const Transition& transition, const Program& program) {
   std::string line = At(transition.at) + ",\"user\":";
-  AppendJsonString(transition.user->id, &line);
+  AppendJsonString(transition.user->id(), &line);
   line += ",\"segment\":";
   AppendJsonString(program.conditions[transition.segment].name, &line);
   line += transition.enter ? ",\"change\":\"enter\"" : ",\"change\":\"leave\"";
@@ -31,7 +31,7 @@ std::string FiringJson(const TriggerFiring& firing, const Program& program) {
   std::string line = At(firing.at) + ",\"trigger\":";
   AppendJsonString(program.conditions[firing.trigger].name, &line);
   line += ",\"user\":";
-  AppendJsonString(firing.user->id, &line);
+  AppendJsonString(firing.user->id(), &line);
   return line + ",\"key\":null,\"id\":\"" + firing.id + "\",\"values\":" + firing.values + '}';
 }
 
@@ -53,12 +53,12 @@ std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::ve
 std::string ValuesJson(const UserState& user, Millis t, Engine* engine) {
   const Program& program = engine->program();
   std::vector<std::string> segments, incomplete;
-  user.members.ForEach([&](ConditionId c, Millis) {
-    if (c < program.segment_count) segments.push_back(program.conditions[c].name);
-  });
+  for (ConditionId c = 0; c < program.segment_count; ++c) {
+    if (user.Holds(c)) segments.push_back(program.conditions[c].name);
+  }
   std::sort(segments.begin(), segments.end());
   std::string line = At(t) + ",\"user\":";
-  AppendJsonString(user.id, &line);
+  AppendJsonString(user.id(), &line);
   line += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete) + ",\"segments\":";
   AppendNames(segments, &line);
   if (!incomplete.empty()) {

@@ -38,14 +38,27 @@ struct SeriesSpec {
   Millis keep_span = 0;    // kNever: as many as the plan's limit
 };
 
-// A running figure over all events, or those of a range [from, to): eight to 24 bytes for any number of events.
+// A running figure over all events, or those of a range [from, to): a word or two for any number of events.
 struct TotalSpec {
-  enum class Kind : uint8_t { kCount, kSum, kMin, kMax, kFirst, kLast, kFirstTime, kLastTime };
+  enum class Kind : uint8_t {
+    kCount,      // number
+    kTerms,      // number: how many values a sum has
+    kSum,        // the two parts of an ExactSum
+    kMin, kMax,  // Stored
+    kFirst,      // Stored, the event's time
+    kLast,
+    kFirstTime,  // the time
+    kLastTime,
+  };
   Kind kind = Kind::kCount;
   uint32_t selector = 0;
   uint32_t field = kNone;
   Millis from = kAlways;
   Millis to = kNever;
+  uint32_t slot = 0;    // where its words stand among those of all totals
+
+  uint32_t Words() const { return kind == Kind::kSum || kind == Kind::kFirst || kind == Kind::kLast ? 2 : 1; }
+  bool HoldsValue() const { return kind >= Kind::kMin && kind <= Kind::kLast; }
 };
 
 // What an aggregate reads: a series through a window, or a total.
@@ -53,6 +66,7 @@ struct AggregateSpec {
   Expression::Kind fn = Expression::Kind::kCount;
   uint32_t series = kNone;
   uint32_t total = kNone;
+  uint32_t terms = kNone;    // of an average of a total
   Window::Kind window = Window::Kind::kEver;
   Millis length = 0;
   Millis offset = 0;
@@ -62,13 +76,37 @@ struct AggregateSpec {
   double number = 0;
 };
 
+// How a comparison is answered.
+enum class Shortcut : uint8_t {
+  kNone,      // from the values of both sides
+  // Of an aggregate with a literal, the usual form of a condition: from the latest events alone, and with the very
+  // instant at which the answer changes.
+  kAge,       // since or age
+  kCountIs,   // whether a count is just so many
+  kReaches,   // count, sum and distinct, which grow with the events that are in: whether they reach a bound
+};
+
+// Of a comparison by Shortcut::kReaches.
+struct Reach {
+  Expression::Kind fn = Expression::Kind::kCount;
+  Window::Kind window = Window::Kind::kEver;
+  bool inclusive = false;     // the bound itself reaches
+  bool when_reached = false;  // how the comparison then comes out
+  uint32_t series = 0;
+  uint32_t aggregate = 0;
+  Millis length = 0;
+  double bound = 0;
+  double least = 0;           // the smallest whole number that reaches
+};
+
 struct Node {
   Expression::Kind kind = Expression::Kind::kLiteral;
+  Shortcut shortcut = Shortcut::kNone;
   bool moving = false;       // its value changes with every millisecond (since and age, outside a comparison)
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  uint32_t index = kNone;    // the field of a property, the condition of in_segment, the name of a trait
+  uint32_t index = kNone;    // the field of a property, the condition of in_segment, the name of a trait, a reach
   Value literal;             // text and lists live in the Program
   std::shared_ptr<const Pattern> pattern;
 };
@@ -91,18 +129,26 @@ class ConditionSet {
   void AddAll(const ConditionSet& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
   }
-  void Clear() { std::fill(words_.begin(), words_.end(), 0); }
+  // All of `other` but what holds already and can only rise, or does not hold and can only fall.
+  void AddUnsettled(const ConditionSet& other, const ConditionSet& rising, const ConditionSet& falling, std::span<const uint64_t> holding) {
+    for (size_t i = 0; i < words_.size(); ++i) {
+      const uint64_t holds = i < holding.size() ? holding[i] : 0;
+      words_[i] |= other.words_[i] & ~(rising.words_[i] & holds) & ~(falling.words_[i] & ~holds);
+    }
+  }
   void Fill(size_t conditions) {
     for (ConditionId c = 0; c < conditions; ++c) Add(c);
   }
-  // The first member that is not below `from`; kNone without one. Members added meanwhile are found too.
-  ConditionId Next(ConditionId from) const {
-    for (size_t i = from / 64; i < words_.size(); ++i) {
-      uint64_t word = words_[i];
-      if (i == from / 64) word &= ~uint64_t{0} << from % 64;
-      if (word != 0) return static_cast<ConditionId>(i * 64 + static_cast<size_t>(__builtin_ctzll(word)));
+  // Calls fn(condition) for each in order and takes it out. Those that fn adds behind have their turn too.
+  template <typename Fn>
+  void TakeEach(Fn fn) {
+    for (size_t i = 0; i < words_.size(); ++i) {
+      while (words_[i] != 0) {
+        const auto bit = static_cast<ConditionId>(__builtin_ctzll(words_[i]));
+        words_[i] &= words_[i] - 1;
+        fn(static_cast<ConditionId>(i * 64) + bit);
+      }
     }
-    return kNone;
   }
 
  private:
@@ -117,6 +163,8 @@ struct Program {
     const auto found = names.find(event);
     return found == names.end() ? kOtherName : found->second;
   }
+  // How many of a series' events count, the latest ones: the plan's limit.
+  uint32_t SeriesLimit(uint32_t index) const { return series_limit > series[index].keep_count ? series_limit : series[index].keep_count; }
   // An upper bound on the bytes that one user's state for this condition or metric needs; shared state counts for each.
   int64_t StateBound(NodeId root) const;
 
@@ -132,9 +180,19 @@ struct Program {
   std::vector<SelectorSpec> selectors;
   std::vector<SeriesSpec> series;
   std::vector<std::vector<uint32_t>> series_of_selector;
+  uint32_t series_limit = 0;
+  uint32_t long_series = 64;  // longer ones may go beyond the limit, and their sums are kept
   std::vector<TotalSpec> totals;
+  std::vector<bool> total_slot_holds_value;
+  // Where in a user's block the bits begin that say which series, slots of totals, conditions and again conditions she
+  // has, and where her id does. In words.
+  struct {
+    uint32_t first[5] = {0, 0, 0, 0, 0};
+    uint32_t id = 0;
+  } state;
   std::vector<std::vector<uint32_t>> totals_of_selector;
   std::vector<AggregateSpec> aggregates;
+  std::vector<Reach> reaches;
   std::vector<Node> nodes;
   std::vector<NodeId> children;
   std::vector<std::string> traits;                        // dotted names that expressions read
@@ -147,6 +205,10 @@ struct Program {
 
   std::vector<ConditionSet> listeners_of_selector;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
+  // Conditions that one more event in order can turn only from false to true (or only from true to false), at every
+  // instant from then on: what came out so stays, and lasts no shorter than it was going to.
+  ConditionSet rising;
+  ConditionSet falling;
   ConditionSet session_listeners;   // of where sessions begin
   ConditionSet event_listeners;     // of every event: how long a session lasts
   ConditionSet trait_listeners;

@@ -3,31 +3,33 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 
-#include "base/bytes.h"
+#include "base/time.h"
 #include "engine/exact_sum.h"
 #include "engine/stored.h"
 
 namespace attune {
 
+class UserState;
+
+// Of a long series: the sum and the number of terms before each entry, as far as they were asked for.
+struct RunningSum {
+  ExactSum sum;
+  uint32_t count = 0;
+};
+using RunningSums = std::deque<RunningSum>;
+
+// A view into a user's state; lives until she is next changed.
 class Series {
  public:
   Series() = default;
-  Series(Series&& other) noexcept { *this = std::move(other); }
-  Series& operator=(Series&& other) noexcept;
-  ~Series();
 
   size_t size() const { return size_; }
-  Millis time(size_t i) const { return times()[i]; }
-  Stored value(size_t i) const { return Stored::FromBits(values()[i]); }
-  const Millis* begin() const { return times(); }
-  const Millis* end() const { return times() + size_; }
-
-  // Puts an event at its place: behind all that are not later. `with_values` is the same in every call.
-  void Insert(Millis time, Stored value, bool with_values);
-  // Forgets the oldest `n`, giving back their texts.
-  void DropFront(size_t n, Interner* interner);
+  size_t skipped() const { return skipped_; }  // entries still held that are beyond the plan's limit
+  Millis time(size_t i) const { return times_[i]; }
+  Stored value(size_t i) const { return Stored::FromBits(values_[i]); }
+  const Millis* begin() const { return times_; }
+  const Millis* end() const { return times_ + size_; }
 
   // The number of events with time <= t.
   size_t CountUpTo(Millis t) const;
@@ -38,33 +40,20 @@ class Series {
 
   // Events were dropped because the plan's limit was reached: answers about older ones are incomplete.
   bool truncated() const { return truncated_; }
-  void set_truncated() { truncated_ = true; }
 
   // Some value put in so far was a number below zero.
   bool has_negative() const { return has_negative_; }
 
-  size_t MemoryBytes() const;
-  void Write(const Interner& interner, bool with_values, ByteWriter* out) const;
-  bool Read(Interner* interner, bool with_values, ByteReader* in);
-
  private:
-  struct Running {  // before each entry, from the first one held
-    ExactSum sum;
-    uint32_t count = 0;
-  };
+  friend class UserState;
 
-  Millis* times() const { return block_ + head_; }
-  uint64_t* values() const { return reinterpret_cast<uint64_t*>(block_ + capacity_ + head_); }
-  void Reserve(bool with_values);
-
-  Millis* block_ = nullptr;  // capacity_ instants, then capacity_ values if wanted
-  uint32_t head_ = 0;
-  uint32_t size_ = 0;
-  uint32_t capacity_ = 0;
-  bool with_values_ = false;
+  const Millis* times_ = nullptr;
+  const uint64_t* values_ = nullptr;
+  size_t size_ = 0;
+  size_t skipped_ = 0;
+  RunningSums* running_ = nullptr;  // of a long one with values: from the first entry held, the skipped ones included
   bool truncated_ = false;
   bool has_negative_ = false;
-  mutable std::unique_ptr<std::deque<Running>> running_;  // of entries [0, n) held, n <= size_; made when first needed
 };
 
 }  // namespace attune

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/bytes.h"
@@ -30,14 +31,18 @@ class Sessions {
   bool Insert(Millis time, uint64_t id, const SessionRules& rules);
 
   // The latest session that has begun; null before the first event.
-  const Session* latest() const { return sessions_.empty() ? nullptr : &sessions_.back(); }
+  const Session* latest() const { return latest_.events > 0 ? &latest_ : nullptr; }
   // The session open at t: the latest, while t - last <= gap.
   const Session* OpenAt(Millis t, const SessionRules& rules) const;
   // In order of time.
-  const std::vector<Session>& all() const { return sessions_; }
-  bool truncated() const { return truncated_; }
+  size_t size() const { return (latest_.events > 0 ? 1 : 0) + (past_ ? past_->sessions.size() : 0); }
+  const Session& operator[](size_t i) const { return past_ && i < past_->sessions.size() ? past_->sessions[i] : latest_; }
+  // How many began at t or before.
+  size_t CountUpTo(Millis t) const;
+  // Sessions or events were dropped because of the limit.
+  bool truncated() const { return past_ && past_->truncated; }
 
-  size_t MemoryBytes() const { return sessions_.capacity() * sizeof(Session) + instants_.capacity() * sizeof(Instant); }
+  size_t MemoryBytes() const;
   void Write(ByteWriter* out) const;
   bool Read(ByteReader* in);
 
@@ -48,13 +53,26 @@ class Sessions {
   };
 
   bool Append(Millis time, uint64_t id, const SessionRules& rules);
+  // Changes `all` sessions as `change` does.
+  template <typename Change>
+  void ChangeAll(Change change);
   void Join(Millis time, uint64_t id, Millis gap);
   void Recut(size_t inserted, const SessionRules& rules);
   void Trim(const SessionRules& rules);
 
-  std::vector<Session> sessions_;
-  std::vector<Instant> instants_;  // every event, when sessions are cut: where a cut falls depends on all of a run
-  bool truncated_ = false;
+  // Many users have had but one session: what is more lies elsewhere.
+  struct Past {
+    std::vector<Session> sessions;   // before the latest
+    std::vector<Instant> instants;   // every event, when sessions are cut: where a cut falls depends on all of a run
+    bool truncated = false;
+  };
+  Past& MakePast() {
+    if (!past_) past_ = std::make_unique<Past>();
+    return *past_;
+  }
+
+  Session latest_;  // of no event: there is none
+  std::unique_ptr<Past> past_;
 };
 
 }  // namespace attune

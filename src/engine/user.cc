@@ -1,123 +1,305 @@
 #include "engine/user.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace attune {
 namespace {
 
-constexpr size_t kScanned = 32;  // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 1;
+constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
+constexpr uint8_t kUserVersion = 2;
 
-bool HoldsValue(TotalSpec::Kind kind) {
-  using K = TotalSpec::Kind;
-  return kind == K::kMin || kind == K::kMax || kind == K::kFirst || kind == K::kLast;
-}
+uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
 }  // namespace
 
-bool SeenIds::Within(uint64_t id, Millis time, Millis span) const {
-  if (index_ && !index_->contains(id)) return false;
-  return std::any_of(ids_.begin(), ids_.end(), [&](const Entry& e) { return e.id == id && std::abs(e.time - time) < span; });
+UserState::UserState(std::string_view id, uint32_t slot_number, const Program& program)
+    : slot(slot_number), program_(program), block_(program.state.id + WordsOf(id.size()) + 8), id_size_(static_cast<uint32_t>(id.size())) {
+  block_.Take(program.state.id + WordsOf(id.size()));
+  std::memset(block_.words(0), 0, block_.used() * sizeof(uint64_t));
+  std::memcpy(block_.words(program.state.id), id.data(), id.size());
 }
 
-void SeenIds::Add(uint64_t id, Millis time, size_t limit) {
-  if (ids_.size() >= limit + limit / 8 + 8) {  // many at a time: each costs a move of all
-    ids_.erase(ids_.begin(), ids_.end() - static_cast<ptrdiff_t>(limit));
-    index_.reset();
-  }
-  if (ids_.size() == ids_.capacity()) ids_.reserve(ids_.size() + 2 + ids_.size() / 4);
-  ids_.push_back({id, time});
-  if (index_) {
-    index_->insert(id);
-  } else if (ids_.size() > kScanned) {
-    Index();
-  }
-}
+// --- arrays ---
 
-void SeenIds::Index() {
-  index_ = std::make_unique<absl::flat_hash_set<uint64_t>>();
-  for (const Entry& entry : ids_) index_->insert(entry.id);
-}
-
-void SeenIds::Write(ByteWriter* out) const {
-  out->Varint(ids_.size());
-  for (const Entry& entry : ids_) {
-    out->U64(entry.id);
-    out->I64(entry.time);
+uint32_t UserState::IndexOf(Part part, uint32_t rank) const {
+  for (uint32_t w = 0;; ++w) {
+    uint64_t word = Bits(part)[w];
+    const auto here = static_cast<uint32_t>(__builtin_popcountll(word));
+    if (rank >= here) {
+      rank -= here;
+      continue;
+    }
+    for (; rank > 0; --rank) word &= word - 1;
+    return w * 64 + static_cast<uint32_t>(__builtin_ctzll(word));
   }
 }
 
-bool SeenIds::Read(ByteReader* in) {
-  const uint64_t size = in->Varint();
-  if (size > in->remaining()) return false;
-  ids_.resize(size);
-  for (Entry& entry : ids_) {
-    entry.id = in->U64();
-    entry.time = in->I64();
+uint64_t* UserState::Make(Part part, uint32_t index) {
+  const uint32_t rank = Rank(part, index);
+  if (!Has(part, index)) {
+    if (parts_[part].size == parts_[part].room) GrowPart(part);
+    uint64_t* items = Words(part);
+    std::memmove(items + rank + 1, items + rank, (parts_[part].size - rank) * sizeof(uint64_t));
+    items[rank] = 0;
+    parts_[part].size += 1;
+    *block_.words(program_.state.first[part] + index / 64) |= uint64_t{1} << index % 64;
   }
-  if (ids_.size() > kScanned) Index();
-  return in->ok();
+  return Words(part) + rank;
+}
+
+void UserState::Erase(Part part, uint32_t index) {
+  if (!Has(part, index)) return;
+  const uint32_t rank = Rank(part, index);
+  uint64_t* items = Words(part);
+  parts_[part].size -= 1;
+  std::memmove(items + rank, items + rank + 1, (parts_[part].size - rank) * sizeof(uint64_t));
+  *block_.words(program_.state.first[part] + index / 64) &= ~(uint64_t{1} << index % 64);
+}
+
+void UserState::GrowPart(Part part) {
+  const auto room = static_cast<uint32_t>(parts_[part].room + 1 + parts_[part].room / 4);
+  if (!block_.Has(room)) Repack(room);
+  Move(&parts_[part], room, 1);
+}
+
+void UserState::GrowSeries(uint32_t series) {
+  const uint32_t lanes = Lanes(series);
+  const auto room = static_cast<uint32_t>(FindHead(series)->room + 1 + FindHead(series)->room / 4);
+  if (!block_.Has(uint64_t{room} * lanes)) Repack(uint64_t{room} * lanes);
+  Move(FindHead(series), room, lanes);
+}
+
+// To the end of what is used, where there is room.
+void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
+  ATTUNE_CHECK(room <= Array::kMaxRoom, "the plan's limit is far below");
+  const uint32_t at = block_.Take(room * lanes);
+  for (uint32_t lane = 0; lane < lanes; ++lane) {
+    const uint64_t* from = block_.words(static_cast<uint32_t>(array->at + lane * array->room));
+    std::memcpy(block_.words(at + lane * room), from, array->size * sizeof(uint64_t));
+  }
+  array->at = at;
+  array->room = room;
+}
+
+// Into a new block that has only what is in use, some room in each array, and `extra` words.
+void UserState::Repack(uint64_t extra) {
+  const auto roomy = [](uint64_t size) { return static_cast<uint32_t>(size + (size < 16 ? size / 8 : size / 4)); };
+  const uint32_t fixed = program_.state.id + WordsOf(id_size_);
+  uint64_t words = fixed;
+  for (const Array& part : parts_) words += roomy(part.size);
+  ForEach(kSeries, [&](uint32_t series, uint64_t head) { words += roomy(std::bit_cast<Array>(head).size) * uint64_t{Lanes(series)}; });
+  words += extra + words / 8;  // most users are small, and are to stay so
+  ATTUNE_CHECK(words <= Array::kMaxWords, "the plan's limits keep a user's state below half a gigabyte");
+  Block old = std::exchange(block_, Block(static_cast<uint32_t>(words)));
+  const auto move = [&](Array* array, uint32_t lanes) {
+    const uint32_t room = roomy(array->size);
+    const uint32_t at = block_.Take(room * lanes);
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      std::memcpy(block_.words(at + lane * room), old.words(static_cast<uint32_t>(array->at + lane * array->room)), array->size * sizeof(uint64_t));
+    }
+    array->at = at;
+    array->room = room;
+  };
+  std::memcpy(block_.words(block_.Take(fixed)), old.words(0), fixed * sizeof(uint64_t));
+  for (Array& part : parts_) move(&part, 1);
+  Array* head = reinterpret_cast<Array*>(Words(kSeries));
+  ForEach(kSeries, [&](uint32_t series, uint64_t) { move(head++, Lanes(series)); });
+}
+
+// --- series ---
+
+void UserState::LimitSeries(uint32_t index, Series* series) const {
+  const uint32_t limit = program_.SeriesLimit(index);
+  if (series->size_ > limit) series->skipped_ = series->size_ - limit;
+  series->size_ -= series->skipped_;
+  series->times_ += series->skipped_;
+  series->values_ += series->skipped_;
+  if (Lanes(index) == 2) series->running_ = &const_cast<UserState*>(this)->MakeRare().running[index];
+}
+
+bool UserState::IsSeriesFull(uint32_t series) const {
+  const Array* head = FindHead(series);
+  return head && head->size == head->room;
+}
+
+void UserState::AddToSeries(uint32_t series, Millis time, Stored value) {
+  Make(kSeries, series);
+  if (FindHead(series)->size == FindHead(series)->room) GrowSeries(series);
+  Array* head = FindHead(series);
+  Millis* times = reinterpret_cast<Millis*>(block_.words(static_cast<uint32_t>(head->at)));
+  const size_t size = head->size;
+  size_t at = size;
+  if (size > 0 && time < times[size - 1]) at = static_cast<size_t>(std::upper_bound(times, times + size, time) - times);
+  std::memmove(times + at + 1, times + at, (size - at) * sizeof(Millis));
+  times[at] = time;
+  if (Lanes(series) == 2) {
+    uint64_t* values = block_.words(static_cast<uint32_t>(head->at + head->room));
+    std::memmove(values + at + 1, values + at, (size - at) * sizeof(uint64_t));
+    values[at] = value.bits();
+    if (value.is_number() && value.number() < 0) head->negative = 1;
+    if (rare_ && at < size) {
+      const auto running = rare_->running.find(series);
+      if (running != rare_->running.end() && running->second.size() > at + 1) running->second.resize(at + 1);
+    }
+  }
+  head->size = size + 1;
+}
+
+void UserState::DropFromSeries(uint32_t series, uint32_t n, Interner* interner) {
+  Array* head = FindHead(series);
+  const size_t left = head->size - n;
+  for (uint32_t lane = 0; lane < Lanes(series); ++lane) {
+    uint64_t* words = block_.words(static_cast<uint32_t>(head->at + lane * head->room));
+    if (lane == 1) {
+      for (uint32_t i = 0; i < n; ++i) Stored::FromBits(words[i]).Release(interner);
+    }
+    std::memmove(words, words + n, left * sizeof(uint64_t));
+  }
+  head->size = left;
+  if (!rare_) return;
+  const auto running = rare_->running.find(series);
+  if (running == rare_->running.end()) return;
+  RunningSums& sums = running->second;
+  sums.erase(sums.begin(), sums.begin() + static_cast<ptrdiff_t>(std::min<size_t>(n, sums.size())));
+}
+
+// --- totals ---
+
+uint64_t* UserState::MakeTotal(uint32_t slot, uint32_t words) {
+  for (uint32_t i = words; i-- > 1;) Make(kTotals, slot + i);
+  return Make(kTotals, slot);
+}
+
+// --- conditions ---
+
+void UserState::SetDue(ConditionId c, Millis at) {
+  if (at == kNever) return Erase(kDues, c);
+  *Make(kDues, c) = static_cast<uint64_t>(at);
+  next_due = std::min(next_due, at);
+}
+
+// --- message ids ---
+
+bool UserState::HasSeen(uint64_t id, Millis time, Millis span) const {
+  const size_t size = parts_[kIds].size;
+  if (size > kScannedIds && !rare_->ids.contains(id)) return false;
+  const uint64_t* ids = Words(kIds);
+  const uint64_t* times = Words(kTimes);
+  uint64_t found = 0;
+  for (size_t i = 0; i < size; ++i) found |= ids[i] == id;  // without a branch: most ids are new
+  if (!found) return false;
+  for (size_t i = 0; i < size; ++i) {
+    if (ids[i] == id && std::abs(static_cast<Millis>(times[i]) - time) < span) return true;
+  }
+  return false;
+}
+
+void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
+  if (parts_[kIds].size >= limit + limit / 8 + 8) {  // many at a time: each costs a move of all
+    const auto n = static_cast<uint32_t>(parts_[kIds].size) - limit;
+    for (const Part part : {kIds, kTimes}) {
+      std::memmove(Words(part), Words(part) + n, limit * sizeof(uint64_t));
+      parts_[part].size = limit;
+    }
+    if (rare_) rare_->ids.clear();
+  }
+  for (const Part part : {kIds, kTimes}) {
+    if (parts_[part].size == parts_[part].room) GrowPart(part);
+    Words(part)[parts_[part].size] = part == kIds ? id : static_cast<uint64_t>(time);
+    parts_[part].size += 1;
+  }
+  if (parts_[kIds].size <= kScannedIds) return;
+  auto& index = MakeRare().ids;
+  if (index.empty()) index.insert(Words(kIds), Words(kIds) + parts_[kIds].size);
+  index.insert(id);
+}
+
+void UserState::AddRecent(uint64_t position) {
+  if (parts_[kRecent].size == kRecentEvents) {
+    uint64_t* positions = Words(kRecent);
+    std::memmove(positions, positions + 1, (kRecentEvents - 1) * sizeof(uint64_t));
+    positions[kRecentEvents - 1] = position;
+    return;
+  }
+  if (parts_[kRecent].size == parts_[kRecent].room) GrowPart(kRecent);
+  Words(kRecent)[parts_[kRecent].size] = position;
+  parts_[kRecent].size += 1;
 }
 
 size_t UserState::MemoryBytes() const {
-  size_t bytes = sizeof(UserState) + (id.capacity() > 15 ? id.capacity() + 1 : 0) + series.MemoryBytes() + totals.MemoryBytes() +
-                 sessions.MemoryBytes() + seen.MemoryBytes() + members.MemoryBytes() +
-                 dues.MemoryBytes() + firings.capacity() * sizeof(Firing) + recent.capacity() * sizeof(RecentEvent);
-  series.ForEach([&](uint32_t, const Series& s) { bytes += s.MemoryBytes(); });
-  if (traits) {
-    for (const Trait& trait : *traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
-  }
+  size_t bytes = sizeof(UserState) + block_.size() * sizeof(uint64_t) + sessions.MemoryBytes();
+  if (!rare_) return bytes;
+  bytes += sizeof(Rare) + rare_->firings.capacity() * sizeof(Firing) + rare_->ids.capacity() * 9;
+  for (const Trait& trait : rare_->traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
+  for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
   return bytes;
 }
 
-void WriteUser(const UserState& user, const Program& program, const Interner& interner, ByteWriter* out) {
+// --- snapshots ---
+
+void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out) {
+  const Program& program = user.program_;
   out->U8(kUserVersion);
   out->I64(user.first_seen);
   out->I64(user.now);
   out->I64(user.looked);
-  out->Varint(user.series.size());
-  user.series.ForEach([&](uint32_t index, const Series& series) {
+  out->Varint(user.parts_[UserState::kSeries].size);
+  user.ForEach(UserState::kSeries, [&](uint32_t index, uint64_t) {
+    const Array* head = user.FindHead(index);
+    const uint64_t* times = user.block_.words(static_cast<uint32_t>(head->at));
+    const uint64_t* values = times + head->room;
     out->Varint(index);
-    series.Write(interner, program.series[index].field != kNone, out);
-  });
-  out->Varint(user.totals.size());
-  user.totals.ForEach([&](uint32_t index, const Total& total) {
-    out->Varint(index);
-    if (HoldsValue(program.totals[index].kind)) {
-      WriteStored(Stored::FromBits(total.value), interner, out);
-    } else {
-      out->Double(total.number);
-      out->Double(total.low);
+    out->Bool(head->truncated);
+    out->Varint(head->size);
+    Millis last = 0;
+    for (size_t i = 0; i < head->size; ++i) {
+      out->Zigzag(static_cast<Millis>(times[i]) - last);
+      last = static_cast<Millis>(times[i]);
     }
-    out->I64(total.time);
+    if (user.Lanes(index) == 1) return;
+    for (size_t i = 0; i < head->size; ++i) WriteStored(Stored::FromBits(values[i]), interner, out);
+  });
+  out->Varint(user.parts_[UserState::kTotals].size);
+  user.ForEach(UserState::kTotals, [&](uint32_t slot, uint64_t word) {
+    out->Varint(slot);
+    if (program.total_slot_holds_value[slot]) {
+      WriteStored(Stored::FromBits(word), interner, out);
+    } else {
+      out->U64(word);
+    }
   });
   user.sessions.Write(out);
-  user.seen.Write(out);
-  const auto pair = [&](ConditionId c, Millis at) {
-    out->Varint(c);
-    out->I64(at);
-  };
-  out->Varint(user.members.size());
-  user.members.ForEach(pair);
-  out->Varint(user.dues.size());
-  user.dues.ForEach(pair);
-  out->Varint(user.firings.size());
-  for (const Firing& firing : user.firings) pair(firing.condition, firing.at);
-  out->Varint(user.recent.size());
-  for (const RecentEvent& event : user.recent) {
-    out->String(interner.Get(event.name));
-    out->I64(event.time);
+  const auto ids = user.parts_[UserState::kIds].size;
+  out->Varint(ids);
+  for (size_t i = 0; i < ids; ++i) {
+    out->U64(user.Words(UserState::kIds)[i]);
+    out->U64(user.Words(UserState::kTimes)[i]);
   }
-  out->Varint(user.traits ? user.traits->size() : 0);
-  if (!user.traits) return;
-  for (const Trait& trait : *user.traits) {
+  const auto pair = [&](uint32_t c, uint64_t at) {
+    out->Varint(c);
+    out->U64(at);
+  };
+  for (const UserState::Part part : {UserState::kMembers, UserState::kDues}) {
+    out->Varint(user.parts_[part].size);
+    user.ForEach(part, pair);
+  }
+  const std::vector<Firing> none;
+  const std::vector<Firing>& firings = user.rare_ ? user.rare_->firings : none;
+  out->Varint(firings.size());
+  for (const Firing& firing : firings) pair(firing.condition, static_cast<uint64_t>(firing.at));
+  out->Varint(user.recent().size());
+  for (const uint64_t position : user.recent()) out->U64(position);
+  out->Varint(user.traits().size());
+  for (const Trait& trait : user.traits()) {
     out->String(trait.name);
     out->I64(trait.time);
     out->String(trait.json);
   }
 }
 
-bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserState* user) {
+bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
+  const Program& program = user->program_;
   if (in->U8() != kUserVersion) return false;
   user->first_seen = in->I64();
   user->now = in->I64();
@@ -125,59 +307,52 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t index = in->Varint();
     if (index >= program.series.size()) return false;
-    if (!user->series.At(static_cast<uint32_t>(index)).Read(interner, program.series[index].field != kNone, in)) return false;
+    const bool truncated = in->Bool();
+    const uint64_t size = in->Varint();
+    if (size > in->remaining() || size > Array::kMaxRoom / 2) return false;
+    std::vector<Millis> instants(size);
+    Millis last = 0;
+    for (Millis& instant : instants) instant = last += in->Zigzag();
+    const auto series = static_cast<uint32_t>(index);
+    for (const Millis instant : instants) {
+      user->AddToSeries(series, instant, user->Lanes(series) == 2 ? ReadStored(in, interner) : Stored());
+      if (!in->ok()) return false;
+    }
+    if (truncated && size > 0) user->SetSeriesTruncated(series);
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
-    const uint64_t index = in->Varint();
-    if (index >= program.totals.size()) return false;
-    Total& total = user->totals.At(static_cast<uint32_t>(index));
-    if (HoldsValue(program.totals[index].kind)) {
-      total.value = ReadStored(in, interner).bits();
-    } else {
-      total.number = in->Double();
-      total.low = in->Double();
-    }
-    total.time = in->I64();
+    const uint64_t slot = in->Varint();
+    if (slot >= program.total_slot_holds_value.size()) return false;
+    uint64_t* word = user->Make(UserState::kTotals, static_cast<uint32_t>(slot));
+    *word = program.total_slot_holds_value[slot] ? ReadStored(in, interner).bits() : in->U64();
   }
-  if (!user->sessions.Read(in) || !user->seen.Read(in)) return false;
-  const auto pairs = [&](auto add) {
+  if (!user->sessions.Read(in)) return false;
+  for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
+    const uint64_t id = in->U64();
+    user->Remember(id, in->I64(), Array::kMaxRoom / 2);
+  }
+  for (const UserState::Part part : {UserState::kMembers, UserState::kDues}) {
     for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
       const uint64_t condition = in->Varint();
       if (condition >= program.conditions.size()) return false;
-      add(static_cast<ConditionId>(condition), in->I64());
+      *user->Make(part, static_cast<uint32_t>(condition)) = in->U64();
     }
-    return in->ok();
-  };
-  if (!pairs([&](ConditionId c, Millis at) { user->members.At(c) = at; }) ||
-      !pairs([&](ConditionId c, Millis at) { user->dues.At(c) = at; }) ||
-      !pairs([&](ConditionId c, Millis at) { user->firings.push_back({c, at}); })) {
-    return false;
   }
+  user->next_due = user->ForEachDue(kAlways, [](ConditionId) {});
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
-    const Interner::Id name = interner->Acquire(in->String());
-    user->recent.push_back({name, in->I64()});
+    const uint64_t condition = in->Varint();
+    if (condition >= program.conditions.size()) return false;
+    user->MakeFirings().push_back({static_cast<ConditionId>(condition), in->I64()});
   }
-  const uint64_t traits = in->Varint();
-  if (traits > 0) user->traits = std::make_unique<std::vector<Trait>>();
-  for (uint64_t n = traits; n > 0 && in->ok(); --n) {
+  for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) user->AddRecent(in->U64());
+  for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     Trait trait;
     trait.name = in->String();
     trait.time = in->I64();
     trait.json = in->String();
-    user->traits->push_back(std::move(trait));
+    user->MakeTraits().push_back(std::move(trait));
   }
   return in->done();
-}
-
-void ReleaseTexts(const Program& program, UserState* user, Interner* interner) {
-  user->series.ForEach([&](uint32_t index, const Series& series) {
-    if (program.series[index].field == kNone) return;
-    for (size_t i = 0; i < series.size(); ++i) series.value(i).Release(interner);
-  });
-  user->totals.ForEach([&](uint32_t index, const Total& total) {
-    if (HoldsValue(program.totals[index].kind)) Stored::FromBits(total.value).Release(interner);
-  });
-  for (const RecentEvent& event : user->recent) interner->Release(event.name);
 }
 
 }  // namespace attune

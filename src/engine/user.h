@@ -1,104 +1,22 @@
 // What the engine remembers of one user.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "engine/block.h"
 #include "engine/program.h"
 #include "engine/series.h"
 #include "engine/sessions.h"
 #include "engine/stored.h"
 
 namespace attune {
-
-// An array of which few elements exist: bits say which, the elements stand side by side. One user knows few of a plan's
-// series.
-template <typename T>
-class Sparse {
- public:
-  T* Find(uint32_t index) { return const_cast<T*>(std::as_const(*this).Find(index)); }
-  const T* Find(uint32_t index) const {
-    if (index / 64 >= bits_.size() || !(bits_[index / 64] >> index % 64 & 1)) return nullptr;
-    return &items_[Rank(index)];
-  }
-  T& At(uint32_t index) {
-    if (index / 64 >= bits_.size()) bits_.resize(index / 64 + 1);
-    const size_t rank = Rank(index);
-    if (!(bits_[index / 64] >> index % 64 & 1)) {
-      bits_[index / 64] |= uint64_t{1} << index % 64;
-      if (items_.size() == items_.capacity()) items_.reserve(items_.size() + 1 + items_.size() / 2);
-      items_.insert(items_.begin() + static_cast<ptrdiff_t>(rank), T());
-    }
-    return items_[rank];
-  }
-  bool Has(uint32_t index) const { return index / 64 < bits_.size() && bits_[index / 64] >> index % 64 & 1; }
-  void Erase(uint32_t index) {
-    if (!Has(index)) return;
-    items_.erase(items_.begin() + static_cast<ptrdiff_t>(Rank(index)));
-    bits_[index / 64] &= ~(uint64_t{1} << index % 64);
-  }
-  // The elements without their indices, in order.
-  const std::vector<T>& items() const { return items_; }
-  // Calls fn(index, element) in order.
-  template <typename Fn>
-  void ForEach(Fn fn) const {
-    size_t rank = 0;
-    for (size_t w = 0; w < bits_.size(); ++w) {
-      for (uint64_t word = bits_[w]; word != 0; word &= word - 1) {
-        fn(static_cast<uint32_t>(w * 64 + static_cast<size_t>(__builtin_ctzll(word))), items_[rank++]);
-      }
-    }
-  }
-  size_t size() const { return items_.size(); }
-  size_t MemoryBytes() const { return bits_.capacity() * 8 + items_.capacity() * sizeof(T); }
-
- private:
-  size_t Rank(uint32_t index) const {
-    size_t rank = 0;
-    for (size_t w = 0; w < index / 64; ++w) rank += static_cast<size_t>(__builtin_popcountll(bits_[w]));
-    const uint64_t below = (uint64_t{1} << index % 64) - 1;
-    return rank + static_cast<size_t>(__builtin_popcountll(bits_[index / 64] & below));
-  }
-
-  std::vector<uint64_t> bits_;
-  std::vector<T> items_;
-};
-
-// A running figure: of a count `number`; of a sum the two parts and how many; else a value and its event's time.
-struct Total {
-  union {
-    double number = 0;
-    uint64_t value;  // Stored bits
-  };
-  double low = 0;
-  Millis time = 0;   // of a sum: the count of terms
-};
-
-// The message ids of one user's accepted events, as hashes, with their times: what duplicates are told by.
-class SeenIds {
- public:
-  // Whether an event with this id is remembered whose time is less than `span` from `time`.
-  bool Within(uint64_t id, Millis time, Millis span) const;
-  // Remembers one more; forgets the oldest beyond `limit`.
-  void Add(uint64_t id, Millis time, size_t limit);
-
-  size_t MemoryBytes() const { return ids_.capacity() * sizeof(Entry) + (index_ ? index_->capacity() * 9 : 0); }
-  void Write(ByteWriter* out) const;
-  bool Read(ByteReader* in);
-
- private:
-  struct Entry {
-    uint64_t id;
-    Millis time;
-  };
-  void Index();
-
-  std::vector<Entry> ids_;
-  std::unique_ptr<absl::flat_hash_set<uint64_t>> index_;  // when there are many: an id not in it is new
-};
 
 struct Trait {
   std::string name;   // dotted
@@ -111,55 +29,172 @@ struct Firing {
   Millis at;
 };
 
-// One of the user's latest events, for her profile.
-struct RecentEvent {
-  Interner::Id name;
-  Millis time;
-};
 inline constexpr size_t kRecentEvents = 10;
 
-struct UserState {
-  std::string id;
+// Series, totals, conditions and the like are asked for by their numbers in the program. Pointers and views into a user
+// live until she is next changed.
+class UserState {
+ public:
+  UserState(std::string_view id, uint32_t slot, const Program& program);
+
+  std::string_view id() const { return {reinterpret_cast<const char*>(block_.words(program_.state.id)), id_size_}; }
+
   Millis first_seen = kNever;
   Millis now = kAlways;        // the latest instant at which an event came or a condition changed
   Millis looked = kAlways;     // the latest instant at which a timer looked at her
   Millis armed = kNever;       // the instant under which she stands in the timer queue
-  Millis next_due = kNever;    // the earliest of `dues`
-  uint32_t slot = 0;           // her place in the engine's list of users
+  Millis next_due = kNever;    // no condition is due before
+  const uint32_t slot;         // her place in the engine's list of users
   bool dirty = false;          // changed since the last snapshot began
   bool in_snapshot = false;    // still to be written by the snapshot at hand
-
-  Sparse<Series> series;
-  Sparse<Total> totals;
   Sessions sessions;
-  SeenIds seen;
-  Sparse<Millis> members;       // conditions that hold now: since when
-  Sparse<Millis> dues;          // conditions that may change by themselves: not before this instant
-  std::vector<Firing> firings;  // of triggers, as far back as cooldowns and caps look
-  std::vector<RecentEvent> recent;  // the latest kRecentEvents, in order of time
-  std::unique_ptr<std::vector<Trait>> traits;
 
-  void FindNextDue() {
-    next_due = kNever;
-    for (const Millis at : dues.items()) next_due = std::min(next_due, at);
+  // --- series ---
+
+  Series FindSeries(uint32_t index) const {  // empty when there is none
+    Series series;
+    const Array* head = FindHead(index);
+    if (!head) return series;
+    series.size_ = head->size;
+    series.times_ = reinterpret_cast<const Millis*>(block_.words(static_cast<uint32_t>(head->at)));
+    series.values_ = block_.words(static_cast<uint32_t>(head->at + head->room));  // unless it has but one lane
+    series.truncated_ = head->truncated;
+    series.has_negative_ = head->negative;
+    if (series.size_ > program_.long_series) LimitSeries(index, &series);
+    return series;
   }
-  void SetDue(ConditionId c, Millis at) {
-    if (at != kNever) {
-      dues.At(c) = at;
-    } else {
-      dues.Erase(c);
+  // Puts an event at its place. A value becomes the series'.
+  void AddToSeries(uint32_t series, Millis time, Stored value);
+  // Forgets the oldest `n`, giving back their texts.
+  void DropFromSeries(uint32_t series, uint32_t n, Interner* interner);
+  // Whether one event more has to be made room for, so that it is time to forget.
+  bool IsSeriesFull(uint32_t series) const;
+  void SetSeriesTruncated(uint32_t series) { FindHead(series)->truncated = 1; }
+
+  // --- totals: one word or two (TotalWords) from a slot on ---
+
+  const uint64_t* FindTotal(uint32_t slot) const { return Find(kTotals, slot); }
+  uint64_t* MakeTotal(uint32_t slot, uint32_t words);
+
+  // --- conditions that hold, and since when ---
+
+  bool Holds(ConditionId c) const { return Has(kMembers, c); }
+  Millis Since(ConditionId c) const { return static_cast<Millis>(*Find(kMembers, c)); }  // requires that it holds
+  void Enter(ConditionId c, Millis at) { *Make(kMembers, c) = static_cast<uint64_t>(at); }
+  void Leave(ConditionId c) { Erase(kMembers, c); }
+  // As bits, by number.
+  std::span<const uint64_t> holding() const { return {Bits(kMembers), program_.state.first[kMembers + 1] - program_.state.first[kMembers]}; }
+
+  // --- conditions that may change by themselves, and not before when ---
+
+  void SetDue(ConditionId c, Millis at);
+  // Calls fn(condition) for those that are due by an instant; gives the first instant at which another one is.
+  template <typename Fn>
+  Millis ForEachDue(Millis by, Fn fn) const {
+    const uint64_t* items = Words(kDues);
+    Millis next = kNever;
+    for (uint32_t rank = 0; rank < parts_[kDues].size; ++rank) {
+      const auto at = static_cast<Millis>(items[rank]);
+      if (at <= by) {
+        fn(static_cast<ConditionId>(IndexOf(kDues, rank)));
+      } else {
+        next = at < next ? at : next;
+      }
+    }
+    return next;
+  }
+
+  // --- message ids of accepted events, as hashes, with their times: what duplicates are told by ---
+
+  // Whether an event with this id is remembered whose time is less than `span` from `time`.
+  bool HasSeen(uint64_t id, Millis time, Millis span) const;
+  // Remembers one more; forgets the oldest beyond `limit`.
+  void Remember(uint64_t id, Millis time, uint32_t limit);
+
+  // --- positions in the log of the events that came last, at most kRecentEvents ---
+
+  std::span<const uint64_t> recent() const { return {Words(kRecent), parts_[kRecent].size}; }
+  void AddRecent(uint64_t position);
+
+  // --- what few users have ---
+
+  std::span<const Trait> traits() const { return rare_ ? std::span<const Trait>(rare_->traits) : std::span<const Trait>(); }
+  std::vector<Trait>& MakeTraits() { return MakeRare().traits; }
+  // Of triggers, as far back as cooldowns and caps look.
+  std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
+
+  size_t MemoryBytes() const;
+  // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
+  void Prefetch() const {
+    for (size_t i = 0; i < sizeof(UserState); i += 64) __builtin_prefetch(reinterpret_cast<const char*>(this) + i);
+  }
+  void PrefetchBlock() const { block_.Prefetch(); }
+
+ private:
+  friend class Series;
+  friend void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
+  friend bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
+
+  // The arrays. Of the first four few elements exist: bits say which, and the elements, a word each, stand side by side.
+  enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kTimes, kRecent, kParts };
+
+  struct Rare {
+    std::vector<Trait> traits;
+    std::vector<Firing> firings;
+    absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
+    absl::flat_hash_map<uint32_t, RunningSums> running;
+  };
+  Rare& MakeRare() {
+    if (!rare_) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+
+  const uint64_t* Bits(Part part) const { return block_.words(program_.state.first[part]); }
+  uint64_t* Words(Part part) { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
+  const uint64_t* Words(Part part) const { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
+  bool Has(Part part, uint32_t index) const { return Bits(part)[index / 64] >> index % 64 & 1; }
+  uint32_t Rank(Part part, uint32_t index) const {
+    const uint64_t* bits = Bits(part);
+    int rank = 0;
+    for (uint32_t w = 0; w < index / 64; ++w) rank += __builtin_popcountll(bits[w]);
+    return static_cast<uint32_t>(rank + __builtin_popcountll(bits[index / 64] & ((uint64_t{1} << index % 64) - 1)));
+  }
+  const uint64_t* Find(Part part, uint32_t index) const { return Has(part, index) ? Words(part) + Rank(part, index) : nullptr; }
+  uint32_t IndexOf(Part part, uint32_t rank) const;
+  uint64_t* Make(Part part, uint32_t index);
+  void Erase(Part part, uint32_t index);
+  template <typename Fn>
+  void ForEach(Part part, Fn fn) const {
+    const uint64_t* items = Words(part);
+    for (uint32_t w = program_.state.first[part]; w < program_.state.first[part + 1]; ++w) {
+      for (uint64_t word = *block_.words(w); word != 0; word &= word - 1) {
+        fn((w - program_.state.first[part]) * 64 + static_cast<uint32_t>(__builtin_ctzll(word)), *items++);
+      }
     }
   }
 
-  size_t MemoryBytes() const;
+  uint32_t Lanes(uint32_t series) const { return program_.series[series].field == kNone ? 1 : 2; }
+  Array* FindHead(uint32_t series) { return reinterpret_cast<Array*>(const_cast<uint64_t*>(Find(kSeries, series))); }
+  const Array* FindHead(uint32_t series) const { return reinterpret_cast<const Array*>(Find(kSeries, series)); }
+  // Of one with more entries than Program::long_series.
+  void LimitSeries(uint32_t index, Series* series) const;
+  // Makes room for more entries. What moves the block also moves the heads of series.
+  void GrowPart(Part part);
+  void GrowSeries(uint32_t series);
+  void Move(Array* array, uint32_t room, uint32_t lanes);
+  void Repack(uint64_t extra);
+
+  const Program& program_;
+  Block block_;
+  Array parts_[kParts];
+  uint32_t id_size_ = 0;
+  std::unique_ptr<Rare> rare_;
 };
 
 // All of a user but her id, as snapshots keep it. Series, totals and conditions go by their numbers in the program, so
 // the bytes can be read under the plan alone that wrote them (the snapshot names it); under another plan the state is
 // built anew from the log.
-void WriteUser(const UserState& user, const Program& program, const Interner& interner, ByteWriter* out);
-bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserState* user);
-// Gives back the texts that the user's values hold.
-void ReleaseTexts(const Program& program, UserState* user, Interner* interner);
+void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
+bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
 
 }  // namespace attune

@@ -196,8 +196,8 @@ class Loader {
   void ReadLimits(const PlanSource& source, const YAML::Node& node) {
     ReadFields(source, node, "limits", {{"events", [&](const YAML::Node& n) {
       int64_t limit = 0;
-      if (!YAML::convert<int64_t>::decode(n, limit) || limit < 1 || limit > 1'000'000) {
-        return Report(source, n, "expected a whole number from 1 to 1000000, found " + Kind(n));
+      if (!YAML::convert<int64_t>::decode(n, limit) || limit < 1 || limit > 200'000) {
+        return Report(source, n, "expected a whole number from 1 to 200000, found " + Kind(n));
       }
       plan_->limit_events = limit;
     }}});

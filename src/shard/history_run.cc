@@ -35,15 +35,15 @@ void HistoryRun::PassInstants(UserState* user, Millis before) {
 }
 
 void HistoryRun::Finish(Millis until) {
-  for (const auto& user : engine_.users()) {
-    if (!at_.empty()) PassInstants(user.get(), until == kNever ? kNever : until + 1);
-    engine_.AdvanceUser(user.get(), until, &effects_);
+  for (UserState& user : engine_.users()) {
+    if (!at_.empty()) PassInstants(&user, until == kNever ? kNever : until + 1);
+    engine_.AdvanceUser(&user, until, &effects_);
     Emit();
   }
   if (at_.empty()) return;
   // Instants after the end are shown, but what happens until then is not part of the run.
   const Sink sink = std::exchange(sink_, {[](const Transition&) {}, [](const TriggerFiring&) {}, sink_.values});
-  for (const auto& user : engine_.users()) PassInstants(user.get(), kNever);
+  for (UserState& user : engine_.users()) PassInstants(&user, kNever);
   sink_ = sink;
 }
 

@@ -41,8 +41,8 @@ void Shard::WriteOne(UserState* user) {
   if (!user->in_snapshot) return;
   user->in_snapshot = false;
   bytes_.Clear();
-  WriteUser(*user, *program_, engine_.interner(), &bytes_);
-  batch_.PutUser(number_, user->id, bytes_.view());
+  WriteUser(*user, engine_.interner(), &bytes_);
+  batch_.PutUser(number_, user->id(), bytes_.view());
 }
 
 bool Shard::ContinueSnapshot(size_t users) {

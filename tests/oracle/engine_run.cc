@@ -14,18 +14,18 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
   HistoryRun* running = nullptr;
   const HistoryRun::Sink sink = {
       [&](const attune::Transition& t) {
-        result.transitions.push_back({t.at, t.user->id, program->conditions[t.segment].name, t.enter, t.corrected});
+        result.transitions.push_back({t.at, std::string(t.user->id()), program->conditions[t.segment].name, t.enter, t.corrected});
       },
       [](const TriggerFiring&) {},
       [&](Millis at, const UserState& user) {
-        UserValues values{at, user.id, {}, {}};
+        UserValues values{at, std::string(user.id()), {}, {}};
         for (size_t i = 0; i < plan.metrics.size(); ++i) {
           const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
           if (!value.is_null()) values.metrics.emplace(plan.metrics[i].name, ToJson(value));
         }
-        user.members.ForEach([&](ConditionId c, Millis) {
-          if (c < program->segment_count) values.segments.push_back(program->conditions[c].name);
-        });
+        for (ConditionId c = 0; c < program->segment_count; ++c) {
+          if (user.Holds(c)) values.segments.push_back(program->conditions[c].name);
+        }
         std::sort(values.segments.begin(), values.segments.end());
         result.values.push_back(std::move(values));
       }};

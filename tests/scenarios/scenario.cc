@@ -345,27 +345,26 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
   HistoryRun run(program, InstantsOf(scenario),
                  {[&](const Transition& t) {
                     const std::string& segment = program->conditions[t.segment].name;
-                    lines.push_back({t.at, t.user->id, segment,
-                                     ChangeText(t.at, t.user->id, t.enter, segment, t.corrected)});
+                    lines.push_back({t.at, std::string(t.user->id()), segment,
+                                     ChangeText(t.at, std::string(t.user->id()), t.enter, segment, t.corrected)});
                   },
                   [&](const TriggerFiring& f) {
                     const std::string& trigger = program->conditions[f.trigger].name;
-                    std::string text = ClockText(f.at) + ' ' + f.user->id + " fires " + trigger;
+                    std::string text = ClockText(f.at) + ' ' + std::string(f.user->id()) + " fires " + trigger;
                     if (f.values != "{}") text += ' ' + f.values;
-                    lines.push_back({f.at, f.user->id, trigger, std::move(text)});
+                    lines.push_back({f.at, std::string(f.user->id()), trigger, std::move(text)});
                   },
                   [&](Millis at, const UserState& user) {
-                    oracle::UserValues v{at, user.id, {}, {}};
+                    oracle::UserValues v{at, std::string(user.id()), {}, {}};
                     for (size_t i = 0; i < program->plan->metrics.size(); ++i) {
                       const Value value =
                           running->engine().Evaluate(program->metric_roots[i], user, at).value;
                       if (!value.is_null())
                         v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
                     }
-                    user.members.ForEach([&](ConditionId c, Millis) {
-                      if (c < program->segment_count)
-                        v.segments.push_back(program->conditions[c].name);
-                    });
+                    for (ConditionId c = 0; c < program->segment_count; ++c) {
+                      if (user.Holds(c)) v.segments.push_back(program->conditions[c].name);
+                    }
                     std::sort(v.segments.begin(), v.segments.end());
                     values.push_back(std::move(v));
                   }});
