@@ -121,6 +121,14 @@ bool IsSteady(const Selector& selector, const Window& window, const Stretch& str
 
 bool IsSteady(const Expression& e, const Stretch& stretch) { return IsSteady(e.selector, e.window, stretch); }
 
+// The same of sessions, which are of all events, whatever selectors see.
+bool AreSessionsSteady(const Window& window, const Stretch& stretch) {
+  const auto& events = stretch.history.events();
+  return std::none_of(events.begin(), events.end(), [&](const Entry* entry) {
+    return entry->time() <= stretch.from && ShownIn(*entry, window, stretch) == Shown::kPartly;
+  });
+}
+
 bool AreStepsSteady(const Expression& e, const Stretch& stretch) {
   return std::all_of(e.steps.begin(), e.steps.end(), [&](const SequenceStep& step) {
     return IsSteady(step.selector, e.window, stretch);
@@ -399,8 +407,10 @@ Bounds Over(const Expression& e, const Stretch& stretch) {
     case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
     case Kind::kSum: case Kind::kAvg: case Kind::kAggregateMin: case Kind::kAggregateMax:
     case Kind::kDistinct: case Kind::kFirst: case Kind::kLast: case Kind::kMode:
-    case Kind::kQuantile: case Kind::kListOf: case Kind::kSessions: case Kind::kDuration:
+    case Kind::kQuantile: case Kind::kListOf:
       return ExactIf(IsSteady(e, stretch), e, stretch);
+    case Kind::kSessions: case Kind::kDuration:
+      return ExactIf(AreSessionsSteady(e.window, stretch), e, stretch);
     case Kind::kPeriods: return ExactIf(AreStretchesSteady(e, stretch), e, stretch);
     case Kind::kHour: return ExactIf(SamePeriod(stretch, &LocalTime::HourStart), e, stretch);
     case Kind::kWeekday: case Kind::kDate:
