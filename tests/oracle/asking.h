@@ -35,16 +35,14 @@ class Asking : public testing::Test {
     history_ = std::make_unique<History>(*plan_, "ann");
   }
 
-  void Event(const char* name, Millis time, const char* properties = "",
-             const char* context = "") {
+  void Event(const char* name, Millis time, const char* properties = "", const char* context = "") {
     history_->Add(Track("e" + std::to_string(++events_), "ann", name, time, properties, context));
   }
   void Event(const char* name, const std::string& time, const char* properties = "") {
     Event(name, At(time), properties);
   }
   void Identify(Millis time, const char* traits) {
-    history_->Add(
-        Fact(EventKind::kIdentify, "e" + std::to_string(++events_), "ann", time, traits));
+    history_->Add(Fact(EventKind::kIdentify, "e" + std::to_string(++events_), "ann", time, traits));
   }
 
   std::string Ask(const std::string& expression, Millis at) {

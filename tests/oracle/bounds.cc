@@ -99,13 +99,16 @@ Shown ShownIn(Millis event, const Window& window, const Stretch& stretch) {
       return window.from <= event && event < window.to ? Shown::kAlways : Shown::kNever;
     case Window::Kind::kAfter: case Window::Kind::kSince:
       return AfterAnchor(event, window, Over(*window.anchor, stretch));
-    case Window::Kind::kSession: case Window::Kind::kLastSession: break;
+    case Window::Kind::kSession:
+    case Window::Kind::kLastSession:
+      break;
   }
   return Shown::kPartly;
 }
 
 Shown ShownIn(const Entry& entry, const Window& window, const Stretch& stretch) {
-  const bool session = window.kind == Window::Kind::kSession || window.kind == Window::Kind::kLastSession;
+  const bool session =
+      window.kind == Window::Kind::kSession || window.kind == Window::Kind::kLastSession;
   return session ? InSession(entry, window, stretch) : ShownIn(entry.time(), window, stretch);
 }
 
@@ -119,7 +122,9 @@ bool IsSteady(const Selector& selector, const Window& window, const Stretch& str
   return true;
 }
 
-bool IsSteady(const Expression& e, const Stretch& stretch) { return IsSteady(e.selector, e.window, stretch); }
+bool IsSteady(const Expression& e, const Stretch& stretch) {
+  return IsSteady(e.selector, e.window, stretch);
+}
 
 // The same of sessions, which are of all events, whatever selectors see.
 bool AreSessionsSteady(const Window& window, const Stretch& stretch) {
@@ -138,7 +143,8 @@ bool AreStepsSteady(const Expression& e, const Stretch& stretch) {
 // in_segment(s) for d: nothing changes at a change of s, nor d after one.
 bool IsMembershipSteady(const Expression& e, const Stretch& stretch) {
   const History& history = stretch.history;
-  for (const History::Change& change : history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
+  for (const History::Change& change :
+       history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
     for (const Millis at : {change.at, change.at + e.window.length}) {
       if (at > stretch.from && at <= stretch.to) return false;
     }
@@ -149,8 +155,10 @@ bool IsMembershipSteady(const Expression& e, const Stretch& stretch) {
 // entered(s[W]) and left(s[W]): the window shows the same changes throughout.
 bool AreChangesSteady(const Expression& e, const Stretch& stretch) {
   const History& history = stretch.history;
-  for (const History::Change& change : history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
-    if (change.at > stretch.from || ShownIn(change.at, e.window, stretch) == Shown::kPartly) return false;
+  for (const History::Change& change :
+       history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
+    if (change.at > stretch.from || ShownIn(change.at, e.window, stretch) == Shown::kPartly)
+      return false;
   }
   return true;
 }
@@ -383,33 +391,47 @@ Bounds OverKeys(const Expression& e, const Stretch& stretch) {
     all.push_back(Over(*e.args[0], {restricted, stretch.from, stretch.to}));
   }
   if (e.kind == Kind::kSome) return Any(all);
-  return ExactIf(std::all_of(all.begin(), all.end(), [](const Bounds& b) { return b.IsExact(); }), e, stretch);
+  return ExactIf(std::all_of(all.begin(), all.end(), [](const Bounds& b) { return b.IsExact(); }),
+                 e, stretch);
 }
 
 Bounds Over(const Expression& e, const Stretch& stretch) {
   const Plan& plan = stretch.history.plan();
   if (stretch.from == stretch.to) return ExactIf(true, e, stretch);
   switch (e.kind) {
-    case Kind::kLiteral: case Kind::kTrait: case Kind::kBucket:
-    case Kind::kConsent: case Kind::kScore: case Kind::kCluster:
+    case Kind::kLiteral:
+    case Kind::kTrait:
+    case Kind::kBucket:
+    case Kind::kConsent:
+    case Kind::kScore:
+    case Kind::kCluster:
       return ExactIf(true, e, stretch);
     case Kind::kMetric: return Over(*plan.FindMetric(e.text)->value, stretch);
     case Kind::kInSegment: {
       const Stretch whole{stretch.history.whole(), stretch.from, stretch.to};
       return Not(Not(Over(*plan.FindSegment(e.text)->when, whole)));
     }
-    case Kind::kInSegmentFor: return ExactIf(IsMembershipSteady(e, stretch), e, stretch);
-    case Kind::kEntered: case Kind::kLeft: return ExactIf(AreChangesSteady(e, stretch), e, stretch);
-    case Kind::kSequence: case Kind::kSequenceDepth: case Kind::kSequenceMatches:
+    case Kind::kInSegmentFor:
+      return ExactIf(IsMembershipSteady(e, stretch), e, stretch);
+    case Kind::kEntered:
+    case Kind::kLeft:
+      return ExactIf(AreChangesSteady(e, stretch), e, stretch);
+    case Kind::kSequence:
+    case Kind::kSequenceDepth:
+    case Kind::kSequenceMatches:
       return ExactIf(AreStepsSteady(e, stretch), e, stretch);
-    case Kind::kSome: case Kind::kTop: return OverKeys(e, stretch);
+    case Kind::kSome:
+    case Kind::kTop:
+      return OverKeys(e, stretch);
     case Kind::kSince: case Kind::kAge: return SinceOrAge(e, stretch);
     case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
     case Kind::kSum: case Kind::kAvg: case Kind::kAggregateMin: case Kind::kAggregateMax:
     case Kind::kDistinct: case Kind::kFirst: case Kind::kLast: case Kind::kMode:
-    case Kind::kQuantile: case Kind::kListOf:
+    case Kind::kQuantile:
+    case Kind::kListOf:
       return ExactIf(IsSteady(e, stretch), e, stretch);
-    case Kind::kSessions: case Kind::kDuration:
+    case Kind::kSessions:
+    case Kind::kDuration:
       return ExactIf(AreSessionsSteady(e.window, stretch), e, stretch);
     case Kind::kPeriods: return ExactIf(AreStretchesSteady(e, stretch), e, stretch);
     case Kind::kHour: return ExactIf(SamePeriod(stretch, &LocalTime::HourStart), e, stretch);

@@ -22,7 +22,8 @@ struct Bounds {
   bool IsExact() const { return kind == Kind::kExact; }
 };
 
-// The bounds over every t in [from, to]. Unknown when a record lies in (from, to]; later ones are not seen.
+// The bounds over every t in [from, to]. Unknown when a record lies in (from, to]; later ones are
+// not seen.
 Bounds BoundsOver(const Expression& expression, const History& history, Millis from, Millis to);
 
 }  // namespace attune::oracle

@@ -17,7 +17,8 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
         result.transitions.push_back({t.at, t.user->id, program->conditions[t.segment].name, t.enter, t.corrected});
       },
       [&](const TriggerFiring& f) {
-        result.firings.push_back({f.at, program->conditions[f.trigger].name, f.user->id, "", f.values});
+        result.firings.push_back(
+            {f.at, program->conditions[f.trigger].name, f.user->id, "", f.values});
       },
       [&](Millis at, const UserState& user) {
         UserValues values{at, user.id, {}, {}};

@@ -7,7 +7,8 @@ namespace {
 class FactsTest : public Asking {
  protected:
   void Consent(Millis time, const char* purposes) {
-    history_->Add(Fact(EventKind::kIdentify, "c" + std::to_string(time), "ann", time, "", ConsentContext(purposes)));
+    history_->Add(Fact(EventKind::kIdentify, "c" + std::to_string(time), "ann", time, "",
+                       ConsentContext(purposes)));
   }
 };
 
@@ -23,12 +24,12 @@ TEST_F(FactsTest, SomeHoldsForOneValue) {
       {1300, "some(k: count(a) >= 2)", "true"},
       {1300, "some(k: count(a) >= 3)", "false"},
       {1300, "some(k: count(any) >= 3)", "false"},  // any is restricted too
-      {1300, "some(k: adds = 1)", "true"},           // and what a metric's name means
+      {1300, "some(k: adds = 1)", "true"},          // and what a metric's name means
       {1300, "some(k: adds = 4)", "false"},
       {1300, "some(k: in_segment(often))", "true"},  // a segment is not
       {1300, "some(k: periods(a, 1s, 1) = 1 and count(a) = 1)", "true"},
       {1300, "some(k: count(b) = 0)", "true"},
-      {1300, "some(k: count(a) = 0)", "false"},      // only values that she has are tried
+      {1300, "some(k: count(a) = 0)", "false"},  // only values that she has are tried
       {1400, "some(k: count(a) = 0)", "true"},
       {999, "some(k: true)", "false"},
       {1000, "some(k: true)", "true"},
@@ -59,7 +60,8 @@ TEST_F(FactsTest, WhatIsNoSelectorIsNotRestricted) {
       {1100, "some(k: duration([session]) = 100ms and count(a) = 1)", "true"},
       {1100, "some(k: count(a[session]) = 2)", "false"},
       {1100, "some(k: sessions([ever]) = 1 and count(a) = 1)", "true"},
-      {1100, "some(k: count(any[since first_time(a)]) = 0 and count(a) = 1)", "true"},  // the anchor is restricted
+      {1100, "some(k: count(any[since first_time(a)]) = 0 and count(a) = 1)",
+       "true"},  // the anchor is restricted
       {1100, "some(k: count(any[since first_time(a)]) = 1)", "false"},
   });
 }
@@ -78,14 +80,15 @@ TEST_F(FactsTest, TopRanksTheValues) {
       {1300, "top(k: count(a), 1)", R"(["y"])"},
       {1400, "top(k: count(a), 9)", R"(["y","z","x"])"},  // w has zero
       {1400, "top(k: sum(a.n), 9)", R"(["z"])"},
-      {1400, "top(k: avg(a.n), 9)", R"(["z"])"},          // null for the others
+      {1400, "top(k: avg(a.n), 9)", R"(["z"])"},  // null for the others
       {1400, "top(k: 0 - count(a), 9)", R"(["z","x","y"])"},
       {1400, "top(k: count(a[150ms]), 9)", R"(["z"])"},
       {1400, "top(k: count(a), 2) contains \"z\"", "true"},
       {9999, "top(k: count(a[1s]), 2)", "null"},
   });
   Event("b", 1500, R"({"k":"x"})");
-  EXPECT_EQ(Ask("top(k: count(a), 3)", 1500), R"(["y","x","z"])");  // x was seen again, in another event
+  EXPECT_EQ(Ask("top(k: count(a), 3)", 1500),
+            R"(["y","x","z"])");  // x was seen again, in another event
 }
 
 TEST_F(FactsTest, MinusZeroIsTheSameKeyAsZero) {
@@ -170,7 +173,9 @@ TEST_F(FactsTest, ALateEventChangesWhatWas) {
 }
 
 TEST_F(FactsTest, SegmentsOfSegmentsAndAbsence) {
-  Load("timezone: UTC\nsegments: {quiet: 'a then no b for 300ms', back: 'left(quiet[200ms])', long: 'in_segment(quiet) for 1s'}\n");
+  Load(
+      "timezone: UTC\nsegments: {quiet: 'a then no b for 300ms', back: 'left(quiet[200ms])', long: "
+      "'in_segment(quiet) for 1s'}\n");
   Event("a", 1000);
   Event("b", 1500);
   Event("a", 3000);
@@ -202,8 +207,10 @@ TEST_F(FactsTest, ConsentIsTheLatestByEventTime) {
       {1300, "consent(other)", "false"},
       {1300, "not consent(other)", "true"},
   });
-  Consent(1200, R"({"ad storage":true,"email":"yes","sms":null})");  // late; neither text nor null is an answer
-  history_->Add(Track("ev", "ann", "a", 1400, "", ConsentContext(R"({"sms":true})").c_str()));  // an event may say it too
+  Consent(1200, R"({"ad storage":true,"email":"yes","sms":null})");  // late; neither text nor null
+                                                                     // is an answer
+  history_->Add(Track("ev", "ann", "a", 1400, "",
+                      ConsentContext(R"({"sms":true})").c_str()));  // an event may say it too
   AskAll({
       {1300, "consent(\"ad storage\")", "true"},
       {1250, "consent(email)", "true"},

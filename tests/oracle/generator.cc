@@ -111,7 +111,9 @@ class CaseMaker {
 
   void Triggers() {
     Grammar grammar(&random_, words_);
-    const auto fixed = [](std::string text) { return Term{Term::Sort::kFixed, std::move(text), {}}; };
+    const auto fixed = [](std::string text) {
+      return Term{Term::Sort::kFixed, std::move(text), {}};
+    };
     const bool restrained = options_.features.restraints;
     if (restrained && random_.Percent(50)) made_.groups.push_back({"g", fixed(Cap())});
     const int64_t triggers = random_.From(0, 3);
@@ -124,12 +126,15 @@ class CaseMaker {
       trigger.what = on ? grammar.Selector() : keyed ? grammar.Some(1) : grammar.Bool(1);
       auto& settings = trigger.settings;
       if (on && random_.Percent(50)) settings.push_back({"where", grammar.Bool(1)});
-      if (random_.Percent(40)) settings.push_back({"cooldown", fixed(DurationText(random_.Pick(words_.durations)))});
+      if (random_.Percent(40))
+        settings.push_back({"cooldown", fixed(DurationText(random_.Pick(words_.durations)))});
       if (random_.Percent(30)) settings.push_back({"at_most", fixed(Cap())});
       if (restrained && random_.Percent(20)) settings.push_back({"only_if", grammar.Bool(1)});
-      if (restrained && random_.Percent(15)) settings.push_back({"holdout", fixed(random_.Percent(50) ? "50%" : "0.3")});
+      if (restrained && random_.Percent(15))
+        settings.push_back({"holdout", fixed(random_.Percent(50) ? "50%" : "0.3")});
       if (restrained && random_.Percent(15)) {
-        settings.push_back({"quiet_hours", fixed(random_.Pick<std::string>({"22:00-06:00", "01:30-03:00", "12:00-24:00"}))});
+        settings.push_back({"quiet_hours", fixed(random_.Pick<std::string>(
+                                               {"22:00-06:00", "01:30-03:00", "12:00-24:00"}))});
       }
       if (!made_.groups.empty() && random_.Percent(60)) settings.push_back({"group", fixed("g")});
       if (random_.Percent(50)) trigger.with.push_back({"x", grammar.OverNumbers()});
@@ -139,7 +144,8 @@ class CaseMaker {
   }
 
   std::string Cap() {
-    return std::to_string(random_.From(1, 3)) + " per " + DurationText(random_.Pick(words_.durations));
+    return std::to_string(random_.From(1, 3)) + " per " +
+           DurationText(random_.Pick(words_.durations));
   }
 
   // A step of time that puts events onto boundaries.
@@ -207,30 +213,36 @@ class CaseMaker {
     } else if (random_.Percent(20)) {
       context = Consents();
     }
-    made_.records.push_back(
-        Track(id, WhoIs(user, EventKind::kTrack), name, time, name == "a" ? Declared(time) : Undeclared(), context));
+    made_.records.push_back(Track(id, WhoIs(user, EventKind::kTrack), name, time,
+                                  name == "a" ? Declared(time) : Undeclared(), context));
   }
 
-  // The ids of a record of one who is called so. An alias names a user; those it names may be anonymous elsewhere.
+  // The ids of a record of one who is called so. An alias names a user; those it names may be
+  // anonymous elsewhere.
   Who WhoIs(const std::string& name, EventKind kind) {
     if (anonymous_.empty()) return name;
     const bool alias = kind == EventKind::kAlias;
-    if (!alias && std::find(anonymous_.begin(), anonymous_.end(), name) != anonymous_.end()) return Who::Anonymous(name);
+    if (!alias && std::find(anonymous_.begin(), anonymous_.end(), name) != anonymous_.end())
+      return Who::Anonymous(name);
     if (!alias && random_.Percent(kind == EventKind::kIdentify ? 30 : 80)) return name;
     return Who(name, random_.Pick(anonymous_));
   }
 
   std::string Consents() {
     if (!options_.features.consents || random_.Percent(50)) return "";
-    return ConsentContext(random_.Pick<std::string>({R"({"email":true})", R"({"email":false})", R"({"ad s":true,"email":null})",
-                                                     R"({"email":true,"ad s":false})", R"({"email":"yes"})"}));
+    return ConsentContext(random_.Pick<std::string>(
+        {R"({"email":true})", R"({"email":false})", R"({"ad s":true,"email":null})",
+         R"({"email":true,"ad s":false})", R"({"email":"yes"})"}));
   }
 
   // Few, so that events share them; of several types, one of them hard to tell from another.
   std::string KeyText() {
-    return "\"k\":" + random_.Pick<std::string>({"1", "1", "2", "\"1\"", "\"x\"", "true", "0", "-0.0", "null", "[1]"});
+    return "\"k\":" + random_.Pick<std::string>(
+                          {"1", "1", "2", "\"1\"", "\"x\"", "true", "0", "-0.0", "null", "[1]"});
   }
-  bool HasKey() { return (options_.features.keys || options_.features.sequences) && random_.Percent(60); }
+  bool HasKey() {
+    return (options_.features.keys || options_.features.sequences) && random_.Percent(60);
+  }
 
   // What comes of members of which each is there or not.
   static std::string Object(const std::vector<std::string>& members) {
@@ -364,12 +376,14 @@ std::string PlanText(const Case& made) {
   Section("trigger_groups", made.groups, "{at_most: ", "}", &yaml);
   if (!made.triggers.empty()) yaml += "triggers:\n";
   for (const TriggerDraft& trigger : made.triggers) {
-    yaml += "  " + trigger.name + ":\n    " + trigger.kind + ": " + Quoted(ToText(trigger.what)) + "\n";
+    yaml +=
+        "  " + trigger.name + ":\n    " + trigger.kind + ": " + Quoted(ToText(trigger.what)) + "\n";
     for (const Definition& setting : trigger.settings) {
       yaml += "    " + setting.name + ": " + Quoted(ToText(setting.value)) + "\n";
     }
     if (!trigger.with.empty()) yaml += "    with:\n";
-    for (const Definition& value : trigger.with) yaml += "      " + value.name + ": " + Quoted(ToText(value.value)) + "\n";
+    for (const Definition& value : trigger.with)
+      yaml += "      " + value.name + ": " + Quoted(ToText(value.value)) + "\n";
   }
   return yaml;
 }

@@ -27,7 +27,8 @@ struct TriggerDraft {
   std::string name;
   std::string kind;  // enter, leave or on
   Term what;
-  std::vector<Definition> settings;  // where, only_if; and those that are plain text, as fixed terms
+  // where, only_if; and those that are plain text, as fixed terms.
+  std::vector<Definition> settings;
   std::vector<Definition> with;
 };
 

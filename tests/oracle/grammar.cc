@@ -320,8 +320,9 @@ Term Grammar::List() {
     in_key_ = true;
     Term value = words_.exotic && random_.Percent(30) ? MovingNumber(1) : Number(1);
     in_key_ = false;
-    return Make(Sort::kFixed, "top(" + random_.Pick<std::string>({"k", "k", "p"}) + ": $, " +
-                                  std::to_string(random_.From(1, 3)) + ")",
+    return Make(Sort::kFixed,
+                "top(" + random_.Pick<std::string>({"k", "k", "p"}) + ": $, " +
+                    std::to_string(random_.From(1, 3)) + ")",
                 {std::move(value)});
   }
   return Make(Sort::kFixed,
@@ -404,19 +405,30 @@ Term Grammar::Membership() {
   }
   Term window = Window();
   while (ToText(window).find("session]") != std::string::npos) window = Window();
-  return Make(Sort::kBool, (random_.Percent(50) ? "entered(" : "left(") + segment + "$)", {std::move(window)});
+  return Make(Sort::kBool, (random_.Percent(50) ? "entered(" : "left(") + segment + "$)",
+              {std::move(window)});
 }
 
 // Of what an engine may not have yet; of the basic language when it has none of it.
 Term Grammar::FeatureLeaf(int depth) {
   const Features& has = words_.features;
   switch (random_.Below(7)) {
-    case 0: case 1: if (has.sequences) return Sequence("sequence"); break;
-    case 2: case 3: if (has.keys && !in_key_) return Some(std::max(depth - 1, 0)); break;
-    case 4: case 5: if (has.memberships && !words_.segments.empty()) return Membership(); break;
+    case 0:
+    case 1:
+      if (has.sequences) return Sequence("sequence");
+      break;
+    case 2:
+    case 3:
+      if (has.keys && !in_key_) return Some(std::max(depth - 1, 0));
+      break;
+    case 4:
+    case 5:
+      if (has.memberships && !words_.segments.empty()) return Membership();
+      break;
     default:
       if (has.models && random_.Percent(20)) return Make(Sort::kBool, "(cluster(styles) exists)");
-      if (has.consents) return Make(Sort::kBool, random_.Percent(60) ? "consent(email)" : "consent(\"ad s\")");
+      if (has.consents)
+        return Make(Sort::kBool, random_.Percent(60) ? "consent(email)" : "consent(\"ad s\")");
   }
   return Leaf(depth);
 }

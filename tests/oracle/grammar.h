@@ -16,14 +16,14 @@ std::string StringText(const std::string& text);  // with quotes and escapes
 
 // What may be drawn beside the basic language.
 struct Features {
-  bool sequences = false;     // sequence, depth, matches
-  bool keys = false;          // some, top; triggers over some
-  bool memberships = false;   // in_segment(…) for, entered, left
-  bool consents = false;      // consent(…), and records that speak of it
-  bool models = false;        // score, cluster: no model has spoken
-  bool triggers = false;      // enter, leave, on, where, with, cooldown, at_most
-  bool restraints = false;    // of triggers: quiet_hours, only_if, holdout, group
-  bool identity = false;      // anonymous ids, and records that join them to users
+  bool sequences = false;    // sequence, depth, matches
+  bool keys = false;         // some, top; triggers over some
+  bool memberships = false;  // in_segment(…) for, entered, left
+  bool consents = false;     // consent(…), and records that speak of it
+  bool models = false;       // score, cluster: no model has spoken
+  bool triggers = false;     // enter, leave, on, where, with, cooldown, at_most
+  bool restraints = false;   // of triggers: quiet_hours, only_if, holdout, group
+  bool identity = false;     // anonymous ids, and records that merge them into users
 
   static constexpr Features All() { return {true, true, true, true, true, true, true, true}; }
 };
@@ -58,7 +58,7 @@ class Grammar {
   Term Time(int depth);
   Term Dynamic();                 // of a type that only the data can tell
   Term List();
-  Term Some(int depth);           // some(k: …)
+  Term Some(int depth);  // some(k: …)
   Term Selector() { return Select().selector; }
 
  private:

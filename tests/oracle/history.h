@@ -42,8 +42,8 @@ using Entries = std::vector<const Entry*>;
 // What is known of one user: her accepted records, each list by (time, position in the log).
 class History {
  public:
-  // `plan` must outlive the history. `every_millisecond` tries every instant where else BoundsOver says which can be
-  // left out.
+  // `plan` must outlive the history. `every_millisecond` tries every instant where else BoundsOver
+  // says which can be left out.
   History(const Plan& plan, std::string user, bool every_millisecond = false);
 
   // `position` is the record's place in the log; without one, behind all others.
@@ -61,14 +61,15 @@ class History {
   bool empty() const { return records_.empty(); }
   bool HasRecordIn(Millis after, Millis until) const;  // (after, until]
 
-  // The same user, where selectors see the events alone that carry this value of a property. `this` must outlive it.
+  // The same user, where selectors see the events alone that carry this value of a property. `this`
+  // must outlive it.
   History Restricted(const PropertyPath& path, const Value& value) const;
   // The history of which this is a restriction, or itself.
   const History& whole() const { return whole_ ? *whole_ : *this; }
   bool IsSelectable(const Entry& entry) const;
 
-  // Every instant up to `until` at which the segment's `when` becomes true or false, from the user's first record on.
-  // Of the whole history. Two records of one instant are seen together.
+  // Every instant up to `until` at which the segment's `when` becomes true or false, from the
+  // user's first record on. Of the whole history. Two records of one instant are seen together.
   struct Change {
     Millis at;
     bool enter;
@@ -76,7 +77,8 @@ class History {
   std::vector<Change> ChangesOf(const Segment& segment, Millis until) const;
 
   // Calls fn with the beginning of every piece of [from, to] over which the expression is decided.
-  void Search(const Expression& expression, Millis from, Millis to, const std::function<void(Millis)>& fn) const;
+  void Search(const Expression& expression, Millis from, Millis to,
+              const std::function<void(Millis)>& fn) const;
   // The search was given up: an expression flickers over a long stretch.
   bool gave_up() const { return notes_->pieces > kMaxPieces; }
 

@@ -15,8 +15,8 @@ std::optional<std::string> Identity::TakeIn(const Record& record) {
   if (who.user.empty()) return std::nullopt;
   const std::string person = PersonOf(who.user);
   if (record.kind != EventKind::kAlias) known_.insert(person);
-  const bool joins = record.kind == EventKind::kAlias || record.kind == EventKind::kIdentify;
-  if (!joins || who.anonymous.empty()) return std::nullopt;
+  const bool merges = record.kind == EventKind::kAlias || record.kind == EventKind::kIdentify;
+  if (!merges || who.anonymous.empty()) return std::nullopt;
   const std::string other = PersonOf(who.anonymous);
   if (other == person || known_.contains(other)) return std::nullopt;
   leads_to_[other] = person;

@@ -1,4 +1,5 @@
-// Who is who, and what a run makes of it, worked out by hand from the rule in identity.h and from docs/language.md.
+// Who is who, and what a run makes of it, worked out by hand from the rule in identity.h and from
+// docs/language.md.
 #include "oracle/identity.h"
 
 #include <gtest/gtest.h>
@@ -27,18 +28,19 @@ struct Told {
   std::string operator()(const std::string& id) const { return identity.PersonOf(id); }
 };
 
-TEST(IdentityTest, AnIdIsAPersonUntilItIsJoined) {
+TEST(IdentityTest, AnIdIsAPersonUntilItIsMerged) {
   const Told told({Event(Who::Anonymous("x")), Event({"ann", "x"}), Group({"ann", "x"})});
-  EXPECT_EQ(told("x"), "x");  // only identify and alias join
+  EXPECT_EQ(told("x"), "x");  // only identify and alias merge
   EXPECT_EQ(told("ann"), "ann");
 }
 
-TEST(IdentityTest, AnIdentifyWithBothIdsJoins) {
+TEST(IdentityTest, AnIdentifyWithBothIdsMerges) {
   const Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"})});
   EXPECT_EQ(told.ended, "x");
   EXPECT_EQ(told("x"), "ann");
   EXPECT_EQ(Told({Identify("ann")})("ann"), "ann");
-  EXPECT_EQ(Told({Identify({"ann", "x"}), Identify({"ann", "x"})}).ended, "");  // one person already
+  EXPECT_EQ(Told({Identify({"ann", "x"}), Identify({"ann", "x"})}).ended,
+            "");  // one person already
   EXPECT_EQ(Told({Identify({"ann", "ann"})}).ended, "");
 }
 
@@ -48,15 +50,17 @@ TEST(IdentityTest, SeveralAnonymousIdsAreOnePersons) {
   EXPECT_EQ(told("laptop"), "ann");
 }
 
-// A laptop that two people use: what was anonymous before ann said who she is, is hers, and nothing of bob's.
-TEST(IdentityTest, TwoKnownPeopleAreNeverJoined) {
+// A laptop that two people use: what was anonymous before ann said who she is, is hers, and nothing
+// of bob's.
+TEST(IdentityTest, TwoKnownPeopleAreNeverMerged) {
   const Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"}), Identify({"bob", "x"})});
   EXPECT_EQ(told.ended, "");
   EXPECT_EQ(told("x"), "ann");
   EXPECT_EQ(told("bob"), "bob");
   EXPECT_EQ(Told({Event("ann"), Event("bob"), Identify({"bob", "ann"})})("ann"), "ann");
   EXPECT_EQ(Told({Identify({"ann", "x"}), Alias({"bob", "x"})})("x"), "ann");
-  EXPECT_EQ(Told({Event("ann"), Alias({"ann2", "ann"})})("ann"), "ann");  // nor does ann become somebody else
+  EXPECT_EQ(Told({Event("ann"), Alias({"ann2", "ann"})})("ann"),
+            "ann");  // nor does ann become somebody else
   EXPECT_EQ(Told({Group("ann"), Alias({"ann2", "ann"})})("ann"), "ann");
 }
 
@@ -78,7 +82,8 @@ TEST(IdentityTest, AnAliasMakesNobodyKnown) {
 // --- runs ---
 
 // `1000 +s, 1500 -s@x`, transitions and firings in order of time; the star marks what is corrected.
-std::string Happens(const std::string& yaml, const std::vector<Record>& records, std::optional<Millis> until = std::nullopt) {
+std::string Happens(const std::string& yaml, const std::vector<Record>& records,
+                    std::optional<Millis> until = std::nullopt) {
   const LoadedPlan loaded = ParsePlan("timezone: UTC\n" + yaml);
   for (const Problem& problem : loaded.problems) EXPECT_TRUE(problem.warning) << ToText(problem);
   if (!loaded.plan) return "no plan";
@@ -116,86 +121,131 @@ const Who kX = Who::Anonymous("x");
 constexpr EventKind kIdentify = EventKind::kIdentify;
 constexpr EventKind kAlias = EventKind::kAlias;
 
-TEST(JoinedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
+TEST(MergedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
   const std::string plan = "segments: {s: count(a) >= 2}\n";
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX).Add(kIdentify, 1200, {"ann", "x"})),
-            "1100 +s@x, 1200 +s, 1200 -s@x");
+  EXPECT_EQ(
+      Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX).Add(kIdentify, 1200, {"ann", "x"})),
+      "1100 +s@x, 1200 +s, 1200 -s@x");
   // Together they have two.
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})), "1200 +s");
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+      "1200 +s");
   // What comes later from the anonymous id is hers.
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)), "1300 +s");
+  EXPECT_EQ(
+      Happens(plan, Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)),
+      "1300 +s");
   // And before anything came from it, too.
-  EXPECT_EQ(Happens(plan, Log().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")), "1400 +s");
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")),
+      "1400 +s");
   // A segment that both are in: one leaves, the other stays.
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 1}\n",
-                    Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
-            "1000 +s@x, 1100 +s, 1200 -s@x");
+  EXPECT_EQ(
+      Happens("segments: {s: count(a) >= 1}\n",
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+      "1000 +s@x, 1100 +s, 1200 -s@x");
 }
 
-TEST(JoinedRunTest, TheHistoryIsTheUnion) {
+TEST(MergedRunTest, TheHistoryIsTheUnion) {
   // The sequence runs across both; the first event is the anonymous one's; so is the latest trait.
-  const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1050, kX, R"({"p":"anonymous"})").Add("b", 1100, "ann")
-                       .Add(kIdentify, 1020, "ann", R"({"p":"late"})").Add(kAlias, 1200, {"ann", "x"});
-  EXPECT_EQ(Happens("segments: {s: 'sequence(a -> b)', t: 'trait.p = \"anonymous\"', u: 'age(any) = 200ms'}\n", log, 1200),
+  const auto log = Log()
+                       .Add("a", 1000, kX)
+                       .Add(kIdentify, 1050, kX, R"({"p":"anonymous"})")
+                       .Add("b", 1100, "ann")
+                       .Add(kIdentify, 1020, "ann", R"({"p":"late"})")
+                       .Add(kAlias, 1200, {"ann", "x"});
+  EXPECT_EQ(Happens("segments: {s: 'sequence(a -> b)', t: 'trait.p = \"anonymous\"', u: 'age(any) "
+                    "= 200ms'}\n",
+                    log, 1200),
             "1050 +t@x, 1200 +s, 1200 +t, 1200 +u, 1200 -t@x");
 }
 
-TEST(JoinedRunTest, WhatIsDueBeforeHappensToEachApart) {
+TEST(MergedRunTest, WhatIsDueBeforeHappensToEachApart) {
   const std::string plan = "segments: {s: 'count(a[200ms]) >= 1'}\n";
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}), 2000),
-            "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}),
+              2000),
+      "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
   // At the very instant it is judged together with the record: x leaves once.
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}), 2000),
-            "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}),
+              2000),
+      "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
 }
 
-TEST(JoinedRunTest, ALateJoinIsSeenAtTheLatestClockAndCorrectsNothing) {
+TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
   const std::string plan = "segments: {s: count(a) >= 2, t: 'count(b[300ms]) >= 1'}\n";
   // ann's clock stands at 1500, x's at 1700; the identify says 1200.
-  EXPECT_EQ(Happens(plan, Log().Add("b", 1500, "ann").Add("a", 1400, kX).Add("a", 1700, kX).Add(kIdentify, 1200, {"ann", "x"}), 2000),
+  EXPECT_EQ(Happens(plan,
+                    Log()
+                        .Add("b", 1500, "ann")
+                        .Add("a", 1400, kX)
+                        .Add("a", 1700, kX)
+                        .Add(kIdentify, 1200, {"ann", "x"}),
+                    2000),
             "1500 +t, 1700 +s, 1700 +s@x, 1700 -s@x, 1800 -t");
   // From then on an event before 1700 is late.
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 3}\n",
-                    Log().Add("b", 1500, "ann").Add("a", 1400, kX).Add("a", 1700, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1600, kX)),
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 3}\n", Log()
+                                                          .Add("b", 1500, "ann")
+                                                          .Add("a", 1400, kX)
+                                                          .Add("a", 1700, kX)
+                                                          .Add(kIdentify, 1200, {"ann", "x"})
+                                                          .Add("a", 1600, kX)),
             "1700 +s*");
 }
 
-TEST(JoinedRunTest, KnownPeopleStayApart) {
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n",
-                    Log().Add("a", 1000, "ann").Add(kIdentify, 1050, {"ann", "x"}).Add(kIdentify, 1100, {"bob", "x"}).Add("a", 1200, "bob")
-                        .Add("a", 1300, kX)),
+TEST(MergedRunTest, KnownPeopleStayApart) {
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+                                                          .Add("a", 1000, "ann")
+                                                          .Add(kIdentify, 1050, {"ann", "x"})
+                                                          .Add(kIdentify, 1100, {"bob", "x"})
+                                                          .Add("a", 1200, "bob")
+                                                          .Add("a", 1300, kX)),
             "1300 +s");
 }
 
-TEST(JoinedRunTest, ADuplicateJoinsNothing) {
+TEST(MergedRunTest, ADuplicateMergesNothing) {
   std::vector<Record> log = {Track("a1", kX, "a", 1000), Track("b1", "ann", "b", 1050),
                              Fact(kIdentify, "b1", {"ann", "x"}, 1100)};
   EXPECT_EQ(Happens("segments: {s: count(any) >= 2}\n", log), "");
 }
 
-TEST(JoinedRunTest, ChainsHandTheHistoryOn) {
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n",
-                    Log().Add("a", 1000, kX).Add(kAlias, 1100, {"y", "x"}).Add("a", 1200, Who::Anonymous("y"))
-                        .Add(kIdentify, 1300, {"ann", "y"}).Add("b", 1400, kX)),
+TEST(MergedRunTest, ChainsHandTheHistoryOn) {
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+                                                          .Add("a", 1000, kX)
+                                                          .Add(kAlias, 1100, {"y", "x"})
+                                                          .Add("a", 1200, Who::Anonymous("y"))
+                                                          .Add(kIdentify, 1300, {"ann", "y"})
+                                                          .Add("b", 1400, kX)),
             "1200 +s@y, 1300 +s, 1300 -s@y");
 }
 
-TEST(JoinedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
+TEST(MergedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
   const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"});
-  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1}, u: {leave: count(a) >= 1}}\n", log), "1000 t!@x, 1200 t!");
-  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 200ms}}\n", log), "1000 t!@x, 1200 t!");
+  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1}, u: {leave: count(a) >= 1}}\n", log),
+            "1000 t!@x, 1200 t!");
+  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 200ms}}\n", log),
+            "1000 t!@x, 1200 t!");
   EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 201ms}}\n", log), "1000 t!@x");
 }
 
-TEST(JoinedRunTest, TheAnonymousOneIsListedUntilThen) {
+TEST(MergedRunTest, TheAnonymousOneIsListedUntilThen) {
   const LoadedPlan loaded = ParsePlan("metrics: {n: count(any)}\n");
   std::vector<std::string> lines;
-  const std::vector<Record> log =
-      Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX);
-  for (const UserValues& values : RunNaively(*loaded.plan, log, {std::nullopt, {1150, 1200, 1300}, false}).values) {
+  const std::vector<Record> log = Log()
+                                      .Add("a", 1000, kX)
+                                      .Add("a", 1100, "ann")
+                                      .Add(kIdentify, 1200, {"ann", "x"})
+                                      .Add("a", 1300, kX);
+  for (const UserValues& values :
+       RunNaively(*loaded.plan, log, {std::nullopt, {1150, 1200, 1300}, false}).values) {
     lines.push_back(std::to_string(values.at) + " " + values.user + " " + values.metrics.at("n"));
   }
-  EXPECT_EQ(lines, (std::vector<std::string>{"1150 ann 1", "1150 x 1", "1200 ann 2", "1300 ann 3"}));
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{"1150 ann 1", "1150 x 1", "1200 ann 2", "1300 ann 3"}));
 }
 
 }  // namespace

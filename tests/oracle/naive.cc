@@ -27,7 +27,8 @@ std::optional<Millis> Anchor(const Window& window, const History& history, Milli
   return anchor.time();
 }
 
-// The instants that a window shows: (after, until]. None for a session, which is no stretch of time.
+// The instants that a window shows: (after, until]. None for a session, which is no stretch of
+// time.
 struct Instants {
   Millis after;
   Millis until;
@@ -49,8 +50,7 @@ std::optional<Instants> InstantsIn(const Window& window, const History& history,
       if (!anchor) return std::nullopt;
       return Instants{*anchor, std::min(*anchor + window.length, t)};
     }
-    case Window::Kind::kSince:
-      return Instants{Anchor(window, history, t).value_or(kAlways), t};
+    case Window::Kind::kSince: return Instants{Anchor(window, history, t).value_or(kAlways), t};
     case Window::Kind::kSession: case Window::Kind::kLastSession: break;
   }
   return std::nullopt;
@@ -243,7 +243,8 @@ Value Consent(const std::string& purpose, const History& history, Millis t) {
 // A member at t, and at every instant of the `length` before.
 Value MemberFor(const Expression& e, const History& history, Millis t) {
   const auto changes = history.ChangesOf(*history.plan().FindSegment(e.text), t);
-  return Value::Bool(!changes.empty() && changes.back().enter && changes.back().at <= t - e.window.length);
+  return Value::Bool(!changes.empty() && changes.back().enter &&
+                     changes.back().at <= t - e.window.length);
 }
 
 // Some change that way, at an instant that the window shows.
@@ -251,16 +252,19 @@ Value Changed(const Expression& e, const History& history, Millis t) {
   const auto shown = InstantsIn(e.window, history, t);
   if (!shown) return Value::Bool(false);
   const auto changes = history.ChangesOf(*history.plan().FindSegment(e.text), t);
-  return Value::Bool(std::any_of(changes.begin(), changes.end(), [&](const History::Change& change) {
-    return change.enter == (e.kind == Kind::kEntered) && change.at > shown->after && change.at <= shown->until;
-  }));
+  return Value::Bool(
+      std::any_of(changes.begin(), changes.end(), [&](const History::Change& change) {
+        return change.enter == (e.kind == Kind::kEntered) && change.at > shown->after &&
+               change.at <= shown->until;
+      }));
 }
 
 // --- keys ---
 
 Value Some(const Expression& e, const History& history, Millis t) {
   for (const Value& key : KeysAt(e.path, history, t)) {
-    if (Eval(*e.args[0], history.Restricted(e.path, key), t, nullptr).IsTrue()) return Value::Bool(true);
+    if (Eval(*e.args[0], history.Restricted(e.path, key), t, nullptr).IsTrue())
+      return Value::Bool(true);
   }
   return Value::Bool(false);
 }
@@ -270,10 +274,12 @@ Value Top(const Expression& e, const History& history, Millis t) {
   const std::vector<Value> keys = KeysAt(e.path, history, t);
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     const Value value = Eval(*e.args[0], history.Restricted(e.path, *key), t, nullptr);
-    if (value.type() == Type::kNumber && value.number() != 0) ranked.emplace_back(value.number(), *key);
+    if (value.type() == Type::kNumber && value.number() != 0)
+      ranked.emplace_back(value.number(), *key);
   }
   if (ranked.empty()) return Value();
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<Value> top;
   for (const auto& [value, key] : ranked) {
     if (top.size() < static_cast<size_t>(e.number)) top.push_back(key);

@@ -71,7 +71,8 @@ bool InlineMetrics(const Differs& differs, Case* made) {
   for (size_t i = 0; i < made->metrics.size();) {
     Case smaller = *made;
     smaller.metrics.erase(smaller.metrics.begin() + static_cast<std::ptrdiff_t>(i));
-    for (Term* term : TermsOf(&smaller)) Replace(made->metrics[i].name, made->metrics[i].value, term);
+    for (Term* term : TermsOf(&smaller))
+      Replace(made->metrics[i].name, made->metrics[i].value, term);
     if (Try(smaller, differs, made)) {
       progress = true;
     } else {

@@ -93,10 +93,16 @@ TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
 }
 
 #ifdef ATTUNE_HAS_ENGINE_RUN
-TEST(EngineParityTest, Seconds) { HoldAgainstOracle({Scale::kSeconds, false, kEngineHas}, RunEngine); }
+TEST(EngineParityTest, Seconds) {
+  HoldAgainstOracle({Scale::kSeconds, false, kEngineHas}, RunEngine);
+}
 TEST(EngineParityTest, Days) { HoldAgainstOracle({Scale::kDays, false, kEngineHas}, RunEngine); }
-TEST(EngineParityTest, ExoticSeconds) { HoldAgainstOracle({Scale::kSeconds, true, kEngineHas}, RunEngine); }
-TEST(EngineParityTest, ExoticDays) { HoldAgainstOracle({Scale::kDays, true, kEngineHas}, RunEngine); }
+TEST(EngineParityTest, ExoticSeconds) {
+  HoldAgainstOracle({Scale::kSeconds, true, kEngineHas}, RunEngine);
+}
+TEST(EngineParityTest, ExoticDays) {
+  HoldAgainstOracle({Scale::kDays, true, kEngineHas}, RunEngine);
+}
 #endif
 
 }  // namespace

@@ -43,7 +43,8 @@ Record Base(EventKind kind, std::string_view id, const Who& who, std::string_vie
   Member("type", TypeText(kind), &record.json);
   if (!name.empty()) Member("event", name, &record.json);
   if (!who.user.empty()) Member("userId", who.user, &record.json);
-  if (!record.anonymous.empty()) Member(alias ? "previousId" : "anonymousId", record.anonymous, &record.json);
+  if (!record.anonymous.empty())
+    Member(alias ? "previousId" : "anonymousId", record.anonymous, &record.json);
   Member("messageId", id, &record.json);
   Member("timestamp", FormatRfc3339(time), &record.json);
   return record;
@@ -53,7 +54,8 @@ Record Base(EventKind kind, std::string_view id, const Who& who, std::string_vie
 
 // Of an event that names one id twice nobody can tell; it counts as anonymous.
 Who WhoOf(const Record& record) {
-  return record.user == record.anonymous ? Who::Anonymous(record.user) : Who(record.user, record.anonymous);
+  return record.user == record.anonymous ? Who::Anonymous(record.user)
+                                         : Who(record.user, record.anonymous);
 }
 
 Record Track(std::string_view id, const Who& who, std::string_view name, Millis time,

@@ -27,7 +27,8 @@ struct Who {
 
   Who(std::string user_id) : user(std::move(user_id)) {}
   Who(const char* user_id) : user(user_id) {}
-  Who(std::string user_id, std::string anonymous_id) : user(std::move(user_id)), anonymous(std::move(anonymous_id)) {}
+  Who(std::string user_id, std::string anonymous_id)
+      : user(std::move(user_id)), anonymous(std::move(anonymous_id)) {}
   static Who Anonymous(std::string id) { return Who("", std::move(id)); }
 };
 Who WhoOf(const Record& record);
@@ -36,8 +37,8 @@ Who WhoOf(const Record& record);
 Record Track(std::string_view id, const Who& who, std::string_view name, Millis time,
              std::string_view properties = {}, std::string_view context = {});
 
-// An identify, group or alias. `traits` and `context` are JSON objects; an empty one is left out. An alias without a
-// previous id gets one that nobody has.
+// An identify, group or alias. `traits` and `context` are JSON objects; an empty one is left out.
+// An alias without a previous id gets one that nobody has.
 Record Fact(EventKind kind, std::string_view id, const Who& who, Millis time,
             std::string_view traits = {}, std::string_view context = {});
 

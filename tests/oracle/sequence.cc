@@ -27,8 +27,8 @@ std::vector<Step> StepsOf(const Expression& e) {
   return steps;
 }
 
-// The events that a window shows from one of them on. They are a run of the history without gaps, so that the one
-// behind an event is the user's very next one.
+// The events that a window shows from one of them on. They are a run of the history without gaps,
+// so that the one behind an event is the user's very next one.
 class Run {
  public:
   Run(const Expression& e, const History& history, Entries events)
@@ -43,7 +43,8 @@ class Run {
         if (!Selects(steps_[step].step->selector, *events_[i], history_) || !HasKey(i)) continue;
         if (step == 0) reached[step][i] = true;
         for (size_t before = 0; step > 0 && before < i; ++before) {
-          if (reached[step - 1][before] && Follows(steps_[step], before, i)) reached[step][i] = true;
+          if (reached[step - 1][before] && Follows(steps_[step], before, i))
+            reached[step][i] = true;
         }
       }
     }
@@ -58,7 +59,8 @@ class Run {
   }
 
   bool SameKey(size_t a, size_t b) const {
-    return e_.by.keys.empty() || Identical(PropertyOf(*events_[a], e_.by), PropertyOf(*events_[b], e_.by));
+    return e_.by.keys.empty() ||
+           Identical(PropertyOf(*events_[a], e_.by), PropertyOf(*events_[b], e_.by));
   }
 
   bool Follows(const Step& step, size_t before, size_t i) const {
@@ -68,7 +70,8 @@ class Run {
     if (!SameKey(before, i)) return false;
     for (size_t between = before + 1; between < i; ++between) {
       for (const SequenceStep* forbidden : step.forbidden) {
-        if (Selects(forbidden->selector, *events_[between], history_) && SameKey(between, i)) return false;
+        if (Selects(forbidden->selector, *events_[between], history_) && SameKey(between, i))
+          return false;
       }
     }
     return true;
@@ -85,7 +88,9 @@ class Run {
 Value OverSequence(const Expression& e, const History& history, Millis t) {
   Entries events = EventsIn(e.window, history, t);
   const auto reached = Run(e, history, events).Reached();
-  const auto any = [](const std::vector<bool>& ends) { return std::find(ends.begin(), ends.end(), true) != ends.end(); };
+  const auto any = [](const std::vector<bool>& ends) {
+    return std::find(ends.begin(), ends.end(), true) != ends.end();
+  };
   if (e.kind == Expression::Kind::kSequence) return Value::Bool(any(reached.back()));
   if (e.kind == Expression::Kind::kSequenceDepth) {
     return Value::Number(static_cast<double>(std::count_if(reached.begin(), reached.end(), any)));

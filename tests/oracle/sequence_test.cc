@@ -99,7 +99,8 @@ TEST_F(SequenceTest, WithinIncludesItsEnd) {
       {1200, "sequence(a -> b within 199ms)", "false"},
       {1200, "sequence(a -> x -> b within 100ms)", "true"},  // since x, the step before
       {1200, "sequence(a -> x within 99ms -> b)", "false"},
-      {1200, "sequence(a -> not y -> b within 199ms)", "false"},  // since a: what is not to happen is no step to count from
+      {1200, "sequence(a -> not y -> b within 199ms)",
+       "false"},  // since a: what is not to happen is no step to count from
   });
 }
 
@@ -119,8 +120,8 @@ TEST_F(SequenceTest, ByAsksForOneValue) {
       {1300, "sequence(a -> not x -> b by k)", "true"},  // the x are of another value, or of none
       {1300, "sequence(a -> not x -> b)", "true"},       // b at 1200
       {1300, "sequence(a -> not x{k exists} -> b{k = 1})", "false"},
-      {1300, "sequence(x => b by k)", "false"},          // the very next is of another value
-      {1600, "matches(a -> b by k)", "1"},               // events without the property match nothing
+      {1300, "sequence(x => b by k)", "false"},  // the very next is of another value
+      {1600, "matches(a -> b by k)", "1"},       // events without the property match nothing
       {1600, "depth(x -> b -> a by k)", "1"},
       {1600, "sequence(b by k)", "true"},
   });
@@ -129,7 +130,8 @@ TEST_F(SequenceTest, ByAsksForOneValue) {
 TEST_F(SequenceTest, ByMayBeAPathOrTheContext) {
   history_->Add(Track("p", "ann", "a", 1000, R"({"cart":{"id":7}})", R"({"page":{"path":"/x"}})"));
   history_->Add(Track("q", "ann", "b", 1100, R"({"cart":{"id":7}})", R"({"page":{"path":"/y"}})"));
-  AskAll({{1100, "sequence(a -> b by cart.id)", "true"}, {1100, "sequence(a -> b by context.page.path)", "false"}});
+  AskAll({{1100, "sequence(a -> b by cart.id)", "true"},
+          {1100, "sequence(a -> b by context.page.path)", "false"}});
 }
 
 TEST_F(SequenceTest, DepthIsTheFurthestStepOfAnyRun) {
@@ -146,13 +148,19 @@ TEST_F(SequenceTest, DepthIsTheFurthestStepOfAnyRun) {
       {1200, "depth(z -> a)", "0"},
       {1200, "depth(a -> not x -> b -> c)", "1"},  // what is not to happen is not counted
       {1200, "depth(a -> not y -> b -> c)", "2"},
-      {1300, "depth(a -> b -> c)[250ms]", "0"},    // a is gone, and b alone is not the first step
+      {1300, "depth(a -> b -> c)[250ms]", "0"},  // a is gone, and b alone is not the first step
       {1300, "depth(b -> c)[250ms]", "1"},
   });
 }
 
 TEST_F(SequenceTest, MatchesDoNotOverlap) {
-  for (const auto& [name, time] : {std::pair("a", 1000), {"a", 1100}, {"b", 1200}, {"b", 1300}, {"a", 1400}, {"x", 1450}, {"b", 1500}}) {
+  for (const auto& [name, time] : {std::pair("a", 1000),
+                                   {"a", 1100},
+                                   {"b", 1200},
+                                   {"b", 1300},
+                                   {"a", 1400},
+                                   {"x", 1450},
+                                   {"b", 1500}}) {
     Event(name, time);
   }
   AskAll({
@@ -171,8 +179,12 @@ TEST_F(SequenceTest, MatchesDoNotOverlap) {
 
 // The match that ends first is taken, though another begins earlier.
 TEST_F(SequenceTest, MatchesTakeWhatEndsFirst) {
-  for (const auto& [name, time, k] : {std::tuple("a", 1000, R"({"k":1})"), {"a", 1100, R"({"k":2})"}, {"b", 1200, R"({"k":2})"},
-                                      {"b", 1300, R"({"k":1})"}, {"a", 1400, R"({"k":1})"}, {"b", 1500, R"({"k":1})"}}) {
+  for (const auto& [name, time, k] : {std::tuple("a", 1000, R"({"k":1})"),
+                                      {"a", 1100, R"({"k":2})"},
+                                      {"b", 1200, R"({"k":2})"},
+                                      {"b", 1300, R"({"k":1})"},
+                                      {"a", 1400, R"({"k":1})"},
+                                      {"b", 1500, R"({"k":1})"}}) {
     Event(name, time, k);
   }
   AskAll({

@@ -16,8 +16,12 @@ std::string_view Simplest(Sort sort) {
     case Sort::kValue: return "1";
     case Sort::kFilter: return "true";
     case Sort::kSelector: return "any";
-    case Sort::kSteps: return "any";
-    case Sort::kWindow: case Sort::kOptional: case Sort::kFixed: return "";
+    case Sort::kSteps:
+      return "any";
+    case Sort::kWindow:
+    case Sort::kOptional:
+    case Sort::kFixed:
+      return "";
   }
   return "";
 }

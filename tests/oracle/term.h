@@ -11,7 +11,14 @@ namespace attune::oracle {
 struct Term {
   // What may stand in its place: another of the same sort, or a literal where there is one.
   enum class Sort {
-    kBool, kNumber, kDuration, kTime, kValue, kFilter, kSelector, kWindow,
+    kBool,
+    kNumber,
+    kDuration,
+    kTime,
+    kValue,
+    kFilter,
+    kSelector,
+    kWindow,
     kSteps,     // of a sequence
     kOptional,  // what may as well be left out
     kFixed,

@@ -15,16 +15,18 @@ namespace {
 class UserRun {
  public:
   UserRun(const Plan& plan, const std::string& user, const RunOptions& options, RunResult* result)
-      : plan_(plan), result_(result), history_(plan, user, options.every_millisecond),
-        triggers_(plan, &result->firings), member_(plan.segments.size(), false) {
+      : plan_(plan),
+        result_(result),
+        history_(plan, user, options.every_millisecond),
+        triggers_(plan, &result->firings),
+        member_(plan.segments.size(), false) {
     at_ = options.at;
     std::sort(at_.begin(), at_.end());
   }
 
   bool IsDuplicate(const Record& record) const {
     return std::any_of(accepted_.begin(), accepted_.end(), [&](const auto& accepted) {
-      return accepted.first == record.id &&
-             std::abs(accepted.second - record.time) < plan_.dedupe;
+      return accepted.first == record.id && std::abs(accepted.second - record.time) < plan_.dedupe;
     });
   }
 
@@ -39,12 +41,14 @@ class UserRun {
     EvaluateAt(clock_, is_late);
     if (record.kind != EventKind::kTrack) return;
     const Entries& events = history_.events();
-    const auto event = std::find_if(events.begin(), events.end(), [&](const Entry* e) { return e->position() == position; });
+    const auto event = std::find_if(events.begin(), events.end(),
+                                    [&](const Entry* e) { return e->position() == position; });
     triggers_.FireOn(**event, history_, clock_);
   }
 
-  // Takes in the record that makes the other one hers, at an instant that is before neither's clock.
-  void Join(UserRun* other, const Record& record, size_t position, Millis at) {
+  // Takes in the record that makes the other one hers, at an instant that is before neither's
+  // clock.
+  void Merge(UserRun* other, const Record& record, size_t position, Millis at) {
     PassBefore(at);
     other->PassBefore(at);
     other->LeaveAll(at);
@@ -76,7 +80,8 @@ class UserRun {
 
   void LeaveAll(Millis at) {
     for (size_t i = 0; i < plan_.segments.size(); ++i) {
-      if (member_[i]) result_->transitions.push_back({at, history_.user(), plan_.segments[i].name, false, false});
+      if (member_[i])
+        result_->transitions.push_back({at, history_.user(), plan_.segments[i].name, false, false});
     }
   }
 
@@ -197,7 +202,8 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
       run.Apply(record, position);
       continue;
     }
-    run.Join(&other->second, record, position, std::max({record.time, run.clock(), other->second.clock()}));
+    run.Merge(&other->second, record, position,
+              std::max({record.time, run.clock(), other->second.clock()}));
     users.erase(other);
   }
   for (auto& [name, user] : users) user.Finish(options.until.value_or(until));
@@ -210,9 +216,10 @@ void Sort(RunResult* result) {
                    [](const Transition& a, const Transition& b) {
                      return std::tie(a.at, a.user, a.segment) < std::tie(b.at, b.user, b.segment);
                    });
-  std::stable_sort(result->firings.begin(), result->firings.end(), [](const Firing& a, const Firing& b) {
-    return std::tie(a.at, a.user, a.trigger, a.key) < std::tie(b.at, b.user, b.trigger, b.key);
-  });
+  std::stable_sort(
+      result->firings.begin(), result->firings.end(), [](const Firing& a, const Firing& b) {
+        return std::tie(a.at, a.user, a.trigger, a.key) < std::tie(b.at, b.user, b.trigger, b.key);
+      });
   std::stable_sort(result->values.begin(), result->values.end(),
                    [](const UserValues& a, const UserValues& b) {
                      return std::tie(a.at, a.user) < std::tie(b.at, b.user);

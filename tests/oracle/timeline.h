@@ -13,12 +13,14 @@
 // - A late record is put in its place in the history; what differs then changes at the clock's
 //   instant and is marked as corrected.
 // - After the last record the clock runs to `until`, that instant included.
-// - A record that joins two people (see identity.h) is seen at the latest of three instants: its own and both clocks.
-//   What is timed before then happens to each of the two apart. Then the one who ends leaves her segments, and nothing
-//   fires for her; the other has both histories, and all firings of both count against her cooldowns and caps. She is
-//   evaluated at that instant, and what changes is not marked as corrected. Where only one of the two has a record,
-//   nothing needs joining but the ids.
-// - A trigger's condition that becomes true or false, for any value of its key, is a timed change too.
+// - A record that merges two people (see identity.h) is seen at the latest of three instants: its
+//   own and both clocks. What is timed before then happens to each of the two apart. Then the one
+//   who ends leaves her segments, and nothing fires for her; the other has both histories, and all
+//   firings of both count against her cooldowns and caps. She is evaluated at that instant, and
+//   what changes is not marked as corrected. Where only one of the two has a record, nothing needs
+//   merging but the ids.
+// - A trigger's condition that becomes true or false, for any value of its key, is a timed change
+//   too.
 #pragma once
 
 #include <functional>

@@ -10,7 +10,8 @@
 namespace attune::oracle {
 namespace {
 
-std::optional<Value> KeyOf(const Expression& some, const std::string& json, const History& history, Millis t) {
+std::optional<Value> KeyOf(const Expression& some, const std::string& json, const History& history,
+                           Millis t) {
   for (const Value& key : KeysAt(some.path, history, t)) {
     if (ToJson(key) == json) return key;
   }
@@ -26,14 +27,17 @@ std::set<std::string> HoldingAt(const Trigger& trigger, const History& history, 
     return holding;
   }
   for (const Value& key : KeysAt(some->path, history, t)) {
-    if (Evaluate(*some->args[0], history.Restricted(some->path, key), t).IsTrue()) holding.insert(ToJson(key));
+    if (Evaluate(*some->args[0], history.Restricted(some->path, key), t).IsTrue())
+      holding.insert(ToJson(key));
   }
   return holding;
 }
 
-std::vector<std::string> Less(const std::set<std::string>& all, const std::set<std::string>& without) {
+std::vector<std::string> Less(const std::set<std::string>& all,
+                              const std::set<std::string>& without) {
   std::vector<std::string> left;
-  std::set_difference(all.begin(), all.end(), without.begin(), without.end(), std::back_inserter(left));
+  std::set_difference(all.begin(), all.end(), without.begin(), without.end(),
+                      std::back_inserter(left));
   return left;
 }
 
@@ -42,8 +46,9 @@ std::vector<std::string> Less(const std::set<std::string>& all, const std::set<s
 std::string ToText(const Firing& firing) {
   std::string user;
   AppendJsonString(firing.user, &user);
-  return fmt::format(R"({{"at":"{}","trigger":"{}","user":{},"key":{},"values":{}}})", FormatRfc3339(firing.at),
-                     firing.trigger, user, firing.key.empty() ? "null" : firing.key, firing.values);
+  return fmt::format(R"({{"at":"{}","trigger":"{}","user":{},"key":{},"values":{}}})",
+                     FormatRfc3339(firing.at), firing.trigger, user,
+                     firing.key.empty() ? "null" : firing.key, firing.values);
 }
 
 bool TriggerRun::Judge(const History& history, Millis t) {
@@ -70,7 +75,8 @@ void TriggerRun::FireOn(const Entry& event, const History& history, Millis clock
   }
 }
 
-void TriggerRun::Fire(const Trigger& trigger, const std::string& key, Millis at, Millis clock, const History& history) {
+void TriggerRun::Fire(const Trigger& trigger, const std::string& key, Millis at, Millis clock,
+                      const History& history) {
   if (!MayFire(trigger, key, at, clock, history)) return;
   past_.push_back({&trigger, key, at});
   History seen = history;
@@ -91,10 +97,12 @@ void TriggerRun::Fire(const Trigger& trigger, const std::string& key, Millis at,
 bool TriggerRun::MayFire(const Trigger& trigger, const std::string& key, Millis at, Millis clock,
                          const History& history) const {
   if (BucketOf(trigger.name, history.user()) < trigger.holdout) return false;
-  if (trigger.quiet_hours && trigger.quiet_hours->Contains(history.local_time().MinuteOfDay(at))) return false;
+  if (trigger.quiet_hours && trigger.quiet_hours->Contains(history.local_time().MinuteOfDay(at)))
+    return false;
   if (trigger.only_if && !Evaluate(*trigger.only_if, history, clock).IsTrue()) return false;
-  // How many of those that `counts` tells fired less than `span` away, before or after. What is older than `span` when
-  // the user's clock stands where it does is over, even for an event that comes late.
+  // How many of those that `counts` tells fired less than `span` away, before or after. What is
+  // older than `span` when the user's clock stands where it does is over, even for an event that
+  // comes late.
   const auto within = [&](Millis span, const auto& counts) {
     return std::count_if(past_.begin(), past_.end(), [&](const Past& past) {
       return counts(past) && clock - past.at < span && std::abs(past.at - at) < span;
@@ -104,7 +112,8 @@ bool TriggerRun::MayFire(const Trigger& trigger, const std::string& key, Millis 
   const auto same_key = [&](const Past& past) { return same(past) && past.key == key; };
   const auto same_group = [&](const Past& past) { return past.trigger->group == trigger.group; };
   if (trigger.cooldown > 0 && within(trigger.cooldown, same_key) > 0) return false;
-  if (trigger.at_most && within(trigger.at_most->span, same) >= trigger.at_most->count) return false;
+  if (trigger.at_most && within(trigger.at_most->span, same) >= trigger.at_most->count)
+    return false;
   const TriggerGroup* group = plan_.FindTriggerGroup(trigger.group);
   return !group || within(group->at_most.span, same_group) < group->at_most.count;
 }

@@ -177,7 +177,8 @@ class Reader {
     return time.value_or(0);
   }
 
-  // TIME USER EVENT [from ID] [{properties}] [context {…}] [id ID] [late | duplicate | refused REASON]
+  // TIME USER EVENT [from ID] [{properties}] [context {…}] [id ID] [late | duplicate | refused
+  // REASON]
   void Given(const std::string& line) {
     Words words(line);
     const Millis time = Time(&words);
@@ -223,7 +224,8 @@ class Reader {
     AppendJsonString(text, json);
   }
 
-  // TIME USER enters|leaves SEGMENT [corrected], TIME USER fires TRIGGER [for KEY] [{values}], or `nothing`
+  // TIME USER enters|leaves SEGMENT [corrected], TIME USER fires TRIGGER [for KEY] [{values}], or
+  // `nothing`
   void Then(const std::string& line) {
     Words words(line);
     if (words.Take("nothing")) return;
@@ -419,8 +421,9 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   std::vector<oracle::Record> records;
   auto outcome = Feed(scenario, **plan, [&](const Admission& admitted) {
     const EventHead& head = admitted.head;
-    records.push_back({head.kind, std::string(head.id), std::string(head.user), std::string(head.anonymous_id),
-                       std::string(head.name), head.time, std::string(admitted.json)});
+    records.push_back({head.kind, std::string(head.id), std::string(head.user),
+                       std::string(head.anonymous_id), std::string(head.name), head.time,
+                       std::string(admitted.json)});
     return "";
   });
   oracle::RunOptions options;

@@ -1,5 +1,5 @@
-// Every *.scenario of this folder, through the engine and through the oracle; those of pending/, which the engine does
-// not run yet, through the oracle alone.
+// Every *.scenario of this folder, through the engine and through the oracle; those of pending/,
+// which the engine does not run yet, through the oracle alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
