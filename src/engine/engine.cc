@@ -299,11 +299,13 @@ bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Mil
   const Millis span = trigger.at_most ? std::max(trigger.cooldown, trigger.at_most->span) : trigger.cooldown;
   if (span == 0) return true;
   auto& firings = user->MakeFirings();
-  std::erase_if(firings, [&](const Firing& f) { return f.condition == c && f.at <= user->now - span && f.at <= at - span; });
+  const Millis now = std::max(at, user->now);
+  std::erase_if(firings, [&](const Firing& f) { return f.condition == c && f.at <= now - span; });
   int recent = 0;
   for (const Firing& firing : firings) {
     if (firing.condition != c) continue;
-    const Millis apart = std::abs(at - firing.at);
+    // A firing counts while it is young by the user's clock: what it is compared with may be an event that comes late.
+    const Millis apart = std::max(std::abs(at - firing.at), now - firing.at);
     if (trigger.cooldown > 0 && apart < trigger.cooldown) return false;
     if (trigger.at_most && apart < trigger.at_most->span) ++recent;
   }

@@ -2,6 +2,7 @@
 // What each means is said in docs/language.md; this page says only how it is held.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,14 @@ struct PropertyPath {
   bool is_time = false;
 };
 
+// One step of a sequence: an event that happens, or (negated) one that does not between the matched neighbours.
+struct SequenceStep {
+  Selector selector;
+  bool negated = false;    // never the first or last step, never beside an immediate one
+  bool immediate = false;  // joined by `=>`: the user's very next event after the one matched before
+  Millis within = kNever;  // since the event matched before, this long at most; kNever: however long
+};
+
 struct Expression {
   enum class Kind {
     kLiteral,    // literal (a string literal views `text`)
@@ -94,6 +103,18 @@ struct Expression {
     kInSegment,   // text: the segment
     kHour, kWeekday, kDate,
     kBucket,      // text: the name hashed with the user
+
+    kSequence,         // steps, by, window: some run of events matches the steps
+    kSequenceDepth,    // the same: how many steps the furthest run reaches, those that are negated not counted
+    kSequenceMatches,  // the same: how many runs match, from left to right without overlap
+
+    kSome,             // path, args[0]: true for at least one value of the property
+    kTop,              // path, args[0], number: the values with the largest args[0], so many
+
+    kInSegmentFor,     // text: the segment; window.length: for how long without a break
+    kEntered, kLeft,   // text: the segment; window: when (never of a session)
+    kConsent,          // text: the purpose
+    kScore, kCluster,  // text: the model
   };
 
   Kind kind = Kind::kLiteral;
@@ -109,7 +130,13 @@ struct Expression {
   PropertyPath path;     // of kProperty, and of aggregates over a property (no keys: over the events themselves)
   Selector selector;
   Window window;
+  std::vector<SequenceStep> steps;
+  PropertyPath by;       // of a sequence: all its events have one value of this property; no keys: they need not
 };
+
+// Calls fn with the expression and with each below it: operands, and the anchors of windows. Filters hold none that
+// look at history; metrics and segments stay names.
+void ForEach(const Expression& expression, const std::function<void(const Expression&)>& fn);
 
 // The expression as text of the language, with sugar undone: what explain and error messages show. Two expressions
 // with the same text mean the same.

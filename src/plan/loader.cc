@@ -12,11 +12,13 @@
 
 #include "base/hash.h"
 #include "event/name.h"
+#include "plan/checks.h"
 #include "plan/nearest.h"
 #include "plan/parser.h"
 #include "plan/plan.h"
 #include "plan/source.h"
 #include "plan/token.h"
+#include "plan/trigger_settings.h"
 
 namespace attune {
 namespace {
@@ -44,13 +46,16 @@ struct TriggerDraft {
   Trigger trigger;
   Draft when;  // enter, leave, where
   Draft on;
+  Draft only_if;
   std::vector<std::pair<std::string, Draft>> with;
 };
+
+enum class Accepted { kWhatRuns, kWholeLanguage };
 
 class Loader {
  public:
   // Files are (name, text).
-  LoadedPlan Run(std::vector<std::pair<std::string, std::string>> files) {
+  LoadedPlan Run(std::vector<std::pair<std::string, std::string>> files, Accepted accepted) {
     plan_ = std::make_unique<Plan>();
     std::string all;
     sources_.reserve(files.size());
@@ -64,7 +69,7 @@ class Loader {
     for (const PlanSource& source : sources_) ReadFile(source);
     CollectNames();
     ReadExpressions();
-    FindCircles();
+    CheckWhole(accepted);
     return Finish();
   }
 
@@ -176,7 +181,8 @@ class Loader {
                 {"events", [&](const YAML::Node& n) { ReadEvents(source, n); }},
                 {"metrics", [&](const YAML::Node& n) { ReadMetrics(source, n); }},
                 {"segments", [&](const YAML::Node& n) { ReadSegments(source, n); }},
-                {"triggers", [&](const YAML::Node& n) { ReadTriggers(source, n); }}});
+                {"triggers", [&](const YAML::Node& n) { ReadTriggers(source, n); }},
+                {"trigger_groups", [&](const YAML::Node& n) { ReadTriggerGroups(source, n); }}});
   }
 
   void ReadZone(const PlanSource& source, const YAML::Node& node) {
@@ -334,7 +340,7 @@ class Loader {
     Trigger& trigger = draft.trigger;
     trigger.name = key;
     trigger.location = source.At(at);
-    draft.when.source = draft.on.source = &source;
+    draft.when.source = draft.on.source = draft.only_if.source = &source;
     int kinds = 0;
     bool where = false;
     const auto rise = [&](Trigger::Kind kind) {
@@ -344,11 +350,6 @@ class Loader {
         draft.when.text.reset(n);
       };
     };
-    const auto later = [&](const char* name) {
-      return Field{name, [&, name](const YAML::Node& n) {
-        Report(source, n, std::string("\"") + name + "\" is part of the language, but this version does not have it yet");
-      }};
-    };
     ReadFields(source, value, "the trigger " + key,
                {{"enter", rise(Trigger::Kind::kEnter)},
                 {"leave", rise(Trigger::Kind::kLeave)},
@@ -356,10 +357,13 @@ class Loader {
                 {"where", [&](const YAML::Node& n) { where = true; draft.when.text.reset(n); }},
                 {"with", [&](const YAML::Node& n) { ReadWith(source, key, n, &draft); }},
                 {"cooldown", [&](const YAML::Node& n) { ReadSpan(source, n, 1, &trigger.cooldown); }},
-                {"at_most", [&](const YAML::Node& n) { ReadCap(source, n, &trigger); }},
+                {"at_most", [&](const YAML::Node& n) { trigger.at_most = ReadCap(source, n); }},
+                {"quiet_hours", [&](const YAML::Node& n) { ReadQuietHours(source, n, &trigger); }},
+                {"only_if", [&](const YAML::Node& n) { draft.only_if.text.reset(n); }},
+                {"holdout", [&](const YAML::Node& n) { ReadHoldout(source, n, &trigger); }},
+                {"group", [&](const YAML::Node& n) { ReadText(source, n, "the name of a group of triggers", &trigger.group); }},
                 {"send", [&](const YAML::Node& n) { ReadSend(source, n, &trigger); }},
-                {"description", [&](const YAML::Node& n) { ReadText(source, n, "text", &trigger.description); }},
-                later("quiet_hours"), later("only_if"), later("holdout"), later("group")});
+                {"description", [&](const YAML::Node& n) { ReadText(source, n, "text", &trigger.description); }}});
     if (kinds != 1) return Report(source, at, "the trigger \"" + key + "\" needs exactly one of enter, leave and on");
     if (where && trigger.kind != Trigger::Kind::kOn) {
       return Report(source, at, "\"where\" stands beside \"on\" only; join the conditions with \"and\"");
@@ -374,19 +378,41 @@ class Loader {
     });
   }
 
-  void ReadCap(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
+  std::optional<Cap> ReadCap(const PlanSource& source, const YAML::Node& node) {
     std::string text;
-    if (!ReadText(source, node, "a cap such as 2 per 1h", &text)) return;
-    const std::vector<Token> tokens = Tokenise(text);
-    Cap cap;
-    if (tokens.size() == 4 && tokens[0].kind == Token::Kind::kNumber && tokens[1].text == "per" &&
-        tokens[2].kind == Token::Kind::kDuration) {
-      cap = {static_cast<int>(tokens[0].number), tokens[2].millis};
+    if (!ReadText(source, node, "a cap such as 2 per 1h", &text)) return std::nullopt;
+    const auto cap = ParseCap(text);
+    if (!cap) {
+      Report(source, node, "expected a cap such as 2 per 1h (at most " + std::to_string(kMaxCap) + "), found \"" + text + "\"");
     }
-    if (cap.count < 1 || cap.count > 1000 || cap.span < 1) {
-      return Report(source, node, "expected a cap such as 2 per 1h (at most 1000), found \"" + text + "\"");
-    }
-    trigger->at_most = cap;
+    return cap;
+  }
+
+  void ReadQuietHours(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
+    std::string text;
+    if (!ReadText(source, node, "quiet hours such as 22:00-08:00", &text)) return;
+    trigger->quiet_hours = ParseQuietHours(text);
+    if (!trigger->quiet_hours) Report(source, node, "expected quiet hours such as 22:00-08:00, found \"" + text + "\"");
+  }
+
+  void ReadHoldout(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
+    std::string text;
+    if (!ReadText(source, node, "a share such as 10%", &text)) return;
+    const auto share = ParseShare(text);
+    if (!share) return Report(source, node, "expected a share such as 10% or 0.1, found \"" + text + "\"");
+    trigger->holdout = *share;
+  }
+
+  void ReadTriggerGroups(const PlanSource& source, const YAML::Node& node) {
+    ForEach(source, node, "trigger_groups", [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+      if (!ReadName(source, at, key, "group of triggers", &group_places_)) return;
+      std::optional<Cap> cap;
+      bool written = false;
+      ReadFields(source, value, "the group of triggers " + key,
+                 {{"at_most", [&](const YAML::Node& n) { written = true; cap = ReadCap(source, n); }}, {"description", [&](const YAML::Node&) {}}});
+      if (!written) return Report(source, at, "the group of triggers \"" + key + "\" has no \"at_most\"; expected {at_most: 2 per 1d}");
+      if (cap) plan_->trigger_groups.push_back({key, *cap, source.At(at)});
+    });
   }
 
   void ReadSend(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
@@ -447,7 +473,16 @@ class Loader {
       metric.state = MetricDraft::State::kDone;
     }
     if (!metric.value) return std::nullopt;
-    return StaticType{metric.value->type, metric.value->dynamic};
+    return StaticType{metric.value->type, metric.value->dynamic, HoldsKeys(*metric.value)};
+  }
+
+  // As attune::HoldsKeys, while the metrics have not moved into the plan.
+  bool HoldsKeys(const Expression& expression) const {
+    bool holds = attune::HoldsKeys(expression, *plan_);
+    attune::ForEach(expression, [&](const Expression& e) {
+      if (e.kind == Expression::Kind::kMetric) holds |= HoldsKeys(*metrics_.at(e.text).value);
+    });
+    return holds;
   }
 
   void ReadExpressions() {
@@ -457,7 +492,7 @@ class Loader {
     names_.metric_type = [this](const std::string& name) -> std::optional<StaticType> {
       const Metric* metric = plan_->FindMetric(name);
       if (!metric || !metric->value) return std::nullopt;
-      return StaticType{metric->value->type, metric->value->dynamic};
+      return StaticType{metric->value->type, metric->value->dynamic, attune::HoldsKeys(*metric->value, *plan_)};
     };
     for (SegmentDraft& draft : segments_) {
       draft.segment.when = ParseCondition(draft.when, "the segment \"" + draft.segment.name + "\"");
@@ -467,6 +502,7 @@ class Loader {
     const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
     std::sort(plan_->segments.begin(), plan_->segments.end(), by_name);
     std::sort(plan_->triggers.begin(), plan_->triggers.end(), by_name);
+    std::sort(plan_->trigger_groups.begin(), plan_->trigger_groups.end(), by_name);
   }
 
   void ReadTriggerExpressions(TriggerDraft* draft) {
@@ -483,39 +519,30 @@ class Loader {
     } else if (trigger.kind != Trigger::Kind::kOn) {
       Report(*draft->when.source, trigger.location, "expected an expression for the trigger \"" + trigger.name + "\"");
     }
+    if (!draft->only_if.text.IsNull() && !draft->only_if.text.IsScalar()) {
+      Report(*draft->only_if.source, draft->only_if.text, "expected a condition for \"only_if\", found " + Kind(draft->only_if.text));
+    } else if (draft->only_if.text.IsScalar()) {
+      trigger.only_if = ParseCondition(draft->only_if, "\"only_if\" of the trigger \"" + trigger.name + "\"");
+    }
     for (const auto& [name, text] : draft->with) trigger.with.emplace_back(name, ParseDraft(text));
     std::sort(trigger.with.begin(), trigger.with.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     plan_->triggers.push_back(std::move(trigger));
   }
 
-  // --- the third step: circles of segments ---
+  // --- the third step: the whole ---
 
-  void CollectSegments(const Expression& e, std::set<std::string>* out) const {
-    if (e.kind == Expression::Kind::kInSegment) out->insert(e.text);
-    if (e.kind == Expression::Kind::kMetric) {
-      if (const Metric* metric = plan_->FindMetric(e.text); metric && metric->value) CollectSegments(*metric->value, out);
+  void Report(const std::vector<Finding>& findings) {
+    for (const Finding& finding : findings) {
+      Report(sources_[static_cast<size_t>(finding.location.file)], finding.location, finding.message, finding.warning);
     }
-    for (const ExpressionPtr& arg : e.args) CollectSegments(*arg, out);
-    if (e.window.anchor) CollectSegments(*e.window.anchor, out);
   }
 
-  void FindCircles() {
+  void CheckWhole(Accepted accepted) {
     if (failed_) return;
-    std::map<std::string, std::set<std::string>> uses;
-    for (const Segment& segment : plan_->segments) CollectSegments(*segment.when, &uses[segment.name]);
-    // Take away segments that use nothing left, until nothing changes: what stays runs in a circle, or leads into one.
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (auto it = uses.begin(); it != uses.end();) {
-        const bool free = std::none_of(it->second.begin(), it->second.end(), [&](const auto& used) { return uses.contains(used); });
-        changed |= free;
-        it = free ? uses.erase(it) : std::next(it);
-      }
-    }
-    for (const auto& [name, used] : uses) {
-      const Location at = plan_->FindSegment(name)->location;
-      Report(sources_[static_cast<size_t>(at.file)], at, "the segment \"" + name + "\" refers to itself, in a circle");
-    }
+    Report(FindCircles(*plan_));
+    if (failed_) return;
+    Report(CheckTriggers(*plan_));
+    if (accepted == Accepted::kWhatRuns) Report(RefuseUnfinished(*plan_));
   }
 
   std::unique_ptr<Plan> plan_;
@@ -526,6 +553,7 @@ class Loader {
   std::map<std::string, Location> metric_places_;
   std::map<std::string, Location> segment_places_;
   std::map<std::string, Location> trigger_places_;
+  std::map<std::string, Location> group_places_;
   std::map<std::string, MetricDraft> metrics_;
   std::vector<SegmentDraft> segments_;
   std::vector<TriggerDraft> triggers_;
@@ -562,13 +590,13 @@ LoadedPlan LoadPlan(const std::string& path) {
     if (!ReadWhole(file, &text)) return Loader().Unreadable(file, "cannot be read; expected a plan file or a folder of them");
     files.emplace_back(file, std::move(text));
   }
-  return Loader().Run(std::move(files));
+  return Loader().Run(std::move(files), Accepted::kWhatRuns);
 }
 
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file) {
   std::vector<std::pair<std::string, std::string>> files;
   files.emplace_back(file, std::string(yaml));
-  return Loader().Run(std::move(files));
+  return Loader().Run(std::move(files), Accepted::kWholeLanguage);
 }
 
 ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
@@ -580,7 +608,7 @@ ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
   names.metric_type = [&plan](const std::string& name) -> std::optional<StaticType> {
     const Metric* metric = plan.FindMetric(name);
     if (!metric) return std::nullopt;
-    return StaticType{metric->value->type, metric->value->dynamic};
+    return StaticType{metric->value->type, metric->value->dynamic, HoldsKeys(*metric->value, plan)};
   };
   std::vector<Mistake> mistakes;
   ParsedExpression parsed;

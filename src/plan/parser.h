@@ -17,6 +17,7 @@ namespace attune {
 struct StaticType {
   Type type = Type::kNull;
   bool dynamic = false;
+  bool keyed = false;  // of a metric: its definition holds some(…) or top(…)
 };
 
 // The names that an expression may use.

@@ -17,6 +17,14 @@ const T* Find(const std::vector<T>& sorted, std::string_view name) {
 
 const Metric* Plan::FindMetric(std::string_view name) const { return Find(metrics, name); }
 const Segment* Plan::FindSegment(std::string_view name) const { return Find(segments, name); }
+const TriggerGroup* Plan::FindTriggerGroup(std::string_view name) const { return Find(trigger_groups, name); }
+
+const Expression* Plan::KeyedBy(const Trigger& trigger) const {
+  if (trigger.kind == Trigger::Kind::kOn) return nullptr;
+  const Expression* e = trigger.when.get();
+  while (e && e->kind == Expression::Kind::kMetric) e = FindMetric(e->text)->value.get();
+  return e && e->kind == Expression::Kind::kSome ? e : nullptr;
+}
 
 std::string ToText(const Problem& problem) {
   return fmt::format("{}:{}:{}: {}{}", problem.file, problem.line, problem.column, problem.warning ? "warning: " : "",

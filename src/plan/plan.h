@@ -47,6 +47,24 @@ struct Cap {  // at_most: COUNT per SPAN
   Millis span = 0;
 };
 
+// A stretch of each day as the plan's clock shows it, in minutes after midnight: [from, to), over midnight when `from` is
+// the later one. Never empty.
+struct QuietHours {
+  int from = 0;  // 0 to 1439
+  int to = 0;    // 0 to 1440
+
+  bool Contains(int minute) const { return from < to ? from <= minute && minute < to : from <= minute || minute < to; }
+};
+
+// Triggers that share a cap.
+struct TriggerGroup {
+  std::string name;
+  Cap at_most;
+  Location location;
+};
+
+// It fires when its transition or event comes and everything that holds it back lets it: holdout, quiet hours,
+// `only_if`, cooldown, its own cap, its group's. A firing that is held back counts for none of them.
 struct Trigger {
   enum class Kind { kEnter, kLeave, kOn };
   std::string name;
@@ -55,8 +73,12 @@ struct Trigger {
   ExpressionPtr when;       // enter, leave; for `on` the optional `where`
   Selector on;
   std::vector<std::pair<std::string, ExpressionPtr>> with;  // sorted by name
-  Millis cooldown = 0;
+  ExpressionPtr only_if;    // null: always
+  Millis cooldown = 0;      // of each value of the key, when it has one
   std::optional<Cap> at_most;
+  std::optional<QuietHours> quiet_hours;
+  double holdout = 0;       // users whose bucket of the trigger's name is below it get nothing
+  std::string group;        // empty: none
   std::vector<std::string> send;
   Location location;
 };
@@ -73,11 +95,17 @@ struct Plan {
   std::vector<Metric> metrics;      // sorted by name
   std::vector<Segment> segments;    // sorted by name
   std::vector<Trigger> triggers;    // sorted by name
+  std::vector<TriggerGroup> trigger_groups;  // sorted by name
   // Changes whenever anything in the plan's files changes that could change an answer.
   uint64_t fingerprint = 0;
 
   const Metric* FindMetric(std::string_view name) const;
   const Segment* FindSegment(std::string_view name) const;
+  const TriggerGroup* FindTriggerGroup(std::string_view name) const;
+
+  // The some(…) that an `enter` or `leave` is, itself or by a metric's name: the trigger then fires for each value of
+  // the key. Null when the trigger has no key: a some(…) within a larger expression is a condition like any other.
+  const Expression* KeyedBy(const Trigger& trigger) const;
 };
 
 // Something wrong, or worth saying, at one place of a plan.
@@ -96,9 +124,10 @@ struct LoadedPlan {
   std::vector<Problem> problems;  // in the order of the files
 };
 
-// Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names.
+// Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names. Refuses what the engine does not
+// run yet.
 LoadedPlan LoadPlan(const std::string& path);
-// The same from text; `file` is the name that problems give.
+// From text; `file` is the name that problems give. Takes in the whole language.
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file = "plan.yaml");
 
 // One expression against a plan's names, as explain and preview take it. Problems name line 1 and the column.

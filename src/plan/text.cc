@@ -79,6 +79,18 @@ const char* FunctionName(Kind kind) {
     case Kind::kHour: return "hour";
     case Kind::kWeekday: return "weekday";
     case Kind::kDate: return "date";
+    case Kind::kSequence: return "sequence";
+    case Kind::kSequenceDepth: return "depth";
+    case Kind::kSequenceMatches: return "matches";
+    case Kind::kSome: return "some";
+    case Kind::kTop: return "top";
+    case Kind::kInSegment:
+    case Kind::kInSegmentFor: return "in_segment";
+    case Kind::kEntered: return "entered";
+    case Kind::kLeft: return "left";
+    case Kind::kConsent: return "consent";
+    case Kind::kScore: return "score";
+    case Kind::kCluster: return "cluster";
     default: return "";
   }
 }
@@ -135,6 +147,19 @@ std::string Events(const Expression& e) {
   return text + ToText(e.window);
 }
 
+// `a -> not b -> c within 2h by p`
+std::string Steps(const Expression& e) {
+  std::string text;
+  for (const SequenceStep& step : e.steps) {
+    if (!text.empty()) text += step.immediate ? " => " : " -> ";
+    if (step.negated) text += "not ";
+    text += ToText(step.selector);
+    if (step.within != kNever) text += " within " + Exact(step.within);
+  }
+  if (!e.by.keys.empty()) text += " by " + Path(e.by);
+  return text;
+}
+
 }  // namespace
 
 std::string ToText(const Selector& selector) {
@@ -182,7 +207,18 @@ std::string ToText(const Expression& e) {
     case Kind::kDuration: return std::string(FunctionName(e.kind)) + "(" + ToText(e.window) + ")";
     case Kind::kPeriods:
       return fmt::format("periods({}, {}, {})", ToText(e.selector), Exact(e.window.length), static_cast<int>(e.number));
-    case Kind::kInSegment: return "in_segment(" + Key(e.text) + ")";
+    case Kind::kSequence:
+    case Kind::kSequenceDepth:
+    case Kind::kSequenceMatches: return fmt::format("{}({}){}", FunctionName(e.kind), Steps(e), ToText(e.window));
+    case Kind::kSome: return "some(" + Path(e.path) + ": " + ToText(*e.args[0]) + ")";
+    case Kind::kTop: return fmt::format("top({}: {}, {})", Path(e.path), ToText(*e.args[0]), static_cast<int>(e.number));
+    case Kind::kInSegment:
+    case Kind::kConsent:
+    case Kind::kScore:
+    case Kind::kCluster: return fmt::format("{}({})", FunctionName(e.kind), Key(e.text));
+    case Kind::kInSegmentFor: return "in_segment(" + Key(e.text) + ") for " + Exact(e.window.length);
+    case Kind::kEntered:
+    case Kind::kLeft: return fmt::format("{}({}{})", FunctionName(e.kind), Key(e.text), ToText(e.window));
     case Kind::kBucket: return "bucket(" + ToJson(Value::String(e.text)) + ")";
     case Kind::kHour:
     case Kind::kWeekday:

@@ -5,7 +5,6 @@
 #include <limits>
 #include <vector>
 
-#include "base/check.h"
 
 namespace attune::oracle {
 namespace {
@@ -72,6 +71,7 @@ Shown AfterAnchor(Millis event, const Window& window, const Bounds& anchor) {
 
 Shown InSession(const Entry& entry, const Window& window, const Stretch& stretch) {
   const std::vector<Session> sessions = SessionsAt(stretch.history, stretch.from);
+  if (sessions.empty()) return Shown::kNever;
   const Session& last = sessions.back();
   if (std::find(last.begin(), last.end(), &entry) == last.end()) return Shown::kNever;
   if (window.kind == Window::Kind::kLastSession) return Shown::kAlways;
@@ -81,9 +81,9 @@ Shown InSession(const Entry& entry, const Window& window, const Stretch& stretch
   return open_at_from ? Shown::kPartly : Shown::kNever;
 }
 
-Shown ShownIn(const Entry& entry, const Window& window, const Stretch& stretch) {
+// Of an instant; a session shows events alone.
+Shown ShownIn(Millis event, const Window& window, const Stretch& stretch) {
   const LocalTime& local = stretch.history.local_time();
-  const Millis event = entry.time();
   const auto period = [&](Millis (LocalTime::*start)(Millis) const) {
     return SincePeriod(event, (local.*start)(stretch.from), (local.*start)(stretch.to));
   };
@@ -95,27 +95,77 @@ Shown ShownIn(const Entry& entry, const Window& window, const Stretch& stretch) 
     case Window::Kind::kToday: return period(&LocalTime::DayStart);
     case Window::Kind::kThisWeek: return period(&LocalTime::WeekStart);
     case Window::Kind::kThisMonth: return period(&LocalTime::MonthStart);
-    case Window::Kind::kSession: case Window::Kind::kLastSession:
-      return InSession(entry, window, stretch);
     case Window::Kind::kRange:
       return window.from <= event && event < window.to ? Shown::kAlways : Shown::kNever;
     case Window::Kind::kAfter: case Window::Kind::kSince:
       return AfterAnchor(event, window, Over(*window.anchor, stretch));
+    case Window::Kind::kSession:
+    case Window::Kind::kLastSession:
+      break;
   }
   return Shown::kPartly;
 }
 
-// Whether the events that the aggregate is over stay the same throughout.
-bool IsSteady(const Expression& e, const Stretch& stretch) {
+Shown ShownIn(const Entry& entry, const Window& window, const Stretch& stretch) {
+  const bool session =
+      window.kind == Window::Kind::kSession || window.kind == Window::Kind::kLastSession;
+  return session ? InSession(entry, window, stretch) : ShownIn(entry.time(), window, stretch);
+}
+
+// Whether the window shows the same of these events throughout.
+bool IsSteady(const Selector& selector, const Window& window, const Stretch& stretch) {
   for (const Entry* entry : stretch.history.events()) {
-    if (!Selects(e.selector, *entry, stretch.history)) continue;
-    if (ShownIn(*entry, e.window, stretch) == Shown::kPartly) return false;
+    if (entry->time() > stretch.to) break;
+    if (!Selects(selector, *entry, stretch.history)) continue;
+    if (ShownIn(*entry, window, stretch) == Shown::kPartly) return false;
+  }
+  return true;
+}
+
+bool IsSteady(const Expression& e, const Stretch& stretch) {
+  return IsSteady(e.selector, e.window, stretch);
+}
+
+// The same of sessions, which are of all events, whatever selectors see.
+bool AreSessionsSteady(const Window& window, const Stretch& stretch) {
+  const auto& events = stretch.history.events();
+  return std::none_of(events.begin(), events.end(), [&](const Entry* entry) {
+    return entry->time() <= stretch.from && ShownIn(*entry, window, stretch) == Shown::kPartly;
+  });
+}
+
+bool AreStepsSteady(const Expression& e, const Stretch& stretch) {
+  return std::all_of(e.steps.begin(), e.steps.end(), [&](const SequenceStep& step) {
+    return IsSteady(step.selector, e.window, stretch);
+  });
+}
+
+// in_segment(s) for d: nothing changes at a change of s, nor d after one.
+bool IsMembershipSteady(const Expression& e, const Stretch& stretch) {
+  const History& history = stretch.history;
+  for (const History::Change& change :
+       history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
+    for (const Millis at : {change.at, change.at + e.window.length}) {
+      if (at > stretch.from && at <= stretch.to) return false;
+    }
+  }
+  return true;
+}
+
+// entered(s[W]) and left(s[W]): the window shows the same changes throughout.
+bool AreChangesSteady(const Expression& e, const Stretch& stretch) {
+  const History& history = stretch.history;
+  for (const History::Change& change :
+       history.ChangesOf(*history.plan().FindSegment(e.text), stretch.to)) {
+    if (change.at > stretch.from || ShownIn(change.at, e.window, stretch) == Shown::kPartly)
+      return false;
   }
   return true;
 }
 
 bool AreStretchesSteady(const Expression& e, const Stretch& stretch) {
   for (const Entry* entry : stretch.history.events()) {
+    if (entry->time() > stretch.to) break;
     if (!Selects(e.selector, *entry, stretch.history)) continue;
     for (int64_t k = 0; k < static_cast<int64_t>(e.number); ++k) {
       const Millis begin = entry->time() + k * e.window.length;
@@ -334,19 +384,55 @@ Bounds Composite(const Expression& e, const Stretch& stretch) {
   return Operation(e, args, stretch);
 }
 
+Bounds OverKeys(const Expression& e, const Stretch& stretch) {
+  std::vector<Bounds> all;
+  for (const Value& key : KeysAt(e.path, stretch.history, stretch.from)) {
+    const History restricted = stretch.history.Restricted(e.path, key);
+    all.push_back(Over(*e.args[0], {restricted, stretch.from, stretch.to}));
+  }
+  if (e.kind == Kind::kSome) return Any(all);
+  return ExactIf(std::all_of(all.begin(), all.end(), [](const Bounds& b) { return b.IsExact(); }),
+                 e, stretch);
+}
+
 Bounds Over(const Expression& e, const Stretch& stretch) {
   const Plan& plan = stretch.history.plan();
   if (stretch.from == stretch.to) return ExactIf(true, e, stretch);
   switch (e.kind) {
-    case Kind::kLiteral: case Kind::kTrait: case Kind::kBucket: return ExactIf(true, e, stretch);
+    case Kind::kLiteral:
+    case Kind::kTrait:
+    case Kind::kBucket:
+    case Kind::kConsent:
+    case Kind::kScore:
+    case Kind::kCluster:
+      return ExactIf(true, e, stretch);
     case Kind::kMetric: return Over(*plan.FindMetric(e.text)->value, stretch);
-    case Kind::kInSegment: return Not(Not(Over(*plan.FindSegment(e.text)->when, stretch)));
+    case Kind::kInSegment: {
+      const Stretch whole{stretch.history.whole(), stretch.from, stretch.to};
+      return Not(Not(Over(*plan.FindSegment(e.text)->when, whole)));
+    }
+    case Kind::kInSegmentFor:
+      return ExactIf(IsMembershipSteady(e, stretch), e, stretch);
+    case Kind::kEntered:
+    case Kind::kLeft:
+      return ExactIf(AreChangesSteady(e, stretch), e, stretch);
+    case Kind::kSequence:
+    case Kind::kSequenceDepth:
+    case Kind::kSequenceMatches:
+      return ExactIf(AreStepsSteady(e, stretch), e, stretch);
+    case Kind::kSome:
+    case Kind::kTop:
+      return OverKeys(e, stretch);
     case Kind::kSince: case Kind::kAge: return SinceOrAge(e, stretch);
     case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
     case Kind::kSum: case Kind::kAvg: case Kind::kAggregateMin: case Kind::kAggregateMax:
     case Kind::kDistinct: case Kind::kFirst: case Kind::kLast: case Kind::kMode:
-    case Kind::kQuantile: case Kind::kListOf: case Kind::kSessions: case Kind::kDuration:
+    case Kind::kQuantile:
+    case Kind::kListOf:
       return ExactIf(IsSteady(e, stretch), e, stretch);
+    case Kind::kSessions:
+    case Kind::kDuration:
+      return ExactIf(AreSessionsSteady(e.window, stretch), e, stretch);
     case Kind::kPeriods: return ExactIf(AreStretchesSteady(e, stretch), e, stretch);
     case Kind::kHour: return ExactIf(SamePeriod(stretch, &LocalTime::HourStart), e, stretch);
     case Kind::kWeekday: case Kind::kDate:
@@ -358,7 +444,7 @@ Bounds Over(const Expression& e, const Stretch& stretch) {
 }  // namespace
 
 Bounds BoundsOver(const Expression& expression, const History& history, Millis from, Millis to) {
-  ATTUNE_CHECK(history.empty() || history.latest() <= from, "a stretch begins after the records");
+  if (history.HasRecordIn(from, to)) return Unknown();
   return Over(expression, {history, from, to});
 }
 

@@ -22,8 +22,8 @@ struct Bounds {
   bool IsExact() const { return kind == Kind::kExact; }
 };
 
-// The bounds over every t in [from, to]. Requires that no record of the history is later than
-// `from`.
+// The bounds over every t in [from, to]. Unknown when a record lies in (from, to]; later ones are
+// not seen.
 Bounds BoundsOver(const Expression& expression, const History& history, Millis from, Millis to);
 
 }  // namespace attune::oracle

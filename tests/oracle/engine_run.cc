@@ -16,7 +16,10 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
       [&](const attune::Transition& t) {
         result.transitions.push_back({t.at, std::string(t.user->id()), program->conditions[t.segment].name, t.enter, t.corrected});
       },
-      [](const TriggerFiring&) {},
+      [&](const TriggerFiring& f) {
+        result.firings.push_back(
+            {f.at, program->conditions[f.trigger].name, f.user->id, "", f.values});
+      },
       [&](Millis at, const UserState& user) {
         UserValues values{at, std::string(user.id()), {}, {}};
         for (size_t i = 0; i < plan.metrics.size(); ++i) {

@@ -39,12 +39,14 @@ class CaseMaker {
       : random_(seed * 1'000'003 + draft), options_(options) {
     made_.seed = seed;
     words_.exotic = options.exotic;
+    words_.features = options.features;
   }
 
   Case Make() {
     Settings();
     Instants();
     Definitions();
+    if (options_.features.triggers) Triggers();
     History();
     Ends();
     return std::move(made_);
@@ -107,6 +109,45 @@ class CaseMaker {
     }
   }
 
+  void Triggers() {
+    Grammar grammar(&random_, words_);
+    const auto fixed = [](std::string text) {
+      return Term{Term::Sort::kFixed, std::move(text), {}};
+    };
+    const bool restrained = options_.features.restraints;
+    if (restrained && random_.Percent(50)) made_.groups.push_back({"g", fixed(Cap())});
+    const int64_t triggers = random_.From(0, 3);
+    for (int64_t i = 0; i < triggers; ++i) {
+      TriggerDraft trigger;
+      trigger.name = "t" + std::to_string(i);
+      trigger.kind = random_.Pick<std::string>({"enter", "enter", "leave", "on"});
+      const bool on = trigger.kind == "on";
+      const bool keyed = !on && options_.features.keys && random_.Percent(40);
+      trigger.what = on ? grammar.Selector() : keyed ? grammar.Some(1) : grammar.Bool(1);
+      auto& settings = trigger.settings;
+      if (on && random_.Percent(50)) settings.push_back({"where", grammar.Bool(1)});
+      if (random_.Percent(40))
+        settings.push_back({"cooldown", fixed(DurationText(random_.Pick(words_.durations)))});
+      if (random_.Percent(30)) settings.push_back({"at_most", fixed(Cap())});
+      if (restrained && random_.Percent(20)) settings.push_back({"only_if", grammar.Bool(1)});
+      if (restrained && random_.Percent(15))
+        settings.push_back({"holdout", fixed(random_.Percent(50) ? "50%" : "0.3")});
+      if (restrained && random_.Percent(15)) {
+        settings.push_back({"quiet_hours", fixed(random_.Pick<std::string>(
+                                               {"22:00-06:00", "01:30-03:00", "12:00-24:00"}))});
+      }
+      if (!made_.groups.empty() && random_.Percent(60)) settings.push_back({"group", fixed("g")});
+      if (random_.Percent(50)) trigger.with.push_back({"x", grammar.OverNumbers()});
+      if (random_.Percent(20)) trigger.with.push_back({"y", grammar.Dynamic()});
+      made_.triggers.push_back(std::move(trigger));
+    }
+  }
+
+  std::string Cap() {
+    return std::to_string(random_.From(1, 3)) + " per " +
+           DurationText(random_.Pick(words_.durations));
+  }
+
   // A step of time that puts events onto boundaries.
   Millis Step() {
     const int64_t kind = random_.Below(10);
@@ -121,6 +162,11 @@ class CaseMaker {
   void History() {
     std::vector<std::string> users = {"ann", "bob", "Żaneta \"Ż\"", "u4"};
     users.resize(static_cast<size_t>(std::min(random_.From(1, 4), random_.From(1, 4))));
+    if (options_.features.identity && random_.Percent(60)) {
+      anonymous_ = {"n1", "n2", "\"n\" 3"};
+      anonymous_.resize(static_cast<size_t>(random_.From(1, 3)));
+      users.insert(users.end(), anonymous_.begin(), anonymous_.end());
+    }
     std::vector<Millis> clocks(users.size(), begin_);
     const int64_t length = random_.From(1, 40);
     for (int64_t i = 0; i < length; ++i) {
@@ -152,11 +198,11 @@ class CaseMaker {
   void Add(const std::string& user, Millis time) {
     std::string id = "e" + std::to_string(made_.records.size());
     if (!next_id_.empty()) id = std::exchange(next_id_, "");
-    if (random_.Percent(12)) {
-      const EventKind kind = random_.Percent(85)   ? EventKind::kIdentify
-                             : random_.Percent(50) ? EventKind::kGroup
+    if (random_.Percent(anonymous_.empty() ? 12 : 20)) {
+      const EventKind kind = random_.Percent(75)   ? EventKind::kIdentify
+                             : random_.Percent(40) ? EventKind::kGroup
                                                    : EventKind::kAlias;
-      made_.records.push_back(Fact(kind, id, user, time, Traits()));
+      made_.records.push_back(Fact(kind, id, WhoIs(user, kind), time, Traits(), Consents()));
       return;
     }
     const std::string name =
@@ -164,9 +210,38 @@ class CaseMaker {
     std::string context;
     if (random_.Percent(20)) {
       context = "{\"page\":{\"path\":" + StringText(random_.Pick(Texts())) + "}}";
+    } else if (random_.Percent(20)) {
+      context = Consents();
     }
-    made_.records.push_back(
-        Track(id, user, name, time, name == "a" ? Declared(time) : Undeclared(), context));
+    made_.records.push_back(Track(id, WhoIs(user, EventKind::kTrack), name, time,
+                                  name == "a" ? Declared(time) : Undeclared(), context));
+  }
+
+  // The ids of a record of one who is called so. An alias names a user; those it names may be
+  // anonymous elsewhere.
+  Who WhoIs(const std::string& name, EventKind kind) {
+    if (anonymous_.empty()) return name;
+    const bool alias = kind == EventKind::kAlias;
+    if (!alias && std::find(anonymous_.begin(), anonymous_.end(), name) != anonymous_.end())
+      return Who::Anonymous(name);
+    if (!alias && random_.Percent(kind == EventKind::kIdentify ? 30 : 80)) return name;
+    return Who(name, random_.Pick(anonymous_));
+  }
+
+  std::string Consents() {
+    if (!options_.features.consents || random_.Percent(50)) return "";
+    return ConsentContext(random_.Pick<std::string>(
+        {R"({"email":true})", R"({"email":false})", R"({"ad s":true,"email":null})",
+         R"({"email":true,"ad s":false})", R"({"email":"yes"})"}));
+  }
+
+  // Few, so that events share them; of several types, one of them hard to tell from another.
+  std::string KeyText() {
+    return "\"k\":" + random_.Pick<std::string>(
+                          {"1", "1", "2", "\"1\"", "\"x\"", "true", "0", "-0.0", "null", "[1]"});
+  }
+  bool HasKey() {
+    return (options_.features.keys || options_.features.sequences) && random_.Percent(60);
   }
 
   // What comes of members of which each is there or not.
@@ -190,6 +265,7 @@ class CaseMaker {
       const Millis when = random_.Percent(50) ? random_.Pick(words_.instants) : time - Step();
       members.push_back("\"when\":\"" + FormatRfc3339(when) + "\"");
     }
+    if (HasKey()) members.push_back(KeyText());
     return Object(members);
   }
 
@@ -213,6 +289,7 @@ class CaseMaker {
     if (random_.Percent(20)) members.push_back("\"n\":" + AnyValue());
     if (random_.Percent(20)) members.push_back("\"tags\":[\"x\",\"Łódź\",2]");
     if (random_.Percent(20)) members.push_back("\"obj\":{\"x\":" + AnyValue() + "}");
+    if (HasKey()) members.push_back(KeyText());
     return Object(members);
   }
 
@@ -253,6 +330,7 @@ class CaseMaker {
   Case made_;
   Millis begin_ = 0;
   Millis span_ = 0;
+  std::vector<std::string> anonymous_;
   std::string next_id_;  // of the next record, when it repeats an earlier one
 };
 
@@ -295,7 +373,34 @@ std::string PlanText(const Case& made) {
   }
   Section("metrics", made.metrics, "", "", &yaml);
   Section("segments", made.segments, "{when: ", "}", &yaml);
+  Section("trigger_groups", made.groups, "{at_most: ", "}", &yaml);
+  if (!made.triggers.empty()) yaml += "triggers:\n";
+  for (const TriggerDraft& trigger : made.triggers) {
+    yaml +=
+        "  " + trigger.name + ":\n    " + trigger.kind + ": " + Quoted(ToText(trigger.what)) + "\n";
+    for (const Definition& setting : trigger.settings) {
+      yaml += "    " + setting.name + ": " + Quoted(ToText(setting.value)) + "\n";
+    }
+    if (!trigger.with.empty()) yaml += "    with:\n";
+    for (const Definition& value : trigger.with)
+      yaml += "      " + value.name + ": " + Quoted(ToText(value.value)) + "\n";
+  }
   return yaml;
+}
+
+std::vector<Term*> TermsOf(Case* made) {
+  std::vector<Term*> terms;
+  const auto take = [&](std::vector<Definition>* definitions) {
+    for (Definition& definition : *definitions) terms.push_back(&definition.value);
+  };
+  take(&made->segments);
+  take(&made->metrics);
+  for (TriggerDraft& trigger : made->triggers) {
+    terms.push_back(&trigger.what);
+    take(&trigger.settings);
+    take(&trigger.with);
+  }
+  return terms;
 }
 
 std::string HistoryText(const Case& made) {

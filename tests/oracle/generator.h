@@ -22,6 +22,16 @@ struct Definition {
   Term value;
 };
 
+// A trigger in pieces that can be dropped one by one.
+struct TriggerDraft {
+  std::string name;
+  std::string kind;  // enter, leave or on
+  Term what;
+  // where, only_if; and those that are plain text, as fixed terms.
+  std::vector<Definition> settings;
+  std::vector<Definition> with;
+};
+
 // What is tried: a plan in pieces that can be dropped one by one, and what happens under it.
 struct Case {
   uint64_t seed = 0;
@@ -32,6 +42,8 @@ struct Case {
   bool declares = true;  // says what the properties of `a` are
   std::vector<Definition> metrics;
   std::vector<Definition> segments;
+  std::vector<TriggerDraft> triggers;
+  std::vector<Definition> groups;  // of triggers: their caps
   std::vector<Record> records;
   RunOptions options;
 };
@@ -39,6 +51,7 @@ struct Case {
 struct CaseOptions {
   Scale scale = Scale::kSeconds;
   bool exotic = false;  // see Vocabulary
+  Features features;
 };
 
 // The plan always loads; a draft that does not is drawn again from the same seed.
@@ -46,6 +59,9 @@ Case Generate(uint64_t seed, const CaseOptions& options);
 
 std::string PlanText(const Case& made);     // YAML
 std::string HistoryText(const Case& made);  // NDJSON
+// All terms of the plan, in an order that the same case always has.
+std::vector<Term*> TermsOf(Case* made);
+
 // Null when the plan does not load; `problems` then says why.
 std::unique_ptr<Plan> Load(const Case& made, std::string* problems = nullptr);
 

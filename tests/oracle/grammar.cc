@@ -1,5 +1,6 @@
 #include "oracle/grammar.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "event/value.h"
@@ -212,6 +213,10 @@ Term Grammar::NumberLeaf() {
                         {Selector(), DurationLiteral()});
     case 3: return Make(Sort::kNumber, random_.Percent(50) ? "hour()" : "weekday()");
     case 4: return Make(Sort::kNumber, random_.Percent(50) ? "bucket(\"x\")" : "bucket(\"ż y\")");
+    case 12:
+      if (words_.features.models && random_.Percent(20)) return Make(Sort::kNumber, "score(churn)");
+      if (!words_.features.sequences) return NumberLiteral();
+      return Sequence(random_.Percent(50) ? "depth" : "matches");
     case 5:
       if (words_.number_metrics.empty()) return NumberLiteral();
       return Make(Sort::kNumber, random_.Pick(words_.number_metrics));
@@ -311,6 +316,15 @@ Term Grammar::Dynamic() {
 }
 
 Term Grammar::List() {
+  if (words_.features.keys && !in_key_ && random_.Percent(40)) {
+    in_key_ = true;
+    Term value = words_.exotic && random_.Percent(30) ? MovingNumber(1) : Number(1);
+    in_key_ = false;
+    return Make(Sort::kFixed,
+                "top(" + random_.Pick<std::string>({"k", "k", "p"}) + ": $, " +
+                    std::to_string(random_.From(1, 3)) + ")",
+                {std::move(value)});
+  }
   return Make(Sort::kFixed,
               "list($." + random_.Pick<std::string>({"p", "q", "s"}) + "$, " +
                   std::to_string(random_.From(1, 4)) + ")",
@@ -356,6 +370,69 @@ Term Grammar::DeclaredLeaf() {
   }
 }
 
+// Each step joined to the steps before it, so that a sequence can be shrunk to its beginning.
+Term Grammar::Sequence(const std::string& function) {
+  Term steps = Make(Sort::kSteps, "$", {Selector()});
+  const int64_t more = random_.From(0, 3);
+  for (int64_t i = 0; i < more; ++i) {
+    Term within = Make(Sort::kOptional, "");
+    if (random_.Percent(30)) within = Make(Sort::kOptional, " within $", {DurationLiteral()});
+    if (random_.Percent(25)) {
+      steps = Make(Sort::kSteps, "$ -> not $ -> $$",
+                   {std::move(steps), Selector(), Selector(), std::move(within)});
+    } else {
+      steps = Make(Sort::kSteps, random_.Percent(25) ? "$ => $$" : "$ -> $$",
+                   {std::move(steps), Selector(), std::move(within)});
+    }
+  }
+  Term by = Make(Sort::kOptional, "");
+  if (random_.Percent(30)) by = Make(Sort::kOptional, random_.Percent(80) ? " by k" : " by p");
+  const Sort sort = function == "sequence" ? Sort::kBool : Sort::kNumber;
+  return Make(sort, function + "($$)$", {std::move(steps), std::move(by), Window()});
+}
+
+Term Grammar::Some(int depth) {
+  in_key_ = true;
+  Term holds = Bool(depth);
+  in_key_ = false;
+  return Make(Sort::kBool, random_.Percent(75) ? "some(k: $)" : "some(p: $)", {std::move(holds)});
+}
+
+Term Grammar::Membership() {
+  const std::string segment = random_.Pick(words_.segments);
+  if (random_.Percent(40)) {
+    return Make(Sort::kBool, "in_segment(" + segment + ") for $", {DurationLiteral()});
+  }
+  Term window = Window();
+  while (ToText(window).find("session]") != std::string::npos) window = Window();
+  return Make(Sort::kBool, (random_.Percent(50) ? "entered(" : "left(") + segment + "$)",
+              {std::move(window)});
+}
+
+// Of what an engine may not have yet; of the basic language when it has none of it.
+Term Grammar::FeatureLeaf(int depth) {
+  const Features& has = words_.features;
+  switch (random_.Below(7)) {
+    case 0:
+    case 1:
+      if (has.sequences) return Sequence("sequence");
+      break;
+    case 2:
+    case 3:
+      if (has.keys && !in_key_) return Some(std::max(depth - 1, 0));
+      break;
+    case 4:
+    case 5:
+      if (has.memberships && !words_.segments.empty()) return Membership();
+      break;
+    default:
+      if (has.models && random_.Percent(20)) return Make(Sort::kBool, "(cluster(styles) exists)");
+      if (has.consents)
+        return Make(Sort::kBool, random_.Percent(60) ? "consent(email)" : "consent(\"ad s\")");
+  }
+  return Leaf(depth);
+}
+
 Term Grammar::Leaf(int depth) {
   switch (random_.Below(20)) {
     case 0: case 1: case 2: case 3: case 4:
@@ -383,7 +460,9 @@ Term Grammar::Leaf(int depth) {
 }
 
 Term Grammar::Bool(int depth) {
-  if (depth <= 0 || random_.Percent(50)) return Leaf(depth);
+  if (depth <= 0 || random_.Percent(50)) {
+    return random_.Percent(45) ? FeatureLeaf(depth) : Leaf(depth);
+  }
   switch (random_.Below(5)) {
     case 0: case 1: return Make(Sort::kBool, "($ and $)", {Bool(depth - 1), Bool(depth - 1)});
     case 2: case 3: return Make(Sort::kBool, "($ or $)", {Bool(depth - 1), Bool(depth - 1)});

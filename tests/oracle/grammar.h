@@ -14,6 +14,20 @@ namespace attune::oracle {
 std::string DurationText(Millis duration);
 std::string StringText(const std::string& text);  // with quotes and escapes
 
+// What may be drawn beside the basic language.
+struct Features {
+  bool sequences = false;    // sequence, depth, matches
+  bool keys = false;         // some, top; triggers over some
+  bool memberships = false;  // in_segment(…) for, entered, left
+  bool consents = false;     // consent(…), and records that speak of it
+  bool models = false;       // score, cluster: no model has spoken
+  bool triggers = false;     // enter, leave, on, where, with, cooldown, at_most
+  bool restraints = false;   // of triggers: quiet_hours, only_if, holdout, group
+  bool identity = false;     // anonymous ids, and records that merge them into users
+
+  static constexpr Features All() { return {true, true, true, true, true, true, true, true}; }
+};
+
 struct Vocabulary {
   std::vector<Millis> durations;  // for windows, gaps and constants: few, so that instants collide
   std::vector<Millis> instants;   // for literal times
@@ -21,6 +35,7 @@ struct Vocabulary {
   std::vector<std::string> segments;
   // Also what few plans would say: anchors that move.
   bool exotic = false;
+  Features features;
 };
 
 // The texts and numbers that filters ask for and histories hold.
@@ -43,6 +58,8 @@ class Grammar {
   Term Time(int depth);
   Term Dynamic();                 // of a type that only the data can tell
   Term List();
+  Term Some(int depth);  // some(k: …)
+  Term Selector() { return Select().selector; }
 
  private:
   struct Events {
@@ -51,7 +68,6 @@ class Grammar {
   };
 
   Events Select();
-  Term Selector() { return Select().selector; }
   Term Filter(int depth, bool declared);
   Term DeclaredTest();
   Term Test();
@@ -66,6 +82,9 @@ class Grammar {
   Term ListTest();
   Term DynamicTest();
   Term Literal();
+  Term Sequence(const std::string& function);
+  Term Membership();
+  Term FeatureLeaf(int depth);
 
   Term DurationLiteral();
   Term NumberLiteral();
@@ -74,6 +93,7 @@ class Grammar {
 
   Random& random_;
   const Vocabulary& words_;
+  bool in_key_ = false;  // within some(…) or top(…)
 };
 
 }  // namespace attune::oracle

@@ -67,6 +67,11 @@ int LocalTime::Hour(Millis t) const {
   return static_cast<int>((local - date::floor<date::days>(local)) / std::chrono::hours(1));
 }
 
+int LocalTime::MinuteOfDay(Millis t) const {
+  const LocalMillis local = Local(zone_, t);
+  return static_cast<int>((local - date::floor<date::days>(local)).count() / kMinute);
+}
+
 int LocalTime::Weekday(Millis t) const {
   return static_cast<int>(date::weekday(Date(zone_, t)).iso_encoding());
 }

@@ -24,6 +24,7 @@ class LocalTime {
   Millis WeekStart(Millis t) const;   // of its Monday
   Millis MonthStart(Millis t) const;  // of its first
   int Hour(Millis t) const;           // 0 to 23
+  int MinuteOfDay(Millis t) const;    // 0 to 1439, as the clock shows it
   int Weekday(Millis t) const;        // 1 (Monday) to 7
 
  private:

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "oracle/sequence.h"
 
 namespace attune::oracle {
 namespace {
@@ -18,14 +18,6 @@ namespace {
 using Kind = Expression::Kind;
 
 Value Eval(const Expression& e, const History& history, Millis t, const Entry* event);
-
-// A property as the language sees it: a declared time is written as text.
-Value Property(const PropertyPath& path, const Entry& entry) {
-  const Value value = entry.Find(path.in_context ? "context" : "properties", path.keys);
-  if (!path.is_time || value.type() != Type::kString) return value;
-  const auto time = ParseRfc3339(value.string());
-  return time ? Value::Time(*time) : Value();
-}
 
 // --- windows ---
 
@@ -35,12 +27,33 @@ std::optional<Millis> Anchor(const Window& window, const History& history, Milli
   return anchor.time();
 }
 
-Entries EventsBetween(const History& history, const std::function<bool(Millis)>& within) {
-  Entries found;
-  for (const Entry* entry : history.events()) {
-    if (within(entry->time())) found.push_back(entry);
+// The instants that a window shows: (after, until]. None for a session, which is no stretch of
+// time.
+struct Instants {
+  Millis after;
+  Millis until;
+};
+
+std::optional<Instants> InstantsIn(const Window& window, const History& history, Millis t) {
+  const LocalTime& local = history.local_time();
+  switch (window.kind) {
+    case Window::Kind::kEver: return Instants{kAlways, t};
+    case Window::Kind::kSliding:
+      return Instants{t - window.offset - window.length, t - window.offset};
+    case Window::Kind::kThisHour: return Instants{local.HourStart(t) - 1, t};
+    case Window::Kind::kToday: return Instants{local.DayStart(t) - 1, t};
+    case Window::Kind::kThisWeek: return Instants{local.WeekStart(t) - 1, t};
+    case Window::Kind::kThisMonth: return Instants{local.MonthStart(t) - 1, t};
+    case Window::Kind::kRange: return Instants{window.from - 1, std::min(window.to - 1, t)};
+    case Window::Kind::kAfter: {
+      const auto anchor = Anchor(window, history, t);
+      if (!anchor) return std::nullopt;
+      return Instants{*anchor, std::min(*anchor + window.length, t)};
+    }
+    case Window::Kind::kSince: return Instants{Anchor(window, history, t).value_or(kAlways), t};
+    case Window::Kind::kSession: case Window::Kind::kLastSession: break;
   }
-  return found;
+  return std::nullopt;
 }
 
 // --- aggregates ---
@@ -57,7 +70,7 @@ Entries Selected(const Expression& e, const History& history, Millis t) {
 std::vector<Value> Values(const Expression& e, const History& history, Millis t) {
   std::vector<Value> values;
   for (const Entry* entry : Selected(e, history, t)) {
-    const Value value = Property(e.path, *entry);
+    const Value value = PropertyOf(*entry, e.path);
     if (!value.is_null() && value.type() != Type::kList) values.push_back(value);
   }
   return values;
@@ -216,11 +229,62 @@ Value Trait(const std::string& name, const History& history, Millis t) {
   return latest;
 }
 
-Value Bucket(const std::string& name, const std::string& user) {
-  const Sha256Digest digest = Sha256(name + ":" + user);
-  uint64_t head = 0;
-  for (int i = 0; i < 8; ++i) head = head << 8 | digest[i];
-  return Value::Number(static_cast<double>(head >> 11) / 9007199254740992.0);
+// What the latest record that speaks of the purpose says; no until one says yes.
+Value Consent(const std::string& purpose, const History& history, Millis t) {
+  bool given = false;
+  for (const Entry* entry : history.whole().records()) {
+    if (entry->time() > t) break;
+    const Value said = entry->Find("context", {"consent", "categoryPreferences", purpose});
+    if (said.type() == Type::kBool) given = said.boolean();
+  }
+  return Value::Bool(given);
+}
+
+// A member at t, and at every instant of the `length` before.
+Value MemberFor(const Expression& e, const History& history, Millis t) {
+  const auto changes = history.ChangesOf(*history.plan().FindSegment(e.text), t);
+  return Value::Bool(!changes.empty() && changes.back().enter &&
+                     changes.back().at <= t - e.window.length);
+}
+
+// Some change that way, at an instant that the window shows.
+Value Changed(const Expression& e, const History& history, Millis t) {
+  const auto shown = InstantsIn(e.window, history, t);
+  if (!shown) return Value::Bool(false);
+  const auto changes = history.ChangesOf(*history.plan().FindSegment(e.text), t);
+  return Value::Bool(
+      std::any_of(changes.begin(), changes.end(), [&](const History::Change& change) {
+        return change.enter == (e.kind == Kind::kEntered) && change.at > shown->after &&
+               change.at <= shown->until;
+      }));
+}
+
+// --- keys ---
+
+Value Some(const Expression& e, const History& history, Millis t) {
+  for (const Value& key : KeysAt(e.path, history, t)) {
+    if (Eval(*e.args[0], history.Restricted(e.path, key), t, nullptr).IsTrue())
+      return Value::Bool(true);
+  }
+  return Value::Bool(false);
+}
+
+Value Top(const Expression& e, const History& history, Millis t) {
+  std::vector<std::pair<double, Value>> ranked;
+  const std::vector<Value> keys = KeysAt(e.path, history, t);
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    const Value value = Eval(*e.args[0], history.Restricted(e.path, *key), t, nullptr);
+    if (value.type() == Type::kNumber && value.number() != 0)
+      ranked.emplace_back(value.number(), *key);
+  }
+  if (ranked.empty()) return Value();
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<Value> top;
+  for (const auto& [value, key] : ranked) {
+    if (top.size() < static_cast<size_t>(e.number)) top.push_back(key);
+  }
+  return history.KeepList(std::move(top));
 }
 
 // --- operators ---
@@ -397,7 +461,7 @@ Value Eval(const Expression& e, const History& history, Millis t, const Entry* e
   switch (e.kind) {
     case Kind::kLiteral: return Literal(e);
     case Kind::kList: return history.KeepList(Arguments(e, history, t, event));
-    case Kind::kProperty: return Property(e.path, *event);
+    case Kind::kProperty: return PropertyOf(*event, e.path);
     case Kind::kTrait: return Trait(e.text, history, t);
     case Kind::kMetric: return Eval(*plan.FindMetric(e.text)->value, history, t, nullptr);
     case Kind::kAnd: case Kind::kOr: case Kind::kNot: return Logic(e, history, t, event);
@@ -412,50 +476,25 @@ Value Eval(const Expression& e, const History& history, Millis t, const Entry* e
     case Kind::kDuration: return SessionDuration(e, history, t);
     case Kind::kPeriods: return Periods(e, history, t);
     case Kind::kInSegment:
-      return Value::Bool(Eval(*plan.FindSegment(e.text)->when, history, t, nullptr).IsTrue());
+      return Value::Bool(
+          Eval(*plan.FindSegment(e.text)->when, history.whole(), t, nullptr).IsTrue());
     case Kind::kHour: return Value::Number(history.local_time().Hour(t));
     case Kind::kWeekday: return Value::Number(history.local_time().Weekday(t));
     case Kind::kDate: return Value::Time(history.local_time().DayStart(t));
-    case Kind::kBucket: return Bucket(e.text, history.user());
+    case Kind::kBucket: return Value::Number(BucketOf(e.text, history.user()));
+    case Kind::kSequence: case Kind::kSequenceDepth: case Kind::kSequenceMatches:
+      return OverSequence(e, history, t);
+    case Kind::kSome: return Some(e, history, t);
+    case Kind::kTop: return Top(e, history, t);
+    case Kind::kInSegmentFor: return MemberFor(e, history, t);
+    case Kind::kEntered: case Kind::kLeft: return Changed(e, history, t);
+    case Kind::kConsent: return Consent(e.text, history, t);
+    case Kind::kScore: case Kind::kCluster: return Value();  // no model has spoken
     default: return Operator(e, Arguments(e, history, t, event));
   }
 }
 
 }  // namespace
-
-Entry::Entry(Record record) : record_(std::move(record)) {
-  ATTUNE_CHECK(reader_.Open(record_.json).ok(), "the tests write JSON that can be read");
-  reader_.ForEachLeaf("traits", [&](std::string_view name, const Value& value, std::string_view) {
-    traits_[std::string(name)] = value;
-  });
-}
-
-Value Entry::Find(const std::string& root, const std::vector<std::string>& keys) const {
-  std::vector<std::string> path = {root};
-  path.insert(path.end(), keys.begin(), keys.end());
-  const auto found = found_.find(path);
-  if (found != found_.end()) return found->second;
-  return found_[path] = reader_.Find(root, keys);
-}
-
-History::History(const Plan& plan, std::string user)
-    : plan_(plan), local_time_(plan.timezone), user_(std::move(user)) {}
-
-void History::Add(const Record& record) {
-  all_.push_back(std::make_unique<Entry>(record));
-  latest_ = std::max(latest_, record.time);
-  Entries* entries = record.kind == EventKind::kTrack      ? &events_
-                     : record.kind == EventKind::kIdentify ? &identifies_
-                                                           : nullptr;
-  if (!entries) return;
-  const auto later = [](Millis time, const Entry* entry) { return time < entry->time(); };
-  entries->insert(std::upper_bound(entries->begin(), entries->end(), record.time, later),
-                  all_.back().get());
-}
-
-Value History::KeepList(std::vector<Value> items) const {
-  return Value::List(lists_.emplace_back(std::move(items)));
-}
 
 Value Evaluate(const Expression& expression, const History& history, Millis t) {
   return Eval(expression, history, t, nullptr);
@@ -484,41 +523,52 @@ bool Selects(const Selector& selector, const Entry& entry, const History& histor
   if (!names.empty() && std::find(names.begin(), names.end(), entry.record().name) == names.end()) {
     return false;
   }
+  if (!history.IsSelectable(entry)) return false;
   return !selector.filter || Eval(*selector.filter, history, entry.time(), &entry).IsTrue();
 }
 
+Value PropertyOf(const Entry& entry, const PropertyPath& path) {
+  const Value value = entry.Find(path.in_context ? "context" : "properties", path.keys);
+  if (!path.is_time || value.type() != Type::kString) return value;
+  const auto time = ParseRfc3339(value.string());
+  return time ? Value::Time(*time) : Value();
+}
+
 Entries EventsIn(const Window& window, const History& history, Millis t) {
-  const auto between = [&](Millis after, Millis until) {
-    return EventsBetween(history, [=](Millis e) { return e > after && e <= until && e <= t; });
-  };
-  const LocalTime& local = history.local_time();
-  switch (window.kind) {
-    case Window::Kind::kEver: return between(kAlways, t);
-    case Window::Kind::kSliding:
-      return between(t - window.offset - window.length, t - window.offset);
-    case Window::Kind::kThisHour: return between(local.HourStart(t) - 1, t);
-    case Window::Kind::kToday: return between(local.DayStart(t) - 1, t);
-    case Window::Kind::kThisWeek: return between(local.WeekStart(t) - 1, t);
-    case Window::Kind::kThisMonth: return between(local.MonthStart(t) - 1, t);
-    case Window::Kind::kSession: case Window::Kind::kLastSession: {
-      const std::vector<Session> sessions = SessionsAt(history, t);
-      if (sessions.empty()) return {};
-      const bool must_be_open = window.kind == Window::Kind::kSession;
-      if (must_be_open && !IsOpen(sessions.back(), history.plan(), t)) return {};
-      return sessions.back();
-    }
-    case Window::Kind::kRange: return between(window.from - 1, window.to - 1);
-    case Window::Kind::kAfter: {
-      const auto anchor = Anchor(window, history, t);
-      if (!anchor) return {};
-      return between(*anchor, *anchor + window.length);
-    }
-    case Window::Kind::kSince: {
-      const auto anchor = Anchor(window, history, t);
-      return between(anchor.value_or(kAlways), t);
-    }
+  if (window.kind == Window::Kind::kSession || window.kind == Window::Kind::kLastSession) {
+    const std::vector<Session> sessions = SessionsAt(history, t);
+    if (sessions.empty()) return {};
+    const bool must_be_open = window.kind == Window::Kind::kSession;
+    if (must_be_open && !IsOpen(sessions.back(), history.plan(), t)) return {};
+    return sessions.back();
   }
-  return {};
+  Entries found;
+  const auto shown = InstantsIn(window, history, t);
+  if (!shown) return found;
+  for (const Entry* entry : history.events()) {
+    if (entry->time() > shown->after && entry->time() <= shown->until) found.push_back(entry);
+  }
+  return found;
+}
+
+std::vector<Value> KeysAt(const PropertyPath& path, const History& history, Millis t) {
+  std::vector<Value> keys;
+  for (const Entry* entry : history.events()) {
+    if (entry->time() > t) break;
+    Value key = PropertyOf(*entry, path);
+    if (key.is_null() || key.type() == Type::kList) continue;
+    if (key.type() == Type::kNumber) key = Value::Number(key.number() + 0.0);  // -0 is 0
+    std::erase_if(keys, [&](const Value& other) { return Identical(other, key); });
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+double BucketOf(const std::string& name, const std::string& user) {
+  const Sha256Digest digest = Sha256(name + ":" + user);
+  uint64_t head = 0;
+  for (int i = 0; i < 8; ++i) head = head << 8 | digest[i];
+  return static_cast<double>(head >> 11) / 9007199254740992.0;
 }
 
 Value Arithmetic(Kind kind, const Value& a, const Value& b) {

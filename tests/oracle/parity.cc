@@ -65,14 +65,51 @@ bool DropInstants(const Differs& differs, Case* made) {
   return progress;
 }
 
-bool SimplifyTerms(std::vector<Definition> Case::*list, const Differs& differs, Case* made) {
+// Puts a metric's definition where its name stands, so that the metric is not needed.
+bool InlineMetrics(const Differs& differs, Case* made) {
   bool progress = false;
-  for (size_t i = 0; i < (made->*list).size(); ++i) {
+  for (size_t i = 0; i < made->metrics.size();) {
+    Case smaller = *made;
+    smaller.metrics.erase(smaller.metrics.begin() + static_cast<std::ptrdiff_t>(i));
+    for (Term* term : TermsOf(&smaller))
+      Replace(made->metrics[i].name, made->metrics[i].value, term);
+    if (Try(smaller, differs, made)) {
+      progress = true;
+    } else {
+      ++i;
+    }
+  }
+  return progress;
+}
+
+// Drops settings and values of triggers, one by one.
+bool DropFromTriggers(const Differs& differs, Case* made) {
+  bool progress = false;
+  for (const auto list : {&TriggerDraft::settings, &TriggerDraft::with}) {
+    for (size_t trigger = 0; trigger < made->triggers.size(); ++trigger) {
+      for (size_t i = 0; i < (made->triggers[trigger].*list).size();) {
+        Case smaller = *made;
+        auto& items = smaller.triggers[trigger].*list;
+        items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
+        if (Try(smaller, differs, made)) {
+          progress = true;
+        } else {
+          ++i;
+        }
+      }
+    }
+  }
+  return progress;
+}
+
+bool SimplifyTerms(const Differs& differs, Case* made) {
+  bool progress = false;
+  for (size_t i = 0; i < TermsOf(made).size(); ++i) {
     for (bool again = true; again;) {
       again = false;
-      for (Term& term : Simpler((made->*list)[i].value)) {
+      for (Term& term : Simpler(*TermsOf(made)[i])) {
         Case smaller = *made;
-        (smaller.*list)[i].value = std::move(term);
+        *TermsOf(&smaller)[i] = std::move(term);
         if (!Try(smaller, differs, made)) continue;
         again = progress = true;
         break;
@@ -82,18 +119,20 @@ bool SimplifyTerms(std::vector<Definition> Case::*list, const Differs& differs, 
   return progress;
 }
 
-// Records without properties, then of the first user.
+// Records without properties, then without an anonymous id beside a user.
 bool SimplifyRecords(const Differs& differs, Case* made) {
   bool progress = false;
   for (size_t i = 0; i < made->records.size(); ++i) {
-    const Record& old = made->records[i];
-    const Record bare = old.kind == EventKind::kTrack
-                            ? Track(old.id, old.user, old.name, old.time)
-                            : Fact(old.kind, old.id, old.user, old.time);
-    if (bare.json == old.json) continue;
-    Case smaller = *made;
-    smaller.records[i] = bare;
-    progress |= Try(smaller, differs, made);
+    const Record old = made->records[i];
+    const Who who = WhoOf(old);
+    for (const Who& kept : {who, who.user.empty() ? who : Who(who.user)}) {
+      const Record bare = old.kind == EventKind::kTrack ? Track(old.id, kept, old.name, old.time)
+                                                        : Fact(old.kind, old.id, kept, old.time);
+      if (bare.json == made->records[i].json) continue;
+      Case smaller = *made;
+      smaller.records[i] = bare;
+      progress |= Try(smaller, differs, made);
+    }
   }
   return progress;
 }
@@ -130,6 +169,8 @@ std::string Difference(const RunResult& expected, const RunResult& found) {
   if (expected.gave_up || found.gave_up) return "";
   const std::string transitions = FirstDifference(expected.transitions, found.transitions);
   if (!transitions.empty()) return "transitions, " + transitions;
+  const std::string firings = FirstDifference(expected.firings, found.firings);
+  if (!firings.empty()) return "firings, " + firings;
   const std::string values = FirstDifference(expected.values, found.values);
   return values.empty() ? "" : "values, " + values;
 }
@@ -146,10 +187,13 @@ Case Shrink(Case made, const RunFn& run) {
   for (bool progress = true; progress;) {
     progress = DropFrom(&Case::segments, differs, &made);
     progress |= DropFrom(&Case::metrics, differs, &made);
+    progress |= InlineMetrics(differs, &made);
+    progress |= DropFrom(&Case::triggers, differs, &made);
+    progress |= DropFrom(&Case::groups, differs, &made);
     progress |= DropFrom(&Case::records, differs, &made);
     progress |= DropInstants(differs, &made);
-    progress |= SimplifyTerms(&Case::segments, differs, &made);
-    progress |= SimplifyTerms(&Case::metrics, differs, &made);
+    progress |= DropFromTriggers(differs, &made);
+    progress |= SimplifyTerms(differs, &made);
     progress |= SimplifyRecords(differs, &made);
     progress |= SimplifySettings(differs, &made);
   }
@@ -165,6 +209,7 @@ std::string Report(const Case& made, const RunFn& run) {
   const auto lines = [](const RunResult& result) {
     std::string text;
     for (const Transition& transition : result.transitions) text += ToText(transition) + "\n";
+    for (const Firing& firing : result.firings) text += ToText(firing) + "\n";
     for (const UserValues& values : result.values) text += ToText(values) + "\n";
     return text;
   };

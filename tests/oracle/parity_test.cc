@@ -23,6 +23,13 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+// What the engine runs. The rest of the language is drawn for it once it does.
+constexpr Features kEngineHas = [] {
+  Features has;
+  has.triggers = true;
+  return has;
+}();
+
 void HoldAgainstOracle(const CaseOptions& options, const RunFn& run) {
   const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
   const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
@@ -44,22 +51,25 @@ RunResult RunEveryMillisecond(const Plan& plan, const std::vector<Record>& recor
 }
 
 TEST(OracleParityTest, SearchingFindsWhatTryingEveryMillisecondFinds) {
-  HoldAgainstOracle({Scale::kSeconds, true}, RunEveryMillisecond);
+  HoldAgainstOracle({Scale::kSeconds, true, Features::All()}, RunEveryMillisecond);
 }
 
 TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
   int given_up = 0;
   int transitions = 0;
+  int firings = 0;
   for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
     for (uint64_t seed = 1; seed <= 50; ++seed) {
-      const Case made = Generate(seed, {scale, true});
+      const Case made = Generate(seed, {scale, true, Features::All()});
       const RunResult result = RunNaively(*Load(made), made.records, made.options);
       given_up += result.gave_up;
       transitions += !result.transitions.empty();
+      firings += !result.firings.empty();
     }
   }
   EXPECT_LE(given_up, 1);
   EXPECT_GE(transitions, 80);
+  EXPECT_GE(firings, 25);
 }
 
 // A run that is wrong on purpose: every exit comes a millisecond late.
@@ -71,21 +81,28 @@ TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
     return result;
   };
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    const Case made = Generate(seed, {Scale::kSeconds, false});
+    const Case made = Generate(seed, {Scale::kSeconds, false, Features::All()});
     if (Difference(made, wrong).empty()) continue;
     const Case small = Shrink(made, wrong);
     EXPECT_FALSE(Difference(small, wrong).empty());
     EXPECT_EQ(small.segments.size(), 1u);
-    EXPECT_TRUE(small.metrics.empty());
+    EXPECT_TRUE(small.metrics.empty()) << Report(small, wrong);
+    EXPECT_TRUE(small.triggers.empty());
     EXPECT_LE(small.records.size(), 4u) << Report(small, wrong);
   }
 }
 
 #ifdef ATTUNE_HAS_ENGINE_RUN
-TEST(EngineParityTest, Seconds) { HoldAgainstOracle({Scale::kSeconds, false}, RunEngine); }
-TEST(EngineParityTest, Days) { HoldAgainstOracle({Scale::kDays, false}, RunEngine); }
-TEST(EngineParityTest, ExoticSeconds) { HoldAgainstOracle({Scale::kSeconds, true}, RunEngine); }
-TEST(EngineParityTest, ExoticDays) { HoldAgainstOracle({Scale::kDays, true}, RunEngine); }
+TEST(EngineParityTest, Seconds) {
+  HoldAgainstOracle({Scale::kSeconds, false, kEngineHas}, RunEngine);
+}
+TEST(EngineParityTest, Days) { HoldAgainstOracle({Scale::kDays, false, kEngineHas}, RunEngine); }
+TEST(EngineParityTest, ExoticSeconds) {
+  HoldAgainstOracle({Scale::kSeconds, true, kEngineHas}, RunEngine);
+}
+TEST(EngineParityTest, ExoticDays) {
+  HoldAgainstOracle({Scale::kDays, true, kEngineHas}, RunEngine);
+}
 #endif
 
 }  // namespace

@@ -28,18 +28,23 @@ std::string_view TypeText(EventKind kind) {
   return "";
 }
 
-Record Base(EventKind kind, std::string_view id, std::string_view user, std::string_view name,
+Record Base(EventKind kind, std::string_view id, const Who& who, std::string_view name,
             Millis time) {
+  const bool alias = kind == EventKind::kAlias;
   Record record;
   record.kind = kind;
   record.id = id;
-  record.user = user;
+  record.user = who.user.empty() ? who.anonymous : who.user;
+  record.anonymous = who.anonymous;
+  if (alias && record.anonymous.empty()) record.anonymous = record.user + "-before";
   record.name = name;
   record.time = time;
   record.json = "{";
   Member("type", TypeText(kind), &record.json);
   if (!name.empty()) Member("event", name, &record.json);
-  Member("userId", user, &record.json);
+  if (!who.user.empty()) Member("userId", who.user, &record.json);
+  if (!record.anonymous.empty())
+    Member(alias ? "previousId" : "anonymousId", record.anonymous, &record.json);
   Member("messageId", id, &record.json);
   Member("timestamp", FormatRfc3339(time), &record.json);
   return record;
@@ -47,24 +52,33 @@ Record Base(EventKind kind, std::string_view id, std::string_view user, std::str
 
 }  // namespace
 
-Record Track(std::string_view id, std::string_view user, std::string_view name, Millis time,
+// Of an event that names one id twice nobody can tell; it counts as anonymous.
+Who WhoOf(const Record& record) {
+  return record.user == record.anonymous ? Who::Anonymous(record.user)
+                                         : Who(record.user, record.anonymous);
+}
+
+Record Track(std::string_view id, const Who& who, std::string_view name, Millis time,
              std::string_view properties, std::string_view context) {
-  Record record = Base(EventKind::kTrack, id, user, name, time);
+  Record record = Base(EventKind::kTrack, id, who, name, time);
   Object("properties", properties, &record.json);
   Object("context", context, &record.json);
   record.json += '}';
   return record;
 }
 
-Record Fact(EventKind kind, std::string_view id, std::string_view user, Millis time,
-            std::string_view traits) {
-  Record record = Base(kind, id, user, "", time);
-  // What the Segment spec asks of these two beside the traits.
-  if (kind == EventKind::kGroup) Member("groupId", "g", &record.json);
-  if (kind == EventKind::kAlias) Member("previousId", std::string(user) + "-before", &record.json);
+Record Fact(EventKind kind, std::string_view id, const Who& who, Millis time,
+            std::string_view traits, std::string_view context) {
+  Record record = Base(kind, id, who, "", time);
+  if (kind == EventKind::kGroup) Member("groupId", "g", &record.json);  // as the Segment spec asks
   Object("traits", traits, &record.json);
+  Object("context", context, &record.json);
   record.json += '}';
   return record;
+}
+
+std::string ConsentContext(std::string_view purposes) {
+  return "{\"consent\":{\"categoryPreferences\":" + std::string(purposes) + "}}";
 }
 
 EventHead HeadOf(const Record& record) {
@@ -72,6 +86,7 @@ EventHead HeadOf(const Record& record) {
   head.kind = record.kind;
   head.id = record.id;
   head.user = record.user;
+  head.anonymous_id = record.anonymous;
   head.name = record.name;
   head.time = record.time;
   head.received = record.time;

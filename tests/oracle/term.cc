@@ -16,7 +16,12 @@ std::string_view Simplest(Sort sort) {
     case Sort::kValue: return "1";
     case Sort::kFilter: return "true";
     case Sort::kSelector: return "any";
-    case Sort::kWindow: case Sort::kFixed: return "";
+    case Sort::kSteps:
+      return "any";
+    case Sort::kWindow:
+    case Sort::kOptional:
+    case Sort::kFixed:
+      return "";
   }
   return "";
 }
@@ -42,6 +47,11 @@ std::string ToText(const Term& term) {
     }
   }
   return text;
+}
+
+void Replace(const std::string& name, const Term& with, Term* term) {
+  if (term->parts.empty() && term->pattern == name) *term = with;
+  for (Term& part : term->parts) Replace(name, with, &part);
 }
 
 std::vector<Term> Simpler(const Term& term) {

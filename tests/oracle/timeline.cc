@@ -7,46 +7,82 @@
 #include <tuple>
 #include <utility>
 
-#include "oracle/bounds.h"
+#include "oracle/identity.h"
 
 namespace attune::oracle {
 namespace {
 
-// Past so many pieces of a user's time, the search for timed changes is given up.
-constexpr int64_t kMaxPieces = 400'000;
-
 class UserRun {
  public:
   UserRun(const Plan& plan, const std::string& user, const RunOptions& options, RunResult* result)
-      : plan_(plan), options_(options), result_(result), history_(plan, user),
+      : plan_(plan),
+        result_(result),
+        history_(plan, user, options.every_millisecond),
+        triggers_(plan, &result->firings),
         member_(plan.segments.size(), false) {
     at_ = options.at;
     std::sort(at_.begin(), at_.end());
   }
 
-  void Apply(const Record& record) {
-    if (IsDuplicate(record)) return;
-    WriteValuesBefore(record.time);
-    const bool is_late = !history_.empty() && record.time < clock_;
-    if (!history_.empty() && !is_late) RunTo(record.time - 1);
-    history_.Add(record);
-    accepted_.emplace_back(record.id, record.time);
+  bool IsDuplicate(const Record& record) const {
+    return std::any_of(accepted_.begin(), accepted_.end(), [&](const auto& accepted) {
+      return accepted.first == record.id && std::abs(accepted.second - record.time) < plan_.dedupe;
+    });
+  }
+
+  bool HasRecords() const { return !history_.empty(); }
+  Millis clock() const { return clock_; }
+
+  void Apply(const Record& record, size_t position) {
+    const bool is_late = HasRecords() && record.time < clock_;
+    if (!is_late) PassBefore(record.time);
+    TakeIn(record, position);
     if (!is_late) clock_ = record.time;
     EvaluateAt(clock_, is_late);
+    if (record.kind != EventKind::kTrack) return;
+    const Entries& events = history_.events();
+    const auto event = std::find_if(events.begin(), events.end(),
+                                    [&](const Entry* e) { return e->position() == position; });
+    triggers_.FireOn(**event, history_, clock_);
+  }
+
+  // Takes in the record that makes the other one hers, at an instant that is before neither's
+  // clock.
+  void Merge(UserRun* other, const Record& record, size_t position, Millis at) {
+    PassBefore(at);
+    other->PassBefore(at);
+    other->LeaveAll(at);
+    history_.AddAll(other->history_);
+    accepted_.insert(accepted_.end(), other->accepted_.begin(), other->accepted_.end());
+    triggers_.TakeFirings(other->triggers_);
+    TakeIn(record, position);
+    clock_ = at;
+    EvaluateAt(clock_, false);
   }
 
   void Finish(Millis until) {
-    if (history_.empty()) return;
+    if (!HasRecords()) return;
     RunTo(until);
     WriteValuesBefore(kNever);
   }
 
  private:
-  bool IsDuplicate(const Record& record) const {
-    return std::any_of(accepted_.begin(), accepted_.end(), [&](const auto& accepted) {
-      return accepted.first == record.id &&
-             std::abs(accepted.second - record.time) < plan_.dedupe;
-    });
+  void TakeIn(const Record& record, size_t position) {
+    history_.Add(record, position);
+    accepted_.emplace_back(record.id, record.time);
+  }
+
+  // All that happens by itself before an instant that the clock is about to reach.
+  void PassBefore(Millis time) {
+    WriteValuesBefore(time);
+    if (HasRecords()) RunTo(time - 1);
+  }
+
+  void LeaveAll(Millis at) {
+    for (size_t i = 0; i < plan_.segments.size(); ++i) {
+      if (member_[i])
+        result_->transitions.push_back({at, history_.user(), plan_.segments[i].name, false, false});
+    }
   }
 
   // Every timed change in (clock, last].
@@ -57,29 +93,24 @@ class UserRun {
 
   std::set<Millis> Candidates(Millis from, Millis to) {
     std::set<Millis> candidates;
-    if (options_.every_millisecond) {
-      for (Millis t = from; t <= to; ++t) candidates.insert(candidates.end(), t);
-      return candidates;
+    const auto search = [&](const Expression& when, const History& history) {
+      history.Search(when, from, to, [&](Millis t) { candidates.insert(t); });
+    };
+    for (const Segment& segment : plan_.segments) search(*segment.when, history_);
+    for (const Trigger& trigger : plan_.triggers) {
+      if (trigger.kind == Trigger::Kind::kOn) continue;
+      const Expression* some = plan_.KeyedBy(trigger);
+      if (!some) {
+        search(*trigger.when, history_);
+        continue;
+      }
+      for (const Value& key : KeysAt(some->path, history_, from)) {
+        search(*some->args[0], history_.Restricted(some->path, key));
+      }
     }
-    for (const Segment& segment : plan_.segments) Search(*segment.when, from, to, &candidates);
-    return candidates;
-  }
-
-  // Adds the beginning of every piece of [from, to] over which the expression is decided.
-  void Search(const Expression& when, Millis from, Millis to, std::set<Millis>* candidates) {
-    if (++pieces_ > kMaxPieces) {
-      result_->gave_up = true;
-      return;
-    }
-    const bool decided = from == to || BoundsOver(when, history_, from, to).IsExact();
+    result_->gave_up |= history_.gave_up();
     history_.ForgetLists();
-    if (decided) {
-      candidates->insert(from);
-      return;
-    }
-    const Millis middle = from + (to - from) / 2;
-    Search(when, from, middle, candidates);
-    Search(when, middle + 1, to, candidates);
+    return candidates;
   }
 
   void EvaluateAt(Millis t, bool corrected) {
@@ -91,6 +122,7 @@ class UserRun {
       clock_ = t;
       result_->transitions.push_back({t, history_.user(), segment.name, now, corrected});
     }
+    if (triggers_.Judge(history_, t)) clock_ = t;
     history_.ForgetLists();
   }
 
@@ -115,15 +147,14 @@ class UserRun {
   }
 
   const Plan& plan_;
-  const RunOptions& options_;
   RunResult* result_;
   History history_;
+  TriggerRun triggers_;
   std::vector<bool> member_;
   std::vector<std::pair<std::string, Millis>> accepted_;
   std::vector<Millis> at_;
   size_t next_at_ = 0;
   Millis clock_ = kAlways;
-  int64_t pieces_ = 0;
 };
 
 }  // namespace
@@ -155,11 +186,25 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
                      const RunOptions& options) {
   RunResult result;
   std::map<std::string, UserRun> users;
+  const auto run_of = [&](const std::string& person) -> UserRun& {
+    return users.try_emplace(person, plan, person, options, &result).first->second;
+  };
+  Identity identity;
   Millis until = kAlways;
-  for (const Record& record : records) {
-    users.try_emplace(record.user, plan, record.user, options, &result)
-        .first->second.Apply(record);
+  for (size_t position = 0; position < records.size(); ++position) {
+    const Record& record = records[position];
     until = std::max(until, record.time);
+    UserRun& run = run_of(identity.PersonOf(record.user));
+    if (run.IsDuplicate(record)) continue;
+    const auto ended = identity.TakeIn(record);
+    const auto other = ended ? users.find(*ended) : users.end();
+    if (other == users.end()) {
+      run.Apply(record, position);
+      continue;
+    }
+    run.Merge(&other->second, record, position,
+              std::max({record.time, run.clock(), other->second.clock()}));
+    users.erase(other);
   }
   for (auto& [name, user] : users) user.Finish(options.until.value_or(until));
   Sort(&result);
@@ -171,6 +216,10 @@ void Sort(RunResult* result) {
                    [](const Transition& a, const Transition& b) {
                      return std::tie(a.at, a.user, a.segment) < std::tie(b.at, b.user, b.segment);
                    });
+  std::stable_sort(
+      result->firings.begin(), result->firings.end(), [](const Firing& a, const Firing& b) {
+        return std::tie(a.at, a.user, a.trigger, a.key) < std::tie(b.at, b.user, b.trigger, b.key);
+      });
   std::stable_sort(result->values.begin(), result->values.end(),
                    [](const UserValues& a, const UserValues& b) {
                      return std::tie(a.at, a.user) < std::tie(b.at, b.user);

@@ -1,5 +1,5 @@
 // The naive run of a plan over a list of records in log order: the memberships that change, when,
-// and the values at chosen instants.
+// what fires, and the values at chosen instants.
 //
 // For each user alone, one record after another. The user's clock is the latest instant at which
 // she was evaluated: that of a record (facts count) or of a timed change, that is an instant at
@@ -13,6 +13,14 @@
 // - A late record is put in its place in the history; what differs then changes at the clock's
 //   instant and is marked as corrected.
 // - After the last record the clock runs to `until`, that instant included.
+// - A record that merges two people (see identity.h) is seen at the latest of three instants: its
+//   own and both clocks. What is timed before then happens to each of the two apart. Then the one
+//   who ends leaves her segments, and nothing fires for her; the other has both histories, and all
+//   firings of both count against her cooldowns and caps. She is evaluated at that instant, and
+//   what changes is not marked as corrected. Where only one of the two has a record, nothing needs
+//   merging but the ids.
+// - A trigger's condition that becomes true or false, for any value of its key, is a timed change
+//   too.
 #pragma once
 
 #include <functional>
@@ -23,6 +31,7 @@
 
 #include "oracle/naive.h"
 #include "oracle/record.h"
+#include "oracle/trigger_run.h"
 
 namespace attune::oracle {
 
@@ -60,6 +69,7 @@ struct RunOptions {
 
 struct RunResult {
   std::vector<Transition> transitions;  // by (at, user, segment); those of one instant as they came
+  std::vector<Firing> firings;          // by (at, user, trigger, key)
   std::vector<UserValues> values;       // by (at, user)
   // The search for timed changes was given up: an expression flickers over a long stretch. Such a
   // run says nothing.

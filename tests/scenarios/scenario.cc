@@ -88,6 +88,16 @@ class Words {
     return json;
   }
 
+  // A word as it stands, a text with its quotation marks.
+  std::string Json() {
+    const size_t begin = at_;
+    if (Front() != '"') return Word();
+    SkipText();
+    const std::string json = line_.substr(begin, at_ - begin);
+    SkipBlanks();
+    return json;
+  }
+
   // The rest of the line, without blanks outside texts.
   std::string Rest() {
     std::string rest;
@@ -167,24 +177,33 @@ class Reader {
     return time.value_or(0);
   }
 
-  // TIME USER EVENT [{properties}] [context {…}] [id ID] [late | duplicate | refused REASON]
+  // TIME USER EVENT [from ID] [{properties}] [context {…}] [id ID] [late | duplicate | refused
+  // REASON]
   void Given(const std::string& line) {
     Words words(line);
     const Millis time = Time(&words);
     const std::string user = words.Word();
-    const std::string name = words.Word();
-    const std::string object = words.Object();
-    const std::string context = words.Take("context") ? words.Object() : "";
+    std::string name = words.Word();
+    std::string from = words.Take("from") ? words.Word() : "";
+    std::string object = words.Object();
+    std::string context = words.Take("context") ? words.Object() : "";
     const std::string id = words.Take("id") ? words.Word() : "event-" + std::to_string(number_);
+    if (name == "consent") {
+      name = "identify";
+      context = oracle::ConsentContext(object);
+      object.clear();
+    }
     const bool fact = name == "identify" || name == "group" || name == "alias";
+    if (name == "alias" && from.empty()) from = user + "-before";
+    const bool anonymous = user.starts_with('?');
 
     GivenEvent event;
     event.line = number_;
     event.json = "{\"type\":\"" + (fact ? name : "track") + '"';
     Member("event", fact ? "" : name, &event.json);
     Member("groupId", name == "group" ? "a-group" : "", &event.json);
-    Member("previousId", name == "alias" ? user + "-before" : "", &event.json);
-    Member("userId", user, &event.json);
+    Member(name == "alias" ? "previousId" : "anonymousId", from, &event.json);
+    Member(anonymous ? "anonymousId" : "userId", anonymous ? user.substr(1) : user, &event.json);
     Member("messageId", id, &event.json);
     Member("timestamp", FormatRfc3339(time), &event.json);
     if (!object.empty()) event.json += (fact ? ",\"traits\":" : ",\"properties\":") + object;
@@ -205,13 +224,15 @@ class Reader {
     AppendJsonString(text, json);
   }
 
-  // TIME USER enters|leaves SEGMENT [corrected], TIME USER fires TRIGGER [{values}], or `nothing`
+  // TIME USER enters|leaves SEGMENT [corrected], TIME USER fires TRIGGER [for KEY] [{values}], or
+  // `nothing`
   void Then(const std::string& line) {
     Words words(line);
     if (words.Take("nothing")) return;
     std::string text = ClockText(Time(&words));
     for (int i = 0; i < 3; ++i) text += ' ' + words.Word();
     if (words.Take("corrected")) text += " corrected";
+    if (words.Take("for")) text += " for " + words.Json();
     if (const std::string values = words.Object(); !values.empty()) text += ' ' + values;
     if (!words.AtEnd()) Fail("did not expect \"" + words.Rest() + "\"");
     scenario_.then.push_back(std::move(text));
@@ -400,7 +421,8 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   auto outcome = Feed(scenario, **plan, [&](const Admission& admitted) {
     const EventHead& head = admitted.head;
     records.push_back({head.kind, std::string(head.id), std::string(head.user),
-                       std::string(head.name), head.time, std::string(admitted.json)});
+                       std::string(head.anonymous_id), std::string(head.name), head.time,
+                       std::string(admitted.json)});
     return "";
   });
   oracle::RunOptions options;
@@ -411,6 +433,12 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   for (const oracle::Transition& t : result.transitions) {
     lines.push_back(
         {t.at, t.user, t.segment, ChangeText(t.at, t.user, t.enter, t.segment, t.corrected)});
+  }
+  for (const oracle::Firing& f : result.firings) {
+    std::string text = ClockText(f.at) + ' ' + f.user + " fires " + f.trigger;
+    if (!f.key.empty()) text += " for " + f.key;
+    if (f.values != "{}") text += ' ' + f.values;
+    lines.push_back({f.at, f.user, f.trigger, std::move(text)});
   }
   outcome->then = InOrder(std::move(lines));
   outcome->answers = AnswersOf(scenario, result.values);

@@ -48,7 +48,7 @@ Result<Scenario> ReadScenario(const std::string& text);
 
 // Through the path that `attune replay` takes: admission, the bytes of the log, the engine.
 Result<Outcome> RunEngine(const Scenario& scenario);
-// The same events through the oracle. It knows no triggers: `then` has transitions alone.
+// The same events through the oracle, which knows no fates.
 Result<Outcome> RunOracle(const Scenario& scenario);
 
 }  // namespace attune::scenario

@@ -1,0 +1,149 @@
+// Expressions read, written as text, and refused: sequences, keys and facts.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "plan/plan.h"
+
+namespace attune {
+namespace {
+
+constexpr char kShop[] = R"yaml(
+events:
+  add_to_cart: {properties: {product_id: string, price: number?, cart_id: string?, at: time?}}
+  purchase: {properties: {product_id: string, cart_id: string?, at: time?}}
+metrics:
+  best: "top(product_id: count(purchase), 3)"
+  deeper: coalesce(best, null)
+  visits: count(page_viewed)
+segments:
+  buyers: count(purchase) > 0
+  vip: "true"
+)yaml";
+
+class Parser : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(shop_); }
+
+  // The expression as text again, or its first problem.
+  std::string Read(const std::string& text) {
+    const ParsedExpression parsed = ParseExpression(text, *shop_);
+    if (parsed.expression) return ToText(*parsed.expression);
+    return parsed.problems.empty() ? "refused without a word" : ToText(parsed.problems.front());
+  }
+
+  std::unique_ptr<Plan> shop_ = ParsePlan(kShop).plan;
+};
+
+TEST_F(Parser, WritesWhatItReads) {
+  constexpr struct { const char* text; const char* written; } kGood[] = {
+      {"sequence(search -> product_viewed -> add_to_cart)[session]", "sequence(search -> product_viewed -> add_to_cart)[session]"},
+      {"sequence(product_viewed{product_id = 'A'}=>buy_clicked)", "sequence(product_viewed{product_id = \"A\"} => buy_clicked)[ever]"},
+      {"sequence(add_to_cart -> not remove_from_cart{x = 1} -> not b -> purchase within 120m)[1d]",
+       "sequence(add_to_cart -> not remove_from_cart{x = 1} -> not b -> purchase within 2h)[1d]"},
+      {"sequence(add_to_cart -> (b or a){q > 1} within 0s by cart_id)[7d offset 7d]",
+       "sequence(add_to_cart -> (a or b){q > 1} within 0d by cart_id)[7d offset 7d]"},
+      {"sequence(a -> b by context.page.\"x y\")[since last_time(c)]",
+       "sequence(a -> b by context.page.\"x y\")[since last_time(c[ever])]"},
+      {"depth(a -> b -> not c -> d)[today] >= 2", "depth(a -> b -> not c -> d)[today] >= 2"},
+      {"matches(a => b)[2026-01-01T00:00:00Z .. 2026-02-01T00:00:00Z] + 1 = 2",
+       "(matches(a => b)[2026-01-01T00:00:00.000Z .. 2026-02-01T00:00:00.000Z] + 1) = 2"},
+      {"some(cart_id: add_to_cart then no purchase for 30m)",
+       "some(cart_id: since(add_to_cart[ever]) >= 30m and count(purchase[since last_time(add_to_cart[ever])]) = 0)"},
+      {"some(context.\"device id\": sequence(a -> b)[1h] and in_segment(vip)) and visits > 1",
+       "some(context.\"device id\": sequence(a -> b)[1h] and in_segment(vip)) and visits > 1"},
+      {"top(product_id: count(product_viewed[7d]) * 2 + visits, 5) contains \"A\"",
+       "top(product_id: (count(product_viewed[7d]) * 2) + visits, 5) contains \"A\""},
+      {"not in_segment(vip) for 72h or in_segment('vip') for 90m", "not in_segment(vip) for 3d or in_segment(vip) for 90m"},
+      {"entered(buyers[7d]) and not left(buyers) and left(vip[30d after first_time(any)])",
+       "entered(buyers[7d]) and not left(buyers[ever]) and left(vip[30d after first_time(any[ever])])"},
+      {"consent(email) and consent(\"ad storage\") and score(churn) > 0.5 and cluster(styles) in [1, \"a\"]",
+       "consent(email) and consent(\"ad storage\") and score(churn) > 0.5 and cluster(styles) in [1, \"a\"]"},
+  };
+  for (const auto& [text, written] : kGood) {
+    const std::string once = Read(text);
+    EXPECT_EQ(once, written) << text;
+    EXPECT_EQ(Read(once), once) << text;
+  }
+}
+
+TEST_F(Parser, HoldsASequenceStepByStep) {
+  const ParsedExpression parsed =
+      ParseExpression("sequence(add_to_cart -> not b -> purchase within 2h => (c or d) by at)[1d]", *shop_);
+  ASSERT_TRUE(parsed.expression);
+  const Expression& e = *parsed.expression;
+  EXPECT_EQ(e.type, Type::kBool);
+  ASSERT_EQ(e.steps.size(), 4u);
+  EXPECT_TRUE(e.steps[1].negated);
+  EXPECT_EQ(e.steps[1].within, kNever);
+  EXPECT_EQ(e.steps[2].within, 2 * kHour);
+  EXPECT_FALSE(e.steps[2].immediate);
+  EXPECT_TRUE(e.steps[3].immediate);
+  EXPECT_EQ(e.steps[3].selector.names, (std::vector<std::string>{"c", "d"}));
+  EXPECT_EQ(e.by.keys, (std::vector<std::string>{"at"}));
+  EXPECT_FALSE(e.by.is_time);  // not every step declares it so
+  EXPECT_TRUE(ParseExpression("sequence(add_to_cart -> purchase by at)", *shop_).expression->by.is_time);
+  EXPECT_EQ(e.window.length, kDay);
+}
+
+TEST_F(Parser, SaysWhatIsWrongAndWhere) {
+  constexpr struct { const char* text; const char* problem; } kBad[] = {
+      {"sequence(not a -> b)", "10: the first step of sequence(…) has to happen; \"not\" stands between two steps that do"},
+      {"depth(a -> not b)", "17: the last step of depth(…) has to happen; \"not\" stands between two steps that do"},
+      {"sequence(a => not b -> c)", "12: nothing lies between an event and the very next one; expected \"->\" beside \"not\""},
+      {"sequence(a -> not b => c)", "21: nothing lies between an event and the very next one; expected \"->\" beside \"not\""},
+      {"sequence(a within 1h -> b)", "12: \"within\" counts from the step before; the first step of sequence(…) has none"},
+      {"sequence(a -> not b within 1h -> c)", "21: \"within\" stands behind a step that happens; expected it behind the next one"},
+      {"sequence(a -> b within 5)", "24: expected a duration, such as 2h, found \"5\""},
+      {"sequence(a -> b[7d])", "16: the window of sequence(…) stands behind its \")\""},
+      {"sequence(a -> b by)", "19: expected a property, as in by cart_id, found \")\""},
+      {"sequence(Product Viewed)", "18: expected \"->\", \"=>\", \"within\", \"by\" or \")\", found \"Viewed\""},
+      {"sequence(a -> not (b or any{x = 1}) -> c)[1d]", "28: expected \")\", found \"{\""},
+      {"sequence(a, b)", "11: expected \"->\", \"=>\", \"within\", \"by\" or \")\", found \",\""},
+      {"sequence(a -> )", "15: expected the name of an event, found \")\""},
+      {"sequence(a -> b)[7x]", "18: \"x\" is not a unit of time; expected ms, s, m, h, d or w"},
+      {"sequence(a -> b) > 1", "20: expected a boolean to compare with sequence(a -> b)[ever], found 1, a number"},
+      {"matches(a -> b) and true", "1: expected a boolean beside \"and\", found matches(a -> b)[ever], a number"},
+      {"seqence(a -> b)", "1: there is no function \"seqence\"; did you mean \"sequence\"?"},
+      {"count(any{depth(a -> b) > 1})", "11: depth(…) looks at history; between braces only the event's own properties are seen"},
+      {"sequence(a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a->a)",
+       "104: sequence(…) has more than 32 steps"},
+      {"some(count(a) > 1)", "11: expected \":\" behind the property, as in some(cart_id: …), found \"(\""},
+      {"some(: true)", "6: expected a property and \":\", as in some(cart_id: …), found \":\""},
+      {"some(cart_id: count(a))", "15: expected a boolean in some(…), found count(a[ever]), a number"},
+      {"top(cart_id: true, 3)", "14: expected a number in top(…), found true, a boolean"},
+      {"top(cart_id: count(a))", "22: expected \",\", found \")\""},
+      {"top(cart_id: count(a), 0)", "24: expected how many values to list, 1 to 1000, found \"0\""},
+      {"some(cart_id: some(order_id: count(a) > 1))",
+       "15: some(…) cannot stand within some(…): every event there has one value of one property already"},
+      {"top(cart_id: coalesce(count(a), top(x: count(b), 2)), 2)",
+       "33: top(…) cannot stand within top(…): every event there has one value of one property already"},
+      {"some(cart_id: best contains \"A\")",
+       "15: the metric \"best\" holds some(…) or top(…), which cannot stand within some(…)"},
+      {"some(cart_id: deeper contains \"A\")",
+       "15: the metric \"deeper\" holds some(…) or top(…), which cannot stand within some(…)"},
+      {"in_segment(buyer) for 3d", "12: there is no segment \"buyer\"; did you mean \"buyers\"?"},
+      {"in_segment(buyers) for 3", "24: expected a duration, such as 3d, found \"3\""},
+      {"in_segment(buyers) for 0d", "24: expected a duration, such as 3d, found \"0d\""},
+      {"entered(buyrs[7d])", "9: there is no segment \"buyrs\"; did you mean \"buyers\"?"},
+      {"entered(buyers[session])",
+       "15: a session holds events, not changes of membership; expected a stretch of time for entered(…), such as [7d] or "
+       "[today], found [session]"},
+      {"left(7d)", "6: expected the name of a segment, found \"7d\""},
+      {"consent()", "9: expected the name of a purpose, found \")\""},
+      {"score(0.5) > 1", "7: expected the name of a model, found \"0.5\""},
+      {"score(m) = \"high\"", "12: expected a number to compare with score(m), found \"high\", a string"},
+      {"concent(email)", "1: there is no function \"concent\"; did you mean \"consent\"?"},
+  };
+  for (const auto& [text, problem] : kBad) EXPECT_EQ(Read(text), std::string("expression:1:") + problem) << text;
+}
+
+TEST_F(Parser, WarnsOfAKeyThatIsNearlyAProperty) {
+  const ParsedExpression parsed = ParseExpression("some(card_id: count(a) > 1)", *shop_);
+  EXPECT_TRUE(parsed.expression);
+  ASSERT_EQ(parsed.problems.size(), 1u);
+  EXPECT_EQ(ToText(parsed.problems[0]), "expression:1:6: warning: the plan declares no property \"card_id\"; did you mean \"cart_id\"?");
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,132 @@
+// Which events, and the properties that are asked of them.
+#include <algorithm>
+#include <utility>
+
+#include "event/name.h"
+#include "plan/expression_parser.h"
+#include "plan/nearest.h"
+
+namespace attune {
+
+bool ExpressionParser::Known(const std::string& event) const {
+  return std::find(names_.events.begin(), names_.events.end(), event) != names_.events.end();
+}
+
+bool ExpressionParser::ReadEventName(Selector* selector) {
+  if (Now().kind != Token::Kind::kIdentifier) {
+    Expected("the name of an event");
+    return false;
+  }
+  const Token& word = TakeToken();
+  if (word.text == "any") {
+    selector->names.clear();
+    return true;
+  }
+  const std::string name = NormaliseEventName(word.text);
+  if (!Known(name)) {
+    const std::string nearest = DidYouMean(name, names_.events);
+    if (names_.plan->refuse_unknown_events) {
+      Mistaken(word.begin, "the plan refuses unknown events and declares no event \"" + name + "\"" + nearest);
+    } else if (!nearest.empty()) {
+      Warn(word.begin, "the plan declares no event \"" + name + "\"" + nearest);
+    }
+  }
+  selector->names.push_back(name);
+  return true;
+}
+
+bool ExpressionParser::ReadSelector(Selector* selector) {
+  if (Take("(")) {
+    bool any = false;
+    do {
+      any |= IsWord("any");
+      if (!ReadEventName(selector)) return false;
+    } while (TakeWord("or"));
+    if (!Need(")")) return false;
+    if (any) selector->names.clear();
+    std::sort(selector->names.begin(), selector->names.end());
+    selector->names.erase(std::unique(selector->names.begin(), selector->names.end()), selector->names.end());
+  } else if (!ReadEventName(selector)) {
+    return false;
+  }
+  return !Is("{") || ReadFilter(selector);
+}
+
+bool ExpressionParser::ReadFilter(Selector* selector) {
+  TakeToken();
+  const bool outer = std::exchange(in_filter_, true);
+  const Selector* outer_selector = std::exchange(filtered_, selector);
+  ExpressionPtr filter = Is("}") ? Expected("a condition") : Or();
+  in_filter_ = outer;
+  filtered_ = outer_selector;
+  if (!filter || !Need("}")) return false;
+  RequireType(*filter, Type::kBool, "between the braces");
+  selector->filter = std::move(filter);
+  return true;
+}
+
+// A dotted path of the event's properties, inside braces.
+ExpressionPtr ExpressionParser::Property() {
+  ExpressionPtr e = Make(Kind::kProperty, Now().begin, Type::kNull, true);
+  const size_t offset = Now().begin;
+  e->path.keys.push_back(TakeToken().text);
+  if (!ReadKeys(&e->path)) return nullptr;
+  FinishPath(filtered_->names, offset, &e->path, e.get());
+  return e;
+}
+
+bool ExpressionParser::ReadKeys(PropertyPath* path) {
+  while (Take(".")) {
+    if (Now().kind != Token::Kind::kIdentifier && Now().kind != Token::Kind::kString) {
+      Expected("a property's name");
+      return false;
+    }
+    path->keys.push_back(TakeToken().text);
+  }
+  return true;
+}
+
+// Tells context from properties and finds the declared type.
+void ExpressionParser::FinishPath(const std::vector<std::string>& events, size_t offset, PropertyPath* path, Expression* e) {
+  e->dynamic = true;
+  if (path->keys.front() == "context" && path->keys.size() > 1) {
+    path->in_context = true;
+    path->keys.erase(path->keys.begin());
+    return;
+  }
+  std::optional<Type> common;
+  for (const std::string& name : events) {
+    const auto event = names_.plan->events.find(name);
+    if (event == names_.plan->events.end() || event->second.properties.empty()) return;
+    const auto type = DeclaredType(event->second, *path, offset);
+    if (!type || (common && *common != *type)) return;
+    common = type;
+  }
+  if (!common || *common == Type::kNull) return;
+  e->dynamic = false;
+  e->type = *common;
+  path->is_time = *common == Type::kTime;
+}
+
+// kNull: declared, but of no one type (a schema). nullopt: not declared.
+std::optional<Type> ExpressionParser::DeclaredType(const EventSpec& event, const PropertyPath& path, size_t offset) {
+  std::vector<std::string> known;
+  for (const PropertySpec& property : event.properties) {
+    known.push_back(property.name);
+    if (property.name != path.keys.front()) continue;
+    if (path.keys.size() > 1) return std::nullopt;
+    switch (property.type) {
+      case PropertyType::kString: return Type::kString;
+      case PropertyType::kNumber:
+      case PropertyType::kInteger: return Type::kNumber;
+      case PropertyType::kBoolean: return Type::kBool;
+      case PropertyType::kTime: return Type::kTime;
+      case PropertyType::kSchema: return Type::kNull;
+    }
+  }
+  Warn(offset, "the plan declares no property \"" + path.keys.front() + "\" of " + event.name +
+                   DidYouMean(path.keys.front(), known));
+  return std::nullopt;
+}
+
+}  // namespace attune

@@ -1,0 +1,252 @@
+// Who is who, and what a run makes of it, worked out by hand from the rule in identity.h and from
+// docs/language.md.
+#include "oracle/identity.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "oracle/timeline.h"
+
+namespace attune::oracle {
+namespace {
+
+Record Event(const Who& who) { return Track("id", who, "a", 0); }
+Record Identify(const Who& who) { return Fact(EventKind::kIdentify, "id", who, 0); }
+Record Group(const Who& who) { return Fact(EventKind::kGroup, "id", who, 0); }
+Record Alias(const Who& who) { return Fact(EventKind::kAlias, "id", who, 0); }
+
+// Takes in the records; whose those are that name an id, and who ended with the last record.
+struct Told {
+  Identity identity;
+  std::string ended;
+
+  explicit Told(const std::vector<Record>& records) {
+    for (const Record& record : records) ended = identity.TakeIn(record).value_or("");
+  }
+  std::string operator()(const std::string& id) const { return identity.PersonOf(id); }
+};
+
+TEST(IdentityTest, AnIdIsAPersonUntilItIsMerged) {
+  const Told told({Event(Who::Anonymous("x")), Event({"ann", "x"}), Group({"ann", "x"})});
+  EXPECT_EQ(told("x"), "x");  // only identify and alias merge
+  EXPECT_EQ(told("ann"), "ann");
+}
+
+TEST(IdentityTest, AnIdentifyWithBothIdsMerges) {
+  const Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"})});
+  EXPECT_EQ(told.ended, "x");
+  EXPECT_EQ(told("x"), "ann");
+  EXPECT_EQ(Told({Identify("ann")})("ann"), "ann");
+  EXPECT_EQ(Told({Identify({"ann", "x"}), Identify({"ann", "x"})}).ended,
+            "");  // one person already
+  EXPECT_EQ(Told({Identify({"ann", "ann"})}).ended, "");
+}
+
+TEST(IdentityTest, SeveralAnonymousIdsAreOnePersons) {
+  const Told told({Identify({"ann", "phone"}), Identify({"ann", "laptop"})});
+  EXPECT_EQ(told("phone"), "ann");
+  EXPECT_EQ(told("laptop"), "ann");
+}
+
+// A laptop that two people use: what was anonymous before ann said who she is, is hers, and nothing
+// of bob's.
+TEST(IdentityTest, TwoKnownPeopleAreNeverMerged) {
+  const Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"}), Identify({"bob", "x"})});
+  EXPECT_EQ(told.ended, "");
+  EXPECT_EQ(told("x"), "ann");
+  EXPECT_EQ(told("bob"), "bob");
+  EXPECT_EQ(Told({Event("ann"), Event("bob"), Identify({"bob", "ann"})})("ann"), "ann");
+  EXPECT_EQ(Told({Identify({"ann", "x"}), Alias({"bob", "x"})})("x"), "ann");
+  EXPECT_EQ(Told({Event("ann"), Alias({"ann2", "ann"})})("ann"),
+            "ann");  // nor does ann become somebody else
+  EXPECT_EQ(Told({Group("ann"), Alias({"ann2", "ann"})})("ann"), "ann");
+}
+
+TEST(IdentityTest, AliasesFormChains) {
+  const Told told({Alias({"b", "a"}), Alias({"c", "b"}), Identify({"ann", "c"})});
+  for (const char* id : {"a", "b", "c"}) EXPECT_EQ(told(id), "ann") << id;
+  // The other way round: x is ann's when a becomes x.
+  EXPECT_EQ(Told({Identify({"ann", "x"}), Alias({"x", "a"})})("a"), "ann");
+  // A circle says nothing.
+  EXPECT_EQ(Told({Alias({"b", "a"}), Alias({"a", "b"})})("a"), "b");
+}
+
+TEST(IdentityTest, AnAliasMakesNobodyKnown) {
+  EXPECT_EQ(Told({Alias({"ann", "x"}), Alias({"bob", "x"})})("x"), "bob");
+  EXPECT_EQ(Told({Alias({"ann", "x"}), Alias({"bob", "x"})})("ann"), "bob");
+  EXPECT_EQ(Told({Alias({"ann", "x"}), Event("ann"), Alias({"bob", "x"})})("x"), "ann");
+}
+
+// --- runs ---
+
+// `1000 +s, 1500 -s@x`, transitions and firings in order of time; the star marks what is corrected.
+std::string Happens(const std::string& yaml, const std::vector<Record>& records,
+                    std::optional<Millis> until = std::nullopt) {
+  const LoadedPlan loaded = ParsePlan("timezone: UTC\n" + yaml);
+  for (const Problem& problem : loaded.problems) EXPECT_TRUE(problem.warning) << ToText(problem);
+  if (!loaded.plan) return "no plan";
+  const RunResult result = RunNaively(*loaded.plan, records, {until, {}, true});
+  std::string text;
+  const auto say = [&](Millis at, const std::string& what, const std::string& user) {
+    text += (text.empty() ? "" : ", ") + std::to_string(at) + " " + what;
+    if (user != "ann") text += "@" + user;
+  };
+  for (const Transition& t : result.transitions) {
+    say(t.at, (t.enter ? "+" : "-") + t.segment + (t.corrected ? "*" : ""), t.user);
+  }
+  for (const Firing& f : result.firings) say(f.at, f.trigger + "!", f.user);
+  return text;
+}
+
+class Log {
+ public:
+  Log& Add(const char* name, Millis time, const Who& who) {
+    records_.push_back(Track(Id(), who, name, time));
+    return *this;
+  }
+  Log& Add(EventKind kind, Millis time, const Who& who, const char* traits = "") {
+    records_.push_back(Fact(kind, Id(), who, time, traits));
+    return *this;
+  }
+  operator const std::vector<Record>&() const { return records_; }  // NOLINT: reads as a list
+
+ private:
+  std::string Id() const { return "e" + std::to_string(records_.size()); }
+  std::vector<Record> records_;
+};
+
+const Who kX = Who::Anonymous("x");
+constexpr EventKind kIdentify = EventKind::kIdentify;
+constexpr EventKind kAlias = EventKind::kAlias;
+
+TEST(MergedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
+  const std::string plan = "segments: {s: count(a) >= 2}\n";
+  EXPECT_EQ(
+      Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX).Add(kIdentify, 1200, {"ann", "x"})),
+      "1100 +s@x, 1200 +s, 1200 -s@x");
+  // Together they have two.
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+      "1200 +s");
+  // What comes later from the anonymous id is hers.
+  EXPECT_EQ(
+      Happens(plan, Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)),
+      "1300 +s");
+  // And before anything came from it, too.
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")),
+      "1400 +s");
+  // A segment that both are in: one leaves, the other stays.
+  EXPECT_EQ(
+      Happens("segments: {s: count(a) >= 1}\n",
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+      "1000 +s@x, 1100 +s, 1200 -s@x");
+}
+
+TEST(MergedRunTest, TheHistoryIsTheUnion) {
+  // The sequence runs across both; the first event is the anonymous one's; so is the latest trait.
+  const auto log = Log()
+                       .Add("a", 1000, kX)
+                       .Add(kIdentify, 1050, kX, R"({"p":"anonymous"})")
+                       .Add("b", 1100, "ann")
+                       .Add(kIdentify, 1020, "ann", R"({"p":"late"})")
+                       .Add(kAlias, 1200, {"ann", "x"});
+  EXPECT_EQ(Happens("segments: {s: 'sequence(a -> b)', t: 'trait.p = \"anonymous\"', u: 'age(any) "
+                    "= 200ms'}\n",
+                    log, 1200),
+            "1050 +t@x, 1200 +s, 1200 +t, 1200 +u, 1200 -t@x");
+}
+
+TEST(MergedRunTest, WhatIsDueBeforeHappensToEachApart) {
+  const std::string plan = "segments: {s: 'count(a[200ms]) >= 1'}\n";
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}),
+              2000),
+      "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
+  // At the very instant it is judged together with the record: x leaves once.
+  EXPECT_EQ(
+      Happens(plan,
+              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}),
+              2000),
+      "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
+}
+
+TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
+  const std::string plan = "segments: {s: count(a) >= 2, t: 'count(b[300ms]) >= 1'}\n";
+  // ann's clock stands at 1500, x's at 1700; the identify says 1200.
+  EXPECT_EQ(Happens(plan,
+                    Log()
+                        .Add("b", 1500, "ann")
+                        .Add("a", 1400, kX)
+                        .Add("a", 1700, kX)
+                        .Add(kIdentify, 1200, {"ann", "x"}),
+                    2000),
+            "1500 +t, 1700 +s, 1700 +s@x, 1700 -s@x, 1800 -t");
+  // From then on an event before 1700 is late.
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 3}\n", Log()
+                                                          .Add("b", 1500, "ann")
+                                                          .Add("a", 1400, kX)
+                                                          .Add("a", 1700, kX)
+                                                          .Add(kIdentify, 1200, {"ann", "x"})
+                                                          .Add("a", 1600, kX)),
+            "1700 +s*");
+}
+
+TEST(MergedRunTest, KnownPeopleStayApart) {
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+                                                          .Add("a", 1000, "ann")
+                                                          .Add(kIdentify, 1050, {"ann", "x"})
+                                                          .Add(kIdentify, 1100, {"bob", "x"})
+                                                          .Add("a", 1200, "bob")
+                                                          .Add("a", 1300, kX)),
+            "1300 +s");
+}
+
+TEST(MergedRunTest, ADuplicateMergesNothing) {
+  std::vector<Record> log = {Track("a1", kX, "a", 1000), Track("b1", "ann", "b", 1050),
+                             Fact(kIdentify, "b1", {"ann", "x"}, 1100)};
+  EXPECT_EQ(Happens("segments: {s: count(any) >= 2}\n", log), "");
+}
+
+TEST(MergedRunTest, ChainsHandTheHistoryOn) {
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+                                                          .Add("a", 1000, kX)
+                                                          .Add(kAlias, 1100, {"y", "x"})
+                                                          .Add("a", 1200, Who::Anonymous("y"))
+                                                          .Add(kIdentify, 1300, {"ann", "y"})
+                                                          .Add("b", 1400, kX)),
+            "1200 +s@y, 1300 +s, 1300 -s@y");
+}
+
+TEST(MergedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
+  const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"});
+  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1}, u: {leave: count(a) >= 1}}\n", log),
+            "1000 t!@x, 1200 t!");
+  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 200ms}}\n", log),
+            "1000 t!@x, 1200 t!");
+  EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 201ms}}\n", log), "1000 t!@x");
+}
+
+TEST(MergedRunTest, TheAnonymousOneIsListedUntilThen) {
+  const LoadedPlan loaded = ParsePlan("metrics: {n: count(any)}\n");
+  std::vector<std::string> lines;
+  const std::vector<Record> log = Log()
+                                      .Add("a", 1000, kX)
+                                      .Add("a", 1100, "ann")
+                                      .Add(kIdentify, 1200, {"ann", "x"})
+                                      .Add("a", 1300, kX);
+  for (const UserValues& values :
+       RunNaively(*loaded.plan, log, {std::nullopt, {1150, 1200, 1300}, false}).values) {
+    lines.push_back(std::to_string(values.at) + " " + values.user + " " + values.metrics.at("n"));
+  }
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{"1150 ann 1", "1150 x 1", "1200 ann 2", "1300 ann 3"}));
+}
+
+}  // namespace
+}  // namespace attune::oracle

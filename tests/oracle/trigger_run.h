@@ -1,0 +1,62 @@
+// The triggers of one user: what holds, what fires, and what is held back.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "oracle/history.h"
+
+namespace attune::oracle {
+
+struct Firing {
+  Millis at = 0;
+  std::string trigger;
+  std::string user;
+  std::string key;     // as JSON; empty: none
+  std::string values;  // a JSON object, nulls left out
+  bool operator==(const Firing&) const = default;
+};
+// The line of firings.ndjson, without its id.
+std::string ToText(const Firing& firing);
+
+class TriggerRun {
+ public:
+  // What it is given must outlive it.
+  TriggerRun(const Plan& plan, std::vector<Firing>* firings)
+      : plan_(plan), firings_(firings), holds_(plan.triggers.size()) {}
+
+  // Judges `enter` and `leave` at t, in the order of names, the values of a key in the order of
+  // their JSON. Whether anything changed.
+  bool Judge(const History& history, Millis t);
+
+  // Fires what is `on` the event, at its time. `clock` is the user's latest instant.
+  void FireOn(const Entry& event, const History& history, Millis clock);
+
+  // What has fired for the other counts for this one.
+  void TakeFirings(const TriggerRun& other) {
+    past_.insert(past_.end(), other.past_.begin(), other.past_.end());
+  }
+
+ private:
+  struct Past {
+    const Trigger* trigger;
+    std::string key;
+    Millis at;
+  };
+
+  void Fire(const Trigger& trigger, const std::string& key, Millis at, Millis clock,
+            const History& history);
+  bool MayFire(const Trigger& trigger, const std::string& key, Millis at, Millis clock,
+               const History& history) const;
+
+  const Plan& plan_;
+  std::vector<Firing>* firings_;
+  std::vector<std::set<std::string>>
+      holds_;  // by trigger: the keys for which it holds; "" without one
+  std::vector<Past> past_;
+};
+
+}  // namespace attune::oracle
