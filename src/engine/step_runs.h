@@ -1,0 +1,104 @@
+// The runs of all sequences of one user: for each step that some run has reached its latest start and end, and with `by`
+// the same for each key. So many bytes for each step reached, for any number of open matches.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "engine/sequence.h"
+#include "engine/stored.h"
+
+namespace attune {
+
+// The runs of one sequence for each key, in the order in which the keys came. Holds no uses of the keys' texts.
+class KeyedRuns {
+ public:
+  KeyedRuns(uint32_t sequence, uint32_t steps) : sequence_(sequence), steps_(steps) {}
+
+  uint32_t sequence() const { return sequence_; }
+  size_t size() const { return keys_.size(); }
+  Stored key(size_t i) const { return Stored::FromBits(keys_[i]); }
+  const Run* runs(size_t i) const { return runs_.data() + i * steps_; }
+  // The runs of a key, one for each step, until the next Add or Forget; null when there are none.
+  Run* Find(Stored key);
+  const Run* Find(Stored key) const { return const_cast<KeyedRuns*>(this)->Find(key); }
+  // Requires that the key is not there.
+  Run* Add(Stored key);
+  // So many keys that it is time to forget some.
+  bool full(size_t limit) const { return keys_.size() > limit + limit / 8 || keys_.size() >= forget_at_; }
+  // Forgets the keys whose latest first step is not after `horizon`, then those of the oldest first steps beyond `limit`,
+  // and calls forgotten(key) for each.
+  template <typename Forgotten>
+  void Forget(Millis horizon, size_t limit, Forgotten forgotten);
+  void Clear();
+  // The latest first step of a key that was forgotten at the limit; kAlways when none was. A window that begins at it, or
+  // later, lacks nothing.
+  Millis lost() const { return lost_; }
+  void set_lost(Millis lost) { lost_ = lost; }
+
+  size_t MemoryBytes() const;
+  void Write(const Interner& interner, ByteWriter* out) const;
+  bool Read(Interner* interner, ByteReader* in);
+
+ private:
+  static constexpr size_t kFew = 16;  // up to so many keys are simply compared
+
+  void Index();
+
+  uint32_t sequence_;
+  uint32_t steps_;
+  size_t forget_at_ = kFew;
+  Millis lost_ = kAlways;
+  std::vector<uint64_t> keys_;  // bits of Stored
+  std::vector<Run> runs_;
+  std::unique_ptr<absl::flat_hash_map<uint64_t, uint32_t>> index_;  // of many keys
+};
+
+// The user's events are told one by one, each with a greater serial. Keys' texts are uses of the interner that this
+// holds; ReleaseTexts gives them back, the destructor does not.
+class StepRuns {
+ public:
+  // `key`: of the sequence's column, if it has one; null when the event lacks it.
+  void Take(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
+  // The latest start of a run that reached a step (counted from 0) of a sequence that is no tally; kAlways for none.
+  Millis Start(const SequenceProgram::Sequence& sequence, uint32_t step) const { return StartOf(sequence.first_step + step); }
+  // The same of one key.
+  Millis Start(uint32_t sequence, Stored key, uint32_t step) const;
+  // The matches that a tally counted.
+  double Count(const SequenceProgram::Sequence& sequence) const;
+
+  // Makes a sequence what it is in `other` (null: what it was before the first event).
+  void Reset(const SequenceProgram& program, uint32_t sequence, const StepRuns* other, Interner* interner);
+  // Windows that begin before this instant may lack matches of a sequence: keys were dropped.
+  Millis Lost(uint32_t sequence) const;
+
+  void ReleaseTexts(Interner* interner);
+  size_t MemoryBytes() const;
+  void Write(const Interner& interner, ByteWriter* out) const;
+  bool Read(const SequenceProgram& program, Interner* interner, ByteReader* in);
+
+ private:
+  // Runs go by their step's number among all of the program, which bits say to exist. A tally's count has the number of
+  // its last step, which needs no run, as Run::start.
+  bool Has(uint32_t step) const { return step / 64 < bits_.size() && bits_[step / 64] >> step % 64 & 1; }
+  size_t Rank(uint32_t step) const;
+  Millis StartOf(uint32_t step) const { return Has(step) ? runs_[Rank(step)].start : kAlways; }
+  Run* Insert(uint32_t step, Run run);
+  void Erase(uint32_t step);
+  void TakeKeyed(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
+  void AddToCount(const SequenceProgram::Sequence& sequence);
+  KeyedRuns* FindKeyed(uint32_t sequence);
+  const KeyedRuns* FindKeyed(uint32_t sequence) const { return const_cast<StepRuns*>(this)->FindKeyed(sequence); }
+  KeyedRuns* AddKeyed(const SequenceProgram& program, uint32_t sequence);
+  static void ClearKeyed(KeyedRuns* keyed, Interner* interner);
+
+  std::vector<uint64_t> bits_;
+  std::vector<Run> runs_;
+  std::vector<KeyedRuns> keyed_;  // by sequence
+};
+
+}  // namespace attune
