@@ -165,13 +165,14 @@ struct Shape {
   int other = 0;      // sequences of no interest, for their numbers
   int queries = 4;
   int keys = 3;
+  int next = 30;      // per cent of the sequences may have `=>`
 };
 
 SequenceSpec RandomSpec(Random* random, const Shape& shape) {
   SequenceSpec spec;
   const int steps = random->From(1, shape.steps);
   const bool many_nots = random->Percent(40);
-  const bool many_next = random->Percent(30);
+  const bool many_next = random->Percent(shape.next);
   for (int k = 0; k < steps; ++k) {
     SequenceSpec::Step step;
     step.selector = static_cast<uint32_t>(random->Below(shape.selectors));
@@ -438,7 +439,131 @@ TEST(Sequence, SaysWhatTheLimitTouches) {
   shape.events = 30;
   shape.span = 60;
   shape.limit = 6;
+  shape.next = 60;
   EXPECT_GT(RunCases(300, shape), 100u);
+}
+
+// --- by hand ---
+
+// One sequence of the steps a b c … (selectors 0, 1, 2 …), and events that each letter of a name selects.
+class Hand {
+ public:
+  explicit Hand(const SequenceSpec& spec, Kind kind = Kind::kHolds, size_t limit = 1000) {
+    query_ = program_.AddQuery({program_.Add(spec, kNever), kind});
+    program_.Link(26, limit);
+  }
+  ~Hand() { state_.ReleaseTexts(program_, &interner_); }
+
+  Hand& Add(Millis time, const std::string& letters, attune::Value key = {}) {
+    std::vector<uint32_t> selectors;
+    for (const char letter : letters) selectors.push_back(static_cast<uint32_t>(letter - 'a'));
+    state_.TakeIn(program_, time, selectors, {&key, 1}, &interner_);
+    return *this;
+  }
+  double Value(Millis low = kAlways, Millis high = kNever) { return Read(low, high).value; }
+  SequenceReading Read(Millis low, Millis high = kNever) { return state_.Read(program_, query_, low, high); }
+  const SequenceState& state() const { return state_; }
+  size_t MemoryBytes() const { return state_.MemoryBytes(program_); }
+  size_t texts() const { return interner_.size(); }
+
+ private:
+  SequenceProgram program_;
+  uint32_t query_ = 0;
+  Interner interner_;
+  SequenceState state_;
+};
+
+SequenceSpec Steps(const std::string& letters) {
+  SequenceSpec spec;
+  for (const char letter : letters) spec.steps.push_back({static_cast<uint32_t>(letter - 'a'), false, kNever, {}});
+  return spec;
+}
+
+TEST(SequenceByHand, LapsesWhenItsLatestStartLeaves) {
+  Hand hand(Steps("ab"));
+  hand.Add(10, "a").Add(20, "a").Add(30, "b");
+  EXPECT_EQ(hand.Value(19), 1);
+  EXPECT_EQ(hand.Value(20), 0);
+  EXPECT_EQ(hand.Read(5).low_to, 20);
+  EXPECT_EQ(hand.Read(20).low_to, kNever);
+}
+
+TEST(SequenceByHand, WithinIncludesItsLength) {
+  SequenceSpec spec = Steps("ab");
+  spec.steps[1].within = 10;
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(10, "b").Value(), 1);
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(11, "b").Value(), 0);
+}
+
+TEST(SequenceByHand, NextIsTheVeryNextOfAnyKey) {
+  SequenceSpec spec = Steps("ab");
+  spec.steps[1].next = true;
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(0, "b").Value(), 1);
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(1, "").Add(2, "b").Value(), 0);
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(2, "b").Add(1, "").Value(), 0) << "a late event comes between";
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(2, "b").Add(2, "").Value(), 1) << "at one instant it comes behind";
+  spec.by = 0;
+  const Value one = Value::Number(1), two = Value::Number(2);
+  EXPECT_EQ(Hand(spec).Add(0, "a", one).Add(1, "b", one).Value(), 1);
+  EXPECT_EQ(Hand(spec).Add(0, "a", one).Add(1, "a", two).Add(2, "b", one).Value(), 0);
+}
+
+TEST(SequenceByHand, NotForbidsWhatLiesBetween) {
+  SequenceSpec spec = Steps("ab");
+  spec.steps[1].nots = {23};
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(1, "x").Add(2, "b").Value(), 0);
+  EXPECT_EQ(Hand(spec).Add(0, "ax").Add(2, "bx").Value(), 1) << "the neighbours themselves may be one";
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(2, "b").Add(1, "x").Value(), 0) << "late";
+  EXPECT_EQ(Hand(spec).Add(0, "a").Add(1, "x").Add(2, "a").Add(3, "b").Value(), 1);
+  spec.by = 0;
+  EXPECT_EQ(Hand(spec).Add(0, "a", Value::Number(1)).Add(1, "x", Value::Number(2)).Add(2, "b", Value::Number(1)).Value(), 1);
+}
+
+TEST(SequenceByHand, DepthOutlivesANot) {
+  SequenceSpec spec = Steps("abc");
+  spec.steps[2].nots = {23};
+  Hand hand(spec, Kind::kDepth);
+  hand.Add(0, "a").Add(1, "b").Add(2, "x").Add(3, "c");
+  EXPECT_EQ(hand.Value(), 2);
+  EXPECT_EQ(hand.Value(0), 0);
+}
+
+TEST(SequenceByHand, MatchesDoNotOverlap) {
+  Hand hand(Steps("aa"), Kind::kMatches);
+  hand.Add(0, "a").Add(1, "a").Add(2, "a").Add(3, "a").Add(4, "a");
+  EXPECT_EQ(hand.Value(), 2);
+  EXPECT_EQ(hand.Value(1), 1);
+  EXPECT_EQ(hand.Value(-1, 2), 1);
+}
+
+TEST(SequenceByHand, AnOldStartSurvivesTheLimit) {
+  Hand hand(Steps("ab"), Kind::kHolds, 10);
+  hand.Add(0, "a");
+  for (Millis t = 1; t <= 100; ++t) hand.Add(t, "a");
+  hand.Add(200, "b").Add(150, "a");
+  EXPECT_EQ(hand.Value(149), 1);
+  EXPECT_FALSE(hand.Read(149).incomplete);
+  hand.Add(50, "a");
+  EXPECT_FALSE(hand.Read(149).incomplete);
+  EXPECT_TRUE(hand.Read(50).incomplete) << "an event older than what was dropped came after it";
+}
+
+TEST(SequenceByHand, StateDoesNotGrowWithOpenMatches) {
+  SequenceSpec spec = Steps("abc");
+  Hand plain(spec, Kind::kHolds, 100);
+  spec.by = 0;
+  Hand keyed(spec, Kind::kHolds, 100);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string key = "cart " + std::to_string(i);
+    plain.Add(i, "a");
+    keyed.Add(i, "a", Value::String(key));
+  }
+  EXPECT_LE(plain.state().history().size(), 113u);
+  EXPECT_LE(plain.MemoryBytes(), 100u * 9 * 2 + 500);
+  EXPECT_LE(keyed.MemoryBytes(), 100u * (17 * 2 + 2 * 2 * (8 + 48 + 17)) + 1500) << "rows, and keys of what is kept and dropped";
+  EXPECT_LE(keyed.texts(), 340u);
+  EXPECT_TRUE(keyed.Read(kAlways).incomplete);
+  EXPECT_FALSE(keyed.Read(19'950).incomplete);
 }
 
 }  // namespace
