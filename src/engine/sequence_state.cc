@@ -1,6 +1,8 @@
 #include "engine/sequence_state.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace attune {
 namespace {
@@ -20,8 +22,10 @@ Millis KeepOf(const SequenceProgram& program, std::span<const uint32_t> selector
 
 template <typename Fn>
 void ForEachMark(const StepLayout& layout, const uint8_t* marks, Fn fn) {
-  for (uint32_t byte = 0; byte < layout.mark_bytes; ++byte) {
-    for (uint32_t bits = marks[byte]; bits != 0; bits &= bits - 1) fn(byte * 8 + static_cast<uint32_t>(__builtin_ctz(bits)));
+  for (uint32_t byte = 0; byte < layout.mark_bytes; byte += 8) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, marks + byte, std::min<size_t>(8, layout.mark_bytes - byte));
+    for (; bits != 0; bits &= bits - 1) fn(byte * 8 + static_cast<uint32_t>(std::countr_zero(bits)));
   }
 }
 
@@ -95,7 +99,7 @@ void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const St
     uint64_t listeners = Listeners(program, row, w);
     if (only) listeners &= (*only)[w];
     for (; listeners != 0; listeners &= listeners - 1) {
-      const auto s = static_cast<uint32_t>(w * 64 + static_cast<size_t>(__builtin_ctzll(listeners)));
+      const auto s = static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(listeners)));
       const uint32_t column = program.sequence(s).column;
       const Stored key = column == SequenceProgram::kNoColumn ? Stored() : history_.key(program.layout(), row, column);
       runs->Take(program, s, event, key, interner);
@@ -113,7 +117,7 @@ void SequenceState::Rebuild(const SequenceProgram& program, size_t row, Interner
     concerned[w] |= Listeners(program, row, w);
     any |= concerned[w] != 0;
     for (uint64_t word = concerned[w]; word != 0; word &= word - 1) {
-      const auto s = static_cast<uint32_t>(w * 64 + static_cast<size_t>(__builtin_ctzll(word)));
+      const auto s = static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(word)));
       runs_.Reset(program, s, dropped_ ? &dropped_->runs : nullptr, interner);
     }
   }
@@ -197,7 +201,8 @@ SequenceReading SequenceState::FromRuns(const SequenceProgram& program, const Se
     reading.value = runs_.Count(sequence);
     return reading;
   }
-  const auto start = [&](uint32_t step) { return key ? runs_.Start(query.sequence, *key, step) : runs_.Start(sequence, step); };
+  const std::span<const Run> runs = key ? runs_.Runs(program, query.sequence, *key) : runs_.Runs(sequence);
+  const auto start = [&](size_t step) { return step < runs.size() ? runs[step].start : kAlways; };
   if (query.kind == Kind::kHolds) {
     const Millis best = start(sequence.steps - 1);
     reading.value = best > low ? 1 : 0;
@@ -205,16 +210,10 @@ SequenceReading SequenceState::FromRuns(const SequenceProgram& program, const Se
     return reading;
   }
   uint32_t depth = 0;
-  while (depth < sequence.steps) {
-    const Millis best = start(depth);
-    if (best <= low) {
-      reading.low_from = best;
-      break;
-    }
-    reading.low_to = best;
-    ++depth;
-  }
+  while (start(depth) > low) ++depth;
   reading.value = depth;
+  reading.low_from = start(depth);
+  if (depth > 0) reading.low_to = start(depth - 1);
   return reading;
 }
 

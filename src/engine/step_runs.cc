@@ -1,6 +1,7 @@
 #include "engine/step_runs.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace attune {
 namespace {
@@ -130,25 +131,54 @@ bool KeyedRuns::Read(Interner* interner, ByteReader* in) {
 
 // --- StepRuns ---
 
-size_t StepRuns::Rank(uint32_t step) const {
-  size_t rank = 0;
-  for (size_t w = 0; w < step / 64; ++w) rank += static_cast<size_t>(__builtin_popcountll(bits_[w]));
-  const uint64_t below = (uint64_t{1} << step % 64) - 1;
-  return rank + static_cast<size_t>(__builtin_popcountll(bits_[step / 64] & below));
+uint32_t StepRuns::Present(uint32_t step, uint32_t most) const {
+  uint32_t present = 0;
+  if (size_ == 0) return present;
+  // Word by word: the ones from the step on.
+  while (present < most) {
+    const uint32_t at = step + present;
+    const auto ones = static_cast<uint32_t>(std::countr_one(bits()[at / 64] >> at % 64));
+    present += ones;
+    if (ones < 64 - at % 64) break;
+  }
+  return std::min(present, most);
 }
 
-Run* StepRuns::Insert(uint32_t step, Run run) {
-  if (step / 64 >= bits_.size()) bits_.resize(step / 64 + 1);
-  if (runs_.size() == runs_.capacity()) runs_.reserve(runs_.size() + 2 + runs_.size() / 2);
-  const size_t rank = Rank(step);
-  bits_[step / 64] |= uint64_t{1} << step % 64;
-  return &*runs_.insert(runs_.begin() + static_cast<ptrdiff_t>(rank), run);
+uint32_t StepRuns::Rank(uint32_t step) const {
+  const uint64_t* words = bits();
+  int rank = 0;
+  for (uint32_t w = 0; w < step / 64; ++w) rank += __builtin_popcountll(words[w]);
+  const uint64_t below = (uint64_t{1} << step % 64) - 1;
+  return static_cast<uint32_t>(rank + __builtin_popcountll(words[step / 64] & below));
+}
+
+Run* StepRuns::Insert(const SequenceProgram& program, uint32_t step, Run run) {
+  if (size_ == capacity_) {
+    words_ = (program.step_count() + 63) / 64;
+    capacity_ = size_ + 2 + size_ / 2;
+    const uint32_t head = (words_ + 1) / 2;
+    auto block = std::make_unique<Run[]>(head + capacity_);
+    if (block_) {
+      std::copy_n(block_.get(), head + size_, block.get());
+    } else {
+      std::fill_n(reinterpret_cast<uint64_t*>(block.get()), words_, 0);
+    }
+    block_ = std::move(block);
+  }
+  const uint32_t rank = Rank(step);
+  std::copy_backward(all() + rank, all() + size_, all() + size_ + 1);
+  ++size_;
+  bits()[step / 64] |= uint64_t{1} << step % 64;
+  all()[rank] = run;
+  return all() + rank;
 }
 
 void StepRuns::Erase(uint32_t step) {
   if (!Has(step)) return;
-  runs_.erase(runs_.begin() + static_cast<ptrdiff_t>(Rank(step)));
-  bits_[step / 64] &= ~(uint64_t{1} << step % 64);
+  const uint32_t rank = Rank(step);
+  std::copy(all() + rank + 1, all() + size_, all() + rank);
+  --size_;
+  bits()[step / 64] &= ~(uint64_t{1} << step % 64);
 }
 
 void StepRuns::Take(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
@@ -160,16 +190,15 @@ void StepRuns::Take(const SequenceProgram& program, uint32_t index, const StepEv
   }
   const uint32_t first = sequence.first_step;
   const uint32_t most = sequence.tally ? sequence.steps - 1 : sequence.steps;
-  uint32_t present = 0;
-  while (present < most && Has(first + present)) ++present;
-  Run* runs = present == 0 ? nullptr : runs_.data() + Rank(first);
+  const uint32_t present = Present(first, most);
+  Run* runs = present == 0 ? nullptr : At(first);
   const uint32_t top = Advance(program, sequence, event, runs, present, [&](Run run) {
-    return present == most ? runs : Insert(first + present, run) - present;
+    return present == most ? runs : Insert(program, first + present, run) - present;
   });
   if (!sequence.tally || top < sequence.steps) return;
-  AddToCount(sequence);
   // What ends with the match, or began before its end, is no start of another.
-  for (uint32_t k = 0; k < most && Has(first + k); ++k) runs_[Rank(first + k)].last = kAlways;
+  for (uint32_t k = 0; k < present; ++k) runs[k].last = kAlways;
+  AddToCount(program, sequence);
 }
 
 void StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
@@ -189,35 +218,36 @@ void StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const S
   const uint32_t top = Advance(program, sequence, event, runs, sequence.steps, [&](Run) { return runs; });
   if (sequence.tally) {
     if (top < sequence.steps) return;
-    AddToCount(sequence);
+    AddToCount(program, sequence);
     ClearKeyed(keyed, interner);
     return;
   }
   for (uint32_t k = 0; k < top; ++k) {
     const uint32_t step = sequence.first_step + k;
     if (!Has(step)) {
-      Insert(step, {runs[k].start, kAlways});
-    } else if (Run& best = runs_[Rank(step)]; best.start < runs[k].start) {
-      best.start = runs[k].start;
+      Insert(program, step, {runs[k].start, kAlways});
+    } else if (Run* best = At(step); best->start < runs[k].start) {
+      best->start = runs[k].start;
     }
   }
 }
 
-void StepRuns::AddToCount(const SequenceProgram::Sequence& sequence) {
+void StepRuns::AddToCount(const SequenceProgram& program, const SequenceProgram::Sequence& sequence) {
   const uint32_t last = sequence.first_step + sequence.steps - 1;
-  if (!Has(last)) Insert(last, {0, kAlways});
-  ++runs_[Rank(last)].start;
+  if (!Has(last)) Insert(program, last, {0, kAlways});
+  ++At(last)->start;
 }
 
 double StepRuns::Count(const SequenceProgram::Sequence& sequence) const {
   const uint32_t last = sequence.first_step + sequence.steps - 1;
-  return Has(last) ? static_cast<double>(runs_[Rank(last)].start) : 0;
+  return Has(last) ? static_cast<double>(At(last)->start) : 0;
 }
 
-Millis StepRuns::Start(uint32_t sequence, Stored key, uint32_t step) const {
+std::span<const Run> StepRuns::Runs(const SequenceProgram& program, uint32_t sequence, Stored key) const {
   const KeyedRuns* keyed = FindKeyed(sequence);
   const Run* runs = keyed ? keyed->Find(key) : nullptr;
-  return runs ? runs[step].start : kAlways;
+  if (!runs) return {};
+  return {runs, program.sequence(sequence).steps};
 }
 
 Millis StepRuns::Lost(uint32_t sequence) const {
@@ -248,7 +278,7 @@ void StepRuns::Reset(const SequenceProgram& program, uint32_t index, const StepR
   if (KeyedRuns* keyed = FindKeyed(index)) ClearKeyed(keyed, interner);
   if (!other) return;
   for (uint32_t step = sequence.first_step; step < sequence.first_step + sequence.steps; ++step) {
-    if (other->Has(step)) Insert(step, other->runs_[other->Rank(step)]);
+    if (other->Has(step)) Insert(program, step, *other->At(step));
   }
   const KeyedRuns* from = other->FindKeyed(index);
   if (!from) return;
@@ -266,18 +296,18 @@ void StepRuns::ReleaseTexts(Interner* interner) {
 }
 
 size_t StepRuns::MemoryBytes() const {
-  size_t bytes = bits_.capacity() * sizeof(uint64_t) + runs_.capacity() * sizeof(Run) + keyed_.capacity() * sizeof(KeyedRuns);
+  size_t bytes = (block_ ? (words_ + 1) / 2 + capacity_ : 0) * sizeof(Run) + keyed_.capacity() * sizeof(KeyedRuns);
   for (const KeyedRuns& keyed : keyed_) bytes += keyed.MemoryBytes();
   return bytes;
 }
 
 void StepRuns::Write(const Interner& interner, ByteWriter* out) const {
-  out->Varint(runs_.size());
-  size_t rank = 0;
-  for (size_t w = 0; w < bits_.size(); ++w) {
-    for (uint64_t word = bits_[w]; word != 0; word &= word - 1) {
-      out->Varint(w * 64 + static_cast<size_t>(__builtin_ctzll(word)));
-      WriteRun(runs_[rank++], out);
+  out->Varint(size_);
+  const Run* run = all();
+  for (uint32_t w = 0; size_ > 0 && w < words_; ++w) {
+    for (uint64_t word = bits()[w]; word != 0; word &= word - 1) {
+      out->Varint(w * 64 + static_cast<uint32_t>(std::countr_zero(word)));
+      WriteRun(*run++, out);
     }
   }
   out->Varint(keyed_.size());
@@ -291,7 +321,7 @@ bool StepRuns::Read(const SequenceProgram& program, Interner* interner, ByteRead
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t step = in->Varint();
     if (step >= program.step_count() || Has(static_cast<uint32_t>(step))) return false;
-    Insert(static_cast<uint32_t>(step), ReadRun(in));
+    Insert(program, static_cast<uint32_t>(step), ReadRun(in));
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t sequence = in->Varint();

@@ -64,10 +64,14 @@ class StepRuns {
  public:
   // `key`: of the sequence's column, if it has one; null when the event lacks it.
   void Take(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
-  // The latest start of a run that reached a step (counted from 0) of a sequence that is no tally; kAlways for none.
-  Millis Start(const SequenceProgram::Sequence& sequence, uint32_t step) const { return StartOf(sequence.first_step + step); }
-  // The same of one key.
-  Millis Start(uint32_t sequence, Stored key, uint32_t step) const;
+  // For each step of a sequence (no tally), as far as some run reached, the latest start of one that did. Until the next
+  // call that changes anything.
+  std::span<const Run> Runs(const SequenceProgram::Sequence& sequence) const {
+    const uint32_t present = Present(sequence.first_step, sequence.steps);
+    return {present == 0 ? nullptr : At(sequence.first_step), present};
+  }
+  // The same of one key; those from the first start of kAlways on do not count.
+  std::span<const Run> Runs(const SequenceProgram& program, uint32_t sequence, Stored key) const;
   // The matches that a tally counted.
   double Count(const SequenceProgram::Sequence& sequence) const;
 
@@ -82,22 +86,31 @@ class StepRuns {
   bool Read(const SequenceProgram& program, Interner* interner, ByteReader* in);
 
  private:
-  // Runs go by their step's number among all of the program, which bits say to exist. A tally's count has the number of
-  // its last step, which needs no run, as Run::start.
-  bool Has(uint32_t step) const { return step / 64 < bits_.size() && bits_[step / 64] >> step % 64 & 1; }
-  size_t Rank(uint32_t step) const;
-  Millis StartOf(uint32_t step) const { return Has(step) ? runs_[Rank(step)].start : kAlways; }
-  Run* Insert(uint32_t step, Run run);
+  // The runs stand in one block behind the bits that say which exist, by the numbers of their steps among all of the
+  // program. A tally's count has the number of its last step, which needs no run, as Run::start.
+  uint64_t* bits() { return reinterpret_cast<uint64_t*>(block_.get()); }
+  const uint64_t* bits() const { return reinterpret_cast<const uint64_t*>(block_.get()); }
+  Run* all() { return block_.get() + (words_ + 1) / 2; }
+  const Run* all() const { return block_.get() + (words_ + 1) / 2; }
+  bool Has(uint32_t step) const { return size_ > 0 && bits()[step / 64] >> step % 64 & 1; }
+  // How many of the steps from one on exist without a gap, `most` at the most.
+  uint32_t Present(uint32_t step, uint32_t most) const;
+  uint32_t Rank(uint32_t step) const;
+  Run* At(uint32_t step) { return all() + Rank(step); }
+  const Run* At(uint32_t step) const { return all() + Rank(step); }
+  Run* Insert(const SequenceProgram& program, uint32_t step, Run run);
   void Erase(uint32_t step);
   void TakeKeyed(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
-  void AddToCount(const SequenceProgram::Sequence& sequence);
+  void AddToCount(const SequenceProgram& program, const SequenceProgram::Sequence& sequence);
   KeyedRuns* FindKeyed(uint32_t sequence);
   const KeyedRuns* FindKeyed(uint32_t sequence) const { return const_cast<StepRuns*>(this)->FindKeyed(sequence); }
   KeyedRuns* AddKeyed(const SequenceProgram& program, uint32_t sequence);
   static void ClearKeyed(KeyedRuns* keyed, Interner* interner);
 
-  std::vector<uint64_t> bits_;
-  std::vector<Run> runs_;
+  std::unique_ptr<Run[]> block_;
+  uint32_t words_ = 0;            // of bits
+  uint32_t size_ = 0;             // runs
+  uint32_t capacity_ = 0;
   std::vector<KeyedRuns> keyed_;  // by sequence
 };
 
