@@ -93,8 +93,8 @@ uint64_t SequenceState::Listeners(const SequenceProgram& program, size_t row, si
   return listeners;
 }
 
-void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event, const std::vector<uint64_t>* only,
-                            StepRuns* runs, Interner* interner) {
+void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event,
+                            const std::vector<uint64_t>* only, StepRuns* runs, Interner* interner) {
   for (size_t w = 0; w < program.words(); ++w) {
     uint64_t listeners = Listeners(program, row, w);
     if (only) listeners &= (*only)[w];
@@ -194,7 +194,8 @@ void SequenceState::SetCompleteness(uint32_t sequence, Millis low, bool from_run
   if (!reading->incomplete) reading->low_from = std::max(reading->low_from, lost);
 }
 
-SequenceReading SequenceState::FromRuns(const SequenceProgram& program, const SequenceQuery& query, Millis low, const Stored* key) const {
+SequenceReading SequenceState::FromRuns(const SequenceProgram& program, const SequenceQuery& query, Millis low,
+                                        const Stored* key) const {
   const SequenceProgram::Sequence& sequence = program.sequence(query.sequence);
   SequenceReading reading;
   if (sequence.tally) {

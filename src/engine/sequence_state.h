@@ -67,8 +67,9 @@ class SequenceState {
   StepEvent EventAt(const SequenceProgram& program, size_t row, int64_t serial) const;
   // The live sequences that listen to a row, as far as they are in word `w` of bits.
   uint64_t Listeners(const SequenceProgram& program, size_t row, size_t w) const;
-  void TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event, const std::vector<uint64_t>* only, StepRuns* runs,
-               Interner* interner);
+  // Takes a row into the runs of its listeners; with `only`, of those among these bits.
+  void TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event, const std::vector<uint64_t>* only,
+               StepRuns* runs, Interner* interner);
   void Rebuild(const SequenceProgram& program, size_t row, Interner* interner);
   void Trim(const SequenceProgram& program, Interner* interner);
   SequenceReading FromRuns(const SequenceProgram& program, const SequenceQuery& query, Millis low, const Stored* key) const;

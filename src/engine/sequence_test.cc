@@ -197,7 +197,9 @@ class Case {
     for (uint32_t f = 0; f < kFields; ++f) all_fields.push_back(f);
     for (int i = 0; i < shape.other; ++i) {
       SequenceSpec other;
-      for (int k = random_.From(1, 3); k > 0; --k) other.steps.push_back({static_cast<uint32_t>(100 + random_.Below(200)), false, kNever, {}});
+      for (int k = random_.From(1, 3); k > 0; --k) {
+        other.steps.push_back({static_cast<uint32_t>(100 + random_.Below(200)), false, kNever, {}});
+      }
       program_.AddQuery({program_.Add(other, kNever), Kind::kHolds});
     }
     for (int i = 0; i < shape.queries; ++i) {
@@ -215,7 +217,10 @@ class Case {
     }
     program_.Link(300, shape.limit);
   }
-  ~Case() { state_.ReleaseTexts(program_, &interner_); }
+  ~Case() {
+    state_.ReleaseTexts(program_, &interner_);
+    EXPECT_EQ(interner_.size(), 0u) << "seed " << seed_ << ": a text is still in use";
+  }
 
   // Stops at the first that is not as it should be.
   void Run() {
@@ -241,7 +246,8 @@ class Case {
 
  private:
   void TakeIn(const Event& event) {
-    const auto place = std::upper_bound(history_.begin(), history_.end(), event.time, [](Millis t, const Event& e) { return t < e.time; });
+    const auto later = [](Millis t, const Event& e) { return t < e.time; };
+    const auto place = std::upper_bound(history_.begin(), history_.end(), event.time, later);
     history_.insert(place, event);
     const std::vector<uint32_t> selectors(event.selectors.begin(), event.selectors.end());
     bool concerned = program_.every_event();
@@ -286,8 +292,8 @@ class Case {
       CheckSliding(q, now, only);
     } else {
       const Millis low = random_.Percent(20) ? kAlways : random_.From(-1, shape_.span);
-      const Millis high = random_.Percent(40) ? kNever : low == kAlways ? random_.Below(shape_.span) : low + random_.Below(shape_.span);
-      CheckWindow(q, low, high, only);
+      const Millis high = std::max<Millis>(low, 0) + random_.Below(shape_.span);
+      CheckWindow(q, low, random_.Percent(40) ? kNever : high, only);
     }
   }
 
@@ -296,7 +302,9 @@ class Case {
     const SequenceReading reading = Read(q, low, high, only);
     if (!Agrees(q, reading, low, high, only, "reads")) return;
     if (specs_[q].tally || specs_[q].from != kAlways) return;
-    if (low < reading.low_from || low >= reading.low_to || high < reading.high_from || (high >= reading.high_to && high != kNever)) {
+    const bool low_within = low >= reading.low_from && low < reading.low_to;
+    const bool high_within = high >= reading.high_from && (high < reading.high_to || high == kNever);
+    if (!low_within || !high_within) {
       return Fail("the window is not among those it stands for: " + Window(q, low, high, only));
     }
     const Millis l = Among(reading.low_from, reading.low_to);
@@ -324,8 +332,9 @@ class Case {
     Millis until = reading.low_to == kNever ? kNever : reading.low_to + length + offset;
     if (offset > 0 && reading.high_to != kNever) until = std::min(until, reading.high_to + offset);
     if (until <= t) return Fail("until is not after t: " + Window(q, t - offset - length, high(t), only));
+    const std::string stays = "is said to stay until " + std::to_string(until) + " at " + std::to_string(t);
     for (Millis at = t; at < std::min(until, t + 2 * shape_.span); at += random_.From(1, 3)) {
-      if (!Agrees(q, reading, at - offset - length, high(at), only, "is said to stay until " + std::to_string(until) + " at " + std::to_string(t))) return;
+      if (!Agrees(q, reading, at - offset - length, high(at), only, stays)) return;
     }
     if (until == kNever || offset > 0 || kinds_[q] == Kind::kMatches) return;
     if (Expected(q, until - length, kNever, only) == reading.value) Fail("until is too early: " + Window(q, t - length, kNever, only));
@@ -339,12 +348,14 @@ class Case {
     }
     const double expected = Expected(q, low, high, only);
     if (reading.value == expected) return true;
-    Fail(Window(q, low, high, only) + " " + what + " " + std::to_string(reading.value) + ", expected " + std::to_string(expected));
+    Fail(Window(q, low, high, only) + " " + what + " " + std::to_string(reading.value) + ", expected " +
+         std::to_string(expected));
     return false;
   }
 
   std::string Window(size_t q, Millis low, Millis high, Restriction only) const {
-    std::string text = ToText(specs_[q]) + " kind " + std::to_string(static_cast<int>(kinds_[q])) + " (" + std::to_string(low) + ", " + std::to_string(high) + "]";
+    std::string text = ToText(specs_[q]) + " kind " + std::to_string(static_cast<int>(kinds_[q]));
+    text += " (" + std::to_string(low) + ", " + std::to_string(high) + "]";
     if (only.field >= 0) text += " only " + std::to_string(only.field) + " = " + std::to_string(only.key);
     return text;
   }
