@@ -425,12 +425,12 @@ TEST(Sequence, AgreesWhenOldEventsAreForgotten) {
 
 TEST(Sequence, AgreesWhenOldKeysAreForgotten) {
   Shape shape;
-  shape.steps = 3;
-  shape.events = 40;
-  shape.span = 60;
-  shape.keep = 8;
+  shape.steps = 2;
+  shape.events = 60;
+  shape.span = 40;
+  shape.keep = 12;
   shape.queries = 2;
-  shape.keys = 40;
+  shape.keys = 20;
   EXPECT_EQ(RunCases(200, shape), 0u);
 }
 
@@ -459,8 +459,8 @@ TEST(Sequence, SaysWhatTheLimitTouches) {
 // One sequence of the steps a b c … (selectors 0, 1, 2 …), and events that each letter of a name selects.
 class Hand {
  public:
-  explicit Hand(const SequenceSpec& spec, Kind kind = Kind::kHolds, size_t limit = 1000) {
-    query_ = program_.AddQuery({program_.Add(spec, kNever), kind});
+  explicit Hand(const SequenceSpec& spec, Kind kind = Kind::kHolds, size_t limit = 1000, Millis keep = kNever) {
+    query_ = program_.AddQuery({program_.Add(spec, keep), kind});
     program_.Link(26, limit);
   }
   ~Hand() { state_.ReleaseTexts(program_, &interner_); }
@@ -557,6 +557,18 @@ TEST(SequenceByHand, AnOldStartSurvivesTheLimit) {
   hand.Add(50, "a");
   EXPECT_FALSE(hand.Read(149).incomplete);
   EXPECT_TRUE(hand.Read(50).incomplete) << "an event older than what was dropped came after it";
+}
+
+TEST(SequenceByHand, KeysAreKnownAsLongAsAWindowSeesThem) {
+  SequenceSpec spec = Steps("ab");
+  spec.by = 0;
+  Hand hand(spec, Kind::kHolds, 1000, 100);
+  hand.Add(49, "a", Value::Number(-2)).Add(50, "a", Value::Number(-1));
+  for (int i = 0; i < 40; ++i) hand.Add(149, "a", Value::Number(i));
+  hand.Add(149, "b", Value::Number(-2));
+  EXPECT_EQ(hand.Value(49), 0);
+  hand.Add(149, "b", Value::Number(-1));
+  EXPECT_EQ(hand.Value(49), 1);
 }
 
 TEST(SequenceByHand, StateDoesNotGrowWithOpenMatches) {
