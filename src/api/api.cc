@@ -12,13 +12,23 @@
 namespace attune {
 namespace {
 
-std::string KeyOf(const Request& request, std::string_view body_key) {
+KeySources HeaderKeys(const Request& request) {
   const auto header = [&](const char* name) { return request.Header(name).value_or(std::string_view()); };
-  return FindWriteKey({.authorization = header("Authorization"),
-                       .x_write_key = header("X-Write-Key"),
-                       .x_api_key = header("X-API-Key"),
-                       .body = body_key,
-                       .query = request.query()});
+  return {.authorization = header("Authorization"), .x_write_key = header("X-Write-Key"), .x_api_key = header("X-API-Key")};
+}
+
+std::string KeyOf(const Request& request, std::string_view body_key) {
+  KeySources sources = HeaderKeys(request);
+  sources.body = body_key;
+  sources.query = request.query();
+  return FindWriteKey(sources);
+}
+
+Response WrongWriteKey(std::string_view key) {
+  Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
+                              key.empty() ? "failed to read writekey from header" : "invalid write key");
+  response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
+  return response;
 }
 
 // A page of another site may send events: the key says who, no cookie is read.
@@ -199,13 +209,13 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   if (draining_) return answer(Later("draining", "the server is shutting down", 503));
   std::optional<Millis> sent_at;
   if (const auto header = request.Header("SentAt")) sent_at = ParseRfc3339(*header);
+  // Anybody can send a body, and reading one costs: where a header brings the key, it is looked at first.
+  const std::string header_key = FindWriteKey(HeaderKeys(request));
+  if (!header_key.empty() && !keys_.Find(header_key)) return answer(WrongWriteKey(header_key));
   SegmentRequest read = own.reader->Read({&path, request.body, WallClock(), sent_at});
-  const std::string key = KeyOf(request, read.write_key);
-  if (!keys_.Find(key)) {
-    Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
-                                key.empty() ? "failed to read writekey from header" : "invalid write key");
-    response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
-    return answer(std::move(response));
+  if (header_key.empty()) {
+    const std::string key = KeyOf(request, read.write_key);
+    if (!keys_.Find(key)) return answer(WrongWriteKey(key));
   }
   if (!read.ok()) return answer(RefusalProblem(*read.refusal));
   const bool single = path.call != SegmentCall::kBatch && path.call != SegmentCall::kImport;
