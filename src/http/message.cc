@@ -46,7 +46,7 @@ std::optional<std::string> DecodePathSegment(std::string_view text) {
       continue;
     }
     const int byte = EscapedByte(text, i);
-    if (byte <= 0) return std::nullopt;
+    if (byte < 0) return std::nullopt;
     out.push_back(static_cast<char>(byte));
     i += 2;
   }

@@ -13,7 +13,8 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 TEST(Message, DecodesPathSegments) {
   EXPECT_EQ(DecodePathSegment("a%2Fb+%c3%a4"), "a/b+\xC3\xA4");
   EXPECT_EQ(DecodePathSegment(""), "");
-  for (const char* bad : {"%", "%2", "%2g", "a%", "%00"}) {
+  EXPECT_EQ(DecodePathSegment("a%00b"), std::string("a\0b", 3));
+  for (const char* bad : {"%", "%2", "%2g", "a%"}) {
     EXPECT_EQ(DecodePathSegment(bad), std::nullopt) << bad;
   }
 }

@@ -485,7 +485,7 @@ def test_names_and_ids():
         same(len(server.ask("/user/ann/behavior?limit=3")["recent_events"]), 3)
         same(server.ask("/v1/users/ann/behavior?limit=0")["recent_events"], [])
         # Users are texts of every kind.
-        odd = ["a/b", "a b", "ü", "a%2Fb", "a+b", "日本", "\U0001f600", "..", ".", "a?b=c", "a#b", '"quoted"', "tab\tbed", "\x7f", "a\\b", "'; --", "<b>"]
+        odd = ["a/b", "a b", "ü", "a%2Fb", "a+b", "日本", "\U0001f600", "..", ".", "a?b=c", "a#b", '"quoted"', "tab\tbed", "\x7f", "nul\0byte", "\0", "a\\b", "'; --", "<b>"]
         for user in odd:
             position = server.batch([track(user, "e")])
             known = server.behavior(user, position)
