@@ -7,7 +7,6 @@
 #include "engine/output.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
-#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -46,26 +45,6 @@ Response Later(std::string_view code, std::string_view detail, int status) {
   return response;
 }
 
-// Dead letters sort with the newest first.
-std::string DeadLetterKey(uint64_t sequence) { return fmt::format("{:016x}", ~sequence); }
-
-std::string DeadLetterJson(const DeadLetter& letter, Millis received) {
-  std::string line = ToNdjson(letter);
-  line.pop_back();
-  line += fmt::format(",\"received\":\"{}\",\"errors\":[", FormatRfc3339(received));
-  for (const EventError& error : letter.errors) {
-    if (line.back() != '[') line += ',';
-    line += "{\"reason\":";
-    AppendJsonString(CodeOf(error.reason), &line);
-    line += ",\"field\":";
-    AppendJsonString(error.field, &line);
-    line += ",\"detail\":";
-    AppendJsonString(error.detail, &line);
-    line += '}';
-  }
-  return line + "]}";
-}
-
 // `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
 void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) {
   const EventError& error = event.dead->first();
@@ -93,7 +72,7 @@ void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) 
 // --- what no shard holds ---
 
 void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& effects) {
-  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return Bury(record);
+  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return letters_.Bury(record);
   const std::lock_guard hold(mutex_);
   for (const Transition& transition : effects.transitions) {
     std::string json = TransitionJson(transition, *program_);
@@ -101,24 +80,6 @@ void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& e
     transitions_.push_front(json + fmt::format(",\"sequence\":{}}}", record.sequence));
   }
   if (transitions_.size() > kTransitions) transitions_.resize(kTransitions);
-}
-
-void Recent::Bury(const RecordView& record) {
-  const std::lock_guard hold(mutex_);
-  if (!store_) return early_.emplace_back(record.sequence, record.payload), void();
-  WriteBatch batch;
-  batch.Put(keys::kDeadLetters, DeadLetterKey(record.sequence), record.payload);
-  // Should this write be lost, the log still has the letter, and recovery brings it here again.
-  (void)store_->Write(batch);
-}
-
-void Recent::SetStore(Store* store) {
-  const std::lock_guard hold(mutex_);
-  store_ = store;
-  WriteBatch batch;
-  for (const auto& [sequence, letter] : early_) batch.Put(keys::kDeadLetters, DeadLetterKey(sequence), letter);
-  if (!batch.empty()) (void)store_->Write(batch);
-  early_.clear();
 }
 
 std::string Recent::Transitions(size_t limit) const {
@@ -236,8 +197,8 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
       ++accepted;
       continue;
     }
-    letters.push_back(DeadLetterJson(*event.dead, received));
-    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), static_cast<uint8_t>(i % kShards), letters.back()});
+    letters.push_back(DeadLetterRecord(*event.dead, received));
+    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead, i), letters.back()});
     if (!rejected.empty()) rejected += ',';
     AppendRejection(i, event, &rejected);
   }

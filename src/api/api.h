@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "api/dead_letters.h"
 #include "api/keys.h"
 #include "http/server.h"
 #include "ingest/segment_protocol.h"
@@ -36,21 +37,17 @@ class Recent {
 
   // For RuntimeOptions::on_effects. Any loop's thread.
   void OnEffects(const RecordView& record, const Engine& engine, const Effects& effects);
-  // Dead letters go here once it is known; those seen earlier (while recovering) are kept until then.
-  void SetStore(Store* store);
+  void SetStore(Store* store) { letters_.SetStore(store); }
 
   // The newest first, as JSON objects joined by commas.
   std::string Transitions(size_t limit) const;
 
  private:
-  void Bury(const RecordView& record);
-
   static constexpr size_t kTransitions = 1000;
   std::shared_ptr<const Program> program_;
   mutable std::mutex mutex_;
   std::deque<std::string> transitions_;  // the newest in front
-  Store* store_ = nullptr;
-  std::vector<std::pair<uint64_t, std::string>> early_;
+  DeadLetters letters_;
 };
 
 // Threads: Handle may be called from any thread, as the server does.

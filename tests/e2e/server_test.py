@@ -440,6 +440,33 @@ def test_one_bad_event_fails_alone():
         same([error["field"] for error in errors], ["properties.price", "properties.quantity", "properties.gift"])
 
 
+def test_a_refused_event_sent_again_is_one_letter():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        bad = lambda id, price, user="ann": track(user, "add_to_cart", {"price": price}, messageId=id)
+        with Server(path / "plan.yaml", path / "data") as server:
+            server.send("/v1/track", bad("one", "x"))
+            server.send("/v1/batch", {"batch": [bad("one", "x"), bad("two", "x"), bad("one", "y"), bad('qu"ote', "x"), bad('qu"ote', "x")]})
+            # Another reason, and letters without an id, are letters of their own.
+            server.send("/v1/batch", {"batch": [dict(bad("one", 1), event=None), {"type": "track", "event": "e"}, {"type": "track", "event": "e"}]})
+            position = int(server.send("/v1/track", bad("two", "z")).headers["Attune-Position"])
+            letters = server.ask("/v1/dead-letters")["dead_letters"]
+            told = [(letter["messageId"], letter["reason"], letter["repeats"]) for letter in letters]
+            same(sorted(told, key=str), sorted([("one", "invalid_property", 2), ("two", "invalid_property", 1), ('qu"ote', "invalid_property", 1),
+                                                ("one", "missing_field", 0), (None, "identity_missing", 0), (None, "identity_missing", 0)], key=str))
+            same(told[-1], ("one", "invalid_property", 2), "a letter stays where it stood first")
+            again = next(letter for letter in letters if letter["messageId"] == "two")
+            same((again["sequence"], again["event"]["properties"], again["source"]), (position, {"price": "x"}, "/v1/batch[1]"))
+            expect(again["received"] <= again["last_received"], again)
+            server.kill()
+        # Recovery reads some of the records once more; none is counted again. A repeat after it is.
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(server.ask("/v1/dead-letters")["dead_letters"], letters)
+            server.send("/v1/track", bad("two", "x"))
+            counts = {letter["messageId"]: letter["repeats"] for letter in server.ask("/v1/dead-letters")["dead_letters"] if letter["reason"] == "invalid_property"}
+            same(counts, {"one": 2, "two": 2, 'qu"ote': 1})
+
+
 def test_bytes_that_are_no_event():
     deep = lambda n: b'{"type":"track","userId":"ann","event":"e","properties":' + b'{"a":' * n + b"1" + b"}" * n + b"}"
     good = json.dumps(track("bob", "e")).encode()
