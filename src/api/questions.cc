@@ -106,17 +106,22 @@ std::string BehaviorJson(const UserState& user, Millis now, size_t limit, Engine
   return json + '}';
 }
 
-std::string SegmentJson(const Segment& segment, uint64_t size, bool with_definition) {
+// {"name","description","size"}, to be closed by the caller.
+std::string SegmentHead(const Segment& segment, uint64_t size) {
   std::string json = "{\"name\":";
   AppendJsonString(segment.name, &json);
   json += ",\"description\":";
   AppendJsonString(segment.description, &json);
-  json += fmt::format(",\"size\":{}", size);
-  if (with_definition) {
-    json += ",\"when\":";
-    AppendJsonString(ToText(*segment.when), &json);
+  return json + fmt::format(",\"size\":{}", size);
+}
+
+std::string SizesJson(const std::vector<SizePoint>& points) {
+  std::string json = "[";
+  for (const SizePoint& point : points) {
+    if (json.size() > 1) json += ',';
+    json += fmt::format("{{\"at\":\"{}\",\"size\":{}}}", FormatRfc3339(point.at), point.size);
   }
-  return json + '}';
+  return json + ']';
 }
 
 // Calls `then` once every shard has applied what was durable before this call, and fired what was due.
@@ -151,7 +156,7 @@ void Api::ListSegments(Call call) {
     std::string json = "{\"segments\":[";
     for (size_t i = 0; i < program.plan->segments.size(); ++i) {
       if (i > 0) json += ',';
-      json += SegmentJson(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i]), false);
+      json += SegmentHead(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i])) + '}';
     }
     shared->Json(json + "]}");
   });
@@ -165,7 +170,12 @@ void Api::ShowSegment(Call call) {
   const ConditionId condition = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared, segment, condition] {
-    shared->Json(SegmentJson(*segment, runtime_.SegmentSize(condition), true));
+    const uint64_t size = runtime_.SegmentSize(condition);
+    std::vector<SizePoint> sizes = runtime_.SegmentSizes(condition);
+    if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
+    std::string json = SegmentHead(*segment, size) + ",\"when\":";
+    AppendJsonString(ToText(*segment->when), &json);
+    shared->Json(json + ",\"sizes\":" + SizesJson(sizes) + '}');
   });
 }
 

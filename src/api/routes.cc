@@ -14,7 +14,7 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/user/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/users/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
-      {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition and size", ""},
+      {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time", ""},
       {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages", "limit cursor"},
       {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first", "limit"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},

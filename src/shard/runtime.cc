@@ -74,7 +74,7 @@ class Runtime::Writer {
 // --- opening ---
 
 Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options)
-    : dir_(std::move(dir)), program_(std::move(program)), options_(std::move(options)), sizes_(program_->segment_count) {}
+    : dir_(std::move(dir)), program_(std::move(program)), options_(std::move(options)), sizes_(program_->segment_count), size_history_(*program_->plan) {}
 
 Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options) {
   auto lock = DataLock::Take(dir);
@@ -98,6 +98,7 @@ Status Runtime::Recover() {
     loop.shards.push_back(std::make_unique<Shard>(static_cast<uint8_t>(i), program_, &loop.reader));
   }
   if (Status status = RestoreShards(); !status.ok()) return status;
+  if (Status status = size_history_.Restore(*store_); !status.ok()) return status;
   LogOptions log_options = options_.log;
   log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
   auto log = Log::Open(dir_ + "/log", std::move(log_options));
@@ -198,6 +199,7 @@ void Runtime::Close() {
     loop->work.notify_one();
   }
   for (const auto& loop : loops_) loop->thread.join();
+  SampleSizes();
   writer_.reset();
 }
 
@@ -253,6 +255,7 @@ Shard* Runtime::Loop::Of(uint8_t number) {
 void Runtime::Loop::Run() {
   next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
   auto next_tick = Clock::now();
+  auto next_sample = Clock::now();  // of the sizes of segments, which the first loop takes for all
   std::deque<Task> taken;
   while (true) {
     {
@@ -274,6 +277,10 @@ void Runtime::Loop::Run() {
     if (Clock::now() >= next_tick) {
       Tick(runtime->options_.clock());
       next_tick = Clock::now() + std::chrono::milliseconds(runtime->options_.tick_every_ms);
+    }
+    if (index == 0 && Clock::now() >= next_sample) {
+      runtime->SampleSizes();
+      next_sample = Clock::now() + std::chrono::milliseconds(runtime->options_.sample_every_ms);
     }
     Snapshot();
   }
@@ -327,6 +334,21 @@ void Runtime::OnTransitions(const Effects& effects) {
   }
   stats_.transitions.fetch_add(effects.transitions.size(), std::memory_order_relaxed);
   stats_.firings.fetch_add(effects.firings.size(), std::memory_order_relaxed);
+}
+
+void Runtime::SampleSizes() {
+  const std::vector<ConditionId>& conditions = program_->condition_of_segment;
+  std::vector<uint64_t> sizes(conditions.size());
+  for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = SegmentSize(conditions[i]);
+  WriteBatch batch;
+  size_history_.Sample(options_.clock(), sizes, &batch);
+  if (!batch.empty()) writer_->Write(std::move(batch));
+}
+
+std::vector<SizePoint> Runtime::SegmentSizes(ConditionId segment) const {
+  const auto& conditions = program_->condition_of_segment;
+  const auto place = std::find(conditions.begin(), conditions.end(), segment) - conditions.begin();
+  return size_history_.Of(static_cast<size_t>(place));
 }
 
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.

@@ -16,6 +16,7 @@
 #include "log/log.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
+#include "shard/size_history.h"
 #include "state/store.h"
 
 namespace attune {
@@ -36,6 +37,7 @@ struct RuntimeStats {
 struct RuntimeOptions {
   int threads = 1;                        // loops; 1 to kShards
   Millis tick_every_ms = 50;              // how often loops look for due timers
+  Millis sample_every_ms = 1000;          // how often the sizes of segments are looked at for their history
   Millis snapshot_every_ms = 1000;        // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
   LogOptions log;                         // on_durable is the runtime's own
@@ -67,6 +69,8 @@ class Runtime {
   const RuntimeStats& stats() const { return stats_; }
   // How many users hold a segment. Any thread.
   uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
+  // Its sizes as time went by, the newest at most sample_every_ms old. Any thread.
+  std::vector<SizePoint> SegmentSizes(ConditionId segment) const;
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 
@@ -118,12 +122,14 @@ class Runtime {
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
   void OnTransitions(const Effects& effects);
+  void SampleSizes();
 
   const std::string dir_;
   const std::shared_ptr<const Program> program_;
   RuntimeOptions options_;
   RuntimeStats stats_;
   std::vector<std::atomic<uint64_t>> sizes_;
+  SizeHistory size_history_;
   uint64_t recovered_records_ = 0;
   std::atomic<size_t> backlog_bytes_{0};
   bool closed_ = false;

@@ -691,6 +691,30 @@ def test_segments_and_their_members():
         same(server.ask("/v1/segments/buyer/users"), {"users": [], "next": None})
 
 
+def test_sizes_over_time_outlive_a_restart():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        before = now()
+        sizes = lambda: server.ask("/v1/segments/shopper")["sizes"]
+        told = lambda: [point["size"] for point in sizes()]
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(told(), [0], "the size as it is")
+            server.batch([track("ann", "add_to_cart"), track("bob", "add_to_cart")])
+            same(told()[-1], 2, "the last point is the present")
+        # What was noted before the end is there; another definition begins anew.
+        with Server(path / "plan.yaml", path / "data") as server:
+            noted = sizes()
+            same(noted[-1]["size"], 2)
+            expect(before <= millis(noted[0]["at"]) <= millis(noted[-1]["at"]) <= now(), noted)
+            server.batch([track("eve", "add_to_cart")])
+            same(told()[-1], 3)
+            server.kill()
+        (path / "plan.yaml").write_text(PLAN.replace("count(add_to_cart) >= 1", "count(add_to_cart) >= 2"))
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(told(), [0])
+            same(server.ask("/v1/segments/buyer")["sizes"][0]["size"], 0)
+
+
 def test_metrics_can_be_read():
     with Started() as server:
         server.batch([track("ann", "add_to_cart"), track("bob", "e")])
