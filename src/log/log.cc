@@ -280,7 +280,8 @@ void Log::Succeed(Group group) {
   storage_full_.store(false, std::memory_order_release);
   durable_sequence_.store(group.last_sequence, std::memory_order_release);
   if (options_.on_durable) {
-    options_.on_durable({std::move(group.bytes), group.first_sequence, group.last_sequence});
+    const uint64_t offset = end_ - group.bytes->size();
+    options_.on_durable({std::move(group.bytes), group.first_sequence, group.last_sequence, file_first_sequence_, offset});
   }
   for (const Waiter& waiter : group.waiters) {
     if (waiter.callback) waiter.callback({}, waiter.first_sequence);

@@ -32,6 +32,9 @@ struct DurableBlock {
   std::shared_ptr<const std::string> bytes;
   uint64_t first_sequence = 0;
   uint64_t last_sequence = 0;
+  // Where they lie: the file, by the first sequence in its name, and the offset of the first of them.
+  uint64_t file_first_sequence = 0;
+  uint64_t offset = 0;
 };
 
 struct LogEntry {
