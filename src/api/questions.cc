@@ -77,33 +77,96 @@ std::string SessionJson(const UserState& user, Millis t, const SessionRules& rul
   return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first), session->events);
 }
 
-std::string RecentEventsJson(const UserState& user, const Interner& interner, size_t limit) {
-  std::string json = "[";
-  for (size_t i = 0; i < std::min(limit, user.recent.size()); ++i) {
-    const RecentEvent& event = user.recent[user.recent.size() - 1 - i];
-    if (i > 0) json += ',';
-    json += "{\"event\":";
-    AppendJsonString(interner.Get(event.name), &json);
-    json += ",\"timestamp\":";
-    AppendTime(event.time, &json);
-    json += '}';
-  }
-  return json + ']';
-}
+// What the state knows of a recent event, to be completed from the log.
+struct RecentHead {
+  std::string name;
+  Millis time;
+  uint32_t record;
+};
 
-std::string BehaviorJson(const UserState& user, Millis now, size_t limit, Engine* engine) {
+// An answer about a user but for her events, which are read from the log on another thread.
+struct Behavior {
+  std::string user;
+  std::string before, after;       // the JSON around the events
+  std::vector<RecentHead> recent;  // the latest first
+  uint64_t last_sequence;          // the state includes no later record
+};
+
+Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Shard* shard) {
+  Engine& engine = shard->engine();
   // An event may lie ahead of the server's clock; nothing is asked about before it.
   const Millis t = std::max({now, user.now, user.looked});
   std::vector<std::string> incomplete;
-  std::string json = "{\"user\":";
+  Behavior behavior;
+  behavior.user = user.id;
+  behavior.last_sequence = shard->position();
+  std::string& json = behavior.before;
+  json = "{\"user\":";
   AppendJsonString(user.id, &json);
   json += ",\"traits\":" + TraitsJson(user);
-  json += ",\"segments\":" + SegmentsJson(user, t, engine);
-  json += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete);
-  json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine->program().sessions);
-  json += ",\"consents\":{},\"recent_events\":" + RecentEventsJson(user, engine->interner(), limit);
-  if (!incomplete.empty()) json += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
-  return json + '}';
+  json += ",\"segments\":" + SegmentsJson(user, t, &engine);
+  json += ",\"metrics\":" + MetricsJson(user, t, &engine, &incomplete);
+  json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine.program().sessions);
+  json += ",\"consents\":{},\"recent_events\":[";
+  behavior.after = "]";
+  if (!incomplete.empty()) behavior.after += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
+  behavior.after += '}';
+  for (size_t i = 0; i < std::min(limit, user.recent.size()); ++i) {
+    const RecentEvent& event = user.recent[user.recent.size() - 1 - i];
+    behavior.recent.push_back({std::string(engine.interner().Get(event.name)), event.time, event.record});
+  }
+  return behavior;
+}
+
+// State keeps the low half of a sequence. The log may hold several records with it; the latest is tried first.
+std::optional<LogLookup::Found> ReadBack(const RecentHead& head, const std::string& user, uint64_t last_sequence, LogLookup* log) {
+  if (head.record == 0) return std::nullopt;
+  constexpr uint64_t kHalf = uint64_t{1} << 32;
+  uint64_t sequence = (last_sequence & ~(kHalf - 1)) | head.record;
+  if (sequence > last_sequence) {
+    if (sequence < kHalf) return std::nullopt;
+    sequence -= kHalf;
+  }
+  for (;; sequence -= kHalf) {
+    auto found = std::move(log->Read({&sequence, 1})[0]);
+    if (found && found->type == static_cast<uint8_t>(RecordType::kEvent)) {
+      const auto event = DecodeEvent(found->payload);
+      if (event.ok() && event->head.user == user && event->head.name == head.name && event->head.time == head.time) return found;
+    }
+    if (sequence < kHalf) return std::nullopt;
+  }
+}
+
+void AppendRecent(const RecentHead& head, const std::optional<LogLookup::Found>& found, EventReader* reader, std::string* json) {
+  const auto event = found ? DecodeEvent(found->payload) : Result<EncodedEvent>(Error{ErrorCode::kNotFound, ""});
+  *json += "{\"id\":";
+  if (event.ok()) {
+    AppendJsonString(event->head.id, json);
+  } else {
+    *json += "null";
+  }
+  *json += ",\"event\":";
+  AppendJsonString(head.name, json);
+  *json += ",\"timestamp\":";
+  AppendTime(head.time, json);
+  *json += ",\"properties\":";
+  if (event.ok() && reader->Open(event->json).ok()) {
+    const std::string properties = reader->JsonOf(Member::kProperties);
+    *json += properties.starts_with('{') ? properties : "{}";
+  } else {
+    *json += "null";
+  }
+  *json += '}';
+}
+
+std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
+  std::string json = behavior.before;
+  EventReader reader;
+  for (const RecentHead& head : behavior.recent) {
+    if (&head != &behavior.recent.front()) json += ',';
+    AppendRecent(head, ReadBack(head, behavior.user, behavior.last_sequence, log), &reader, &json);
+  }
+  return json + behavior.after;
 }
 
 // {"name","description","size"}, to be closed by the caller.
@@ -141,10 +204,12 @@ void Api::Behavior(Call call) {
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
-  runtime_.AskNow(ShardOf(user), [shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
+  runtime_.AskNow(ShardOf(user), [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
     const UserState* state = shard.engine().Find(user);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
-    shared->Json(BehaviorJson(*state, now, limit, &shard.engine()));
+    auto behavior = BehaviorOf(*state, now, limit, &shard);
+    if (behavior.recent.empty()) return shared->Json(behavior.before + behavior.after);
+    runtime_.AskLog([shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
   });
 }
 

@@ -174,7 +174,7 @@ void Engine::AddToRecent(UserState* user, const Record& record) {
   }
   if (recent.size() == recent.capacity()) recent.reserve(recent.size() < 4 ? recent.size() + 2 : kRecentEvents);
   const auto at = std::upper_bound(recent.begin(), recent.end(), record.time, [](Millis t, const RecentEvent& e) { return t < e.time; });
-  recent.insert(at, {interner_.Acquire(record.event), record.time});
+  recent.insert(at, {interner_.Acquire(record.event), static_cast<uint32_t>(record.sequence), record.time});
 }
 
 void Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {

@@ -6,7 +6,7 @@ namespace attune {
 namespace {
 
 constexpr size_t kScanned = 32;  // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 1;
+constexpr uint8_t kUserVersion = 2;  // 1 had no `record` in recent events
 
 bool HoldsValue(TotalSpec::Kind kind) {
   using K = TotalSpec::Kind;
@@ -106,6 +106,7 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
   out->Varint(user.recent.size());
   for (const RecentEvent& event : user.recent) {
     out->String(interner.Get(event.name));
+    out->U32(event.record);
     out->I64(event.time);
   }
   out->Varint(user.traits ? user.traits->size() : 0);
@@ -118,7 +119,8 @@ void WriteUser(const UserState& user, const Program& program, const Interner& in
 }
 
 bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserState* user) {
-  if (in->U8() != kUserVersion) return false;
+  const uint8_t version = in->U8();
+  if (version < 1 || version > kUserVersion) return false;
   user->first_seen = in->I64();
   user->now = in->I64();
   user->looked = in->I64();
@@ -155,7 +157,8 @@ bool ReadUser(ByteReader* in, const Program& program, Interner* interner, UserSt
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const Interner::Id name = interner->Acquire(in->String());
-    user->recent.push_back({name, in->I64()});
+    const uint32_t record = version == 1 ? 0 : in->U32();
+    user->recent.push_back({name, record, in->I64()});
   }
   const uint64_t traits = in->Varint();
   if (traits > 0) user->traits = std::make_unique<std::vector<Trait>>();

@@ -111,9 +111,10 @@ struct Firing {
   Millis at;
 };
 
-// One of the user's latest events, for her profile.
+// One of the user's latest events, for her profile. The rest of it is read back from the log.
 struct RecentEvent {
   Interner::Id name;
+  uint32_t record;  // the low half of its record's sequence; 0: not known
   Millis time;
 };
 inline constexpr size_t kRecentEvents = 10;

@@ -71,6 +71,50 @@ class Runtime::Writer {
   std::thread thread_;
 };
 
+// Questions are answered one after the other, in the order they came; destroyed, it answers those that wait.
+class Runtime::Reader {
+ public:
+  explicit Reader(std::unique_ptr<LogLookup> lookup) : lookup_(std::move(lookup)), thread_([this] { Run(); }) {}
+  ~Reader() {
+    {
+      const std::lock_guard hold(mutex_);
+      closing_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+
+  LogLookup& lookup() { return *lookup_; }
+  void Ask(std::function<void(LogLookup&)> question) {
+    {
+      const std::lock_guard hold(mutex_);
+      questions_.push_back(std::move(question));
+    }
+    work_.notify_one();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock hold(mutex_);
+    while (true) {
+      work_.wait(hold, [&] { return closing_ || !questions_.empty(); });
+      if (questions_.empty()) return;
+      const auto question = std::move(questions_.front());
+      questions_.pop_front();
+      hold.unlock();
+      question(*lookup_);
+      hold.lock();
+    }
+  }
+
+  const std::unique_ptr<LogLookup> lookup_;
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<std::function<void(LogLookup&)>> questions_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
 // --- opening ---
 
 Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options)
@@ -105,6 +149,9 @@ Status Runtime::Recover() {
   if (!log.ok()) return log.error();
   log_ = std::move(log).value();
   if (Status status = ReadTail(); !status.ok()) return status;
+  auto lookup = LogLookup::Open(dir_ + "/log");
+  if (!lookup.ok()) return lookup.error();
+  reader_ = std::make_unique<Reader>(std::move(lookup).value());
   writer_ = std::make_unique<Writer>(store_.get());
   uint64_t users = 0;
   for (const auto& loop : loops_) {
@@ -201,6 +248,7 @@ void Runtime::Close() {
   for (const auto& loop : loops_) loop->thread.join();
   SampleSizes();
   writer_.reset();
+  reader_.reset();
 }
 
 // --- records in ---
@@ -213,6 +261,7 @@ Status Runtime::Append(std::span<const LogEntry> entries, Log::Callback callback
 }
 
 void Runtime::OnDurable(const DurableBlock& block) {
+  reader_->lookup().Note(block.file_first_sequence, block.first_sequence, block.offset);
   const size_t bytes = block.bytes->size();
   backlog_bytes_ += bytes * loops_.size();
   for (const auto& loop : loops_) {
@@ -232,6 +281,8 @@ void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
   }
   loop.work.notify_one();
 }
+
+void Runtime::AskLog(std::function<void(LogLookup&)> question) { reader_->Ask(std::move(question)); }
 
 void Runtime::AskNow(uint8_t shard, std::function<void(Shard&, Millis)> question) {
   Ask(shard, [this, question = std::move(question)](Shard& owner) {

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "log/log.h"
+#include "log/lookup.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
 #include "shard/size_history.h"
@@ -61,6 +62,8 @@ class Runtime {
   // The same at an instant that is now, with every timer of the shard fired that is due by then: what a question about
   // memberships needs, as loops look for due timers only now and then. (While nothing can be logged, timers wait.)
   void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
+  // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
+  void AskLog(std::function<void(LogLookup&)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
 
   const Program& program() const { return *program_; }
@@ -115,6 +118,7 @@ class Runtime {
     std::thread thread;
   };
   class Writer;  // writes complete snapshot batches, on its own thread
+  class Reader;  // answers from the log, on its own thread
 
   Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options);
   Status Recover();
@@ -138,6 +142,7 @@ class Runtime {
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Reader> reader_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::unique_ptr<Log> log_;   // last: its thread calls into all of the above
 };

@@ -582,8 +582,12 @@ def test_what_is_known_of_a_user():
         same((known["scores"], known["consents"]), ({}, {}))
         same(list(known["session"]), ["id", "start", "events"])
         same((known["session"]["start"], known["session"]["events"]), (rfc3339(start + 1), 5))
-        same(known["recent_events"], [{"event": name, "timestamp": rfc3339(start + i)} for i, name in (
-            (5, "purchase"), (4, "purchase"), (3, "add_to_cart"), (2, "add_to_cart"), (1, "page_viewed"))])
+        recent = known["recent_events"]
+        same([list(event) for event in recent], [["id", "event", "timestamp", "properties"]] * 5)
+        same([(event["event"], event["timestamp"], event["properties"]) for event in recent], [(name, rfc3339(start + i), properties) for i, name, properties in (
+            (5, "purchase", {"order_id": "p", "total": 0.2}), (4, "purchase", {"order_id": "o", "total": 0.1}),
+            (3, "add_to_cart", {"product_id": "a"}), (2, "add_to_cart", {"product_id": "a"}), (1, "page_viewed", {}))])
+        same(len({event["id"] for event in recent} - {None}), 5, "ids are made where none is sent")
         same(server.ask("/v1/users/ann/behavior"), known)
         # A trait is taken back by null; the rest stays.
         server.batch([{"type": "identify", "userId": "ann", "traits": {"country": None}}])
@@ -593,6 +597,34 @@ def test_what_is_known_of_a_user():
         # A session that is over is none.
         old = start - 24 * 3_600_000
         same(server.behavior("old", server.batch([track("old", "e", timestamp=old)]))["session"], None)
+
+
+def test_recent_events_are_read_back_from_the_log():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        start = now() - 60_000
+        user = "ann \u00fc\0"
+        sent = [track(user, f"Event {i}", {"i": i, "text": "x" * (i * 997 % 20_000), "deep": {"a": [1, {"b": None}]}}, messageId=f"m-{i}", timestamp=start + i)
+                for i in range(30)]
+        told = lambda events: [{"id": event["messageId"], "event": event["event"].lower().replace(" ", "_"), "timestamp": rfc3339(event["timestamp"]),
+                                "properties": event["properties"]} for event in events]
+        recent = lambda query="": server.ask(f"/user/{urllib.parse.quote(user)}/behavior{query}")["recent_events"]
+        with Server(path / "plan.yaml", path / "data") as server:
+            # Between others' events; the latest by their time, wherever the log has them.
+            for i in (*range(0, 30, 2), *range(29, 0, -2)):
+                server.batch([track("other", "noise", {"j": j, "pad": "y" * 500}) for j in range(40)] + [sent[i]])
+                expect(sent[i]["messageId"] in [event["id"] for event in recent()] or i < 20, i)
+            same(recent(), told(sent[:19:-1]))
+            same(recent("?limit=1"), told(sent[29:]))
+            server.batch([dict(sent[29], properties={"again": True})])  # a duplicate changes nothing
+            same(recent("?limit=3"), told(sent[:26:-1]))
+        with Server(path / "plan.yaml", path / "data") as server:  # from a snapshot
+            same(recent(), told(sent[:19:-1]))
+            server.kill()
+        # Another plan: the state is built anew from the log.
+        (path / "plan.yaml").write_text(PLAN + "  more: {when: count(any) >= 1}\n")
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(recent(), told(sent[:19:-1]))
 
 
 UNTIL = """
