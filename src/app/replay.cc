@@ -17,6 +17,7 @@
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
+#include "app/replay_output.h"
 #include "engine/output.h"
 #include "ingest/history_file.h"
 #include "ingest/tracking_plan.h"
@@ -40,33 +41,11 @@ struct ReplaySettings {
 constexpr size_t kChunkBytes = 256 << 10;  // records handed to an applier at a time
 constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
 
-struct Line {
-  Millis at;
-  std::string user;
-  std::string name;
-  std::string text;
-};
-
-struct Output {
-  std::vector<Line> transitions, firings, values;
-};
-
-// False when the file cannot be written.
-bool WriteSorted(const std::string& path, std::vector<Line> lines) {
-  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-    return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
-  });
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  for (const Line& line : lines) out << line.text << '\n';
-  out.close();
-  return out.good();
-}
-
 // A thread with the engine of its users.
 class Applier {
  public:
   Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
-      : program_(program), reader_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
+      : reader_(program), output_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
 
   // Waits while too much is waiting.
   void Push(std::string chunk) {
@@ -83,27 +62,17 @@ class Applier {
     }
     work_.notify_one();
   }
-  Output Join() {
-    thread_.join();
-    return std::move(output_);
-  }
+  // Waits until everything is applied and put in order.
+  void Join() { thread_.join(); }
+  ReplayOutput& output() { return output_; }
   size_t users() { return run_.engine().user_count(); }
   uint64_t late = 0;
   uint64_t duplicates = 0;
 
  private:
   HistoryRun::Sink MakeSink() {
-    return {[this](const Transition& t) {
-              const std::string& segment = program_->conditions[t.segment].name;
-              output_.transitions.push_back({t.at, t.user->id, segment, TransitionJson(t, *program_)});
-            },
-            [this](const TriggerFiring& f) {
-              const std::string& trigger = program_->conditions[f.trigger].name;
-              output_.firings.push_back({f.at, f.user->id, trigger, FiringJson(f, *program_)});
-            },
-            [this](Millis at, const UserState& user) {
-              output_.values.push_back({at, user.id, "", ValuesJson(user, at, &run_.engine())});
-            }};
+    return {[this](const Transition& transition) { output_.Add(transition); }, [this](const TriggerFiring& firing) { output_.Add(firing); },
+            [this](Millis at, const UserState& user) { output_.AddValues(at, user, ValuesJson(user, at, &run_.engine())); }};
   }
 
   void Run() {
@@ -127,11 +96,11 @@ class Applier {
       }
     }
     run_.Finish(until_);
+    output_.Sort(run_.engine().users());
   }
 
-  std::shared_ptr<const Program> program_;
   RecordReader reader_;
-  Output output_;
+  ReplayOutput output_;
   HistoryRun run_;
   std::mutex mutex_;
   std::condition_variable work_, room_;
@@ -180,28 +149,20 @@ class Replay {
       appliers_[i]->Finish(until_);
     }
     for (const auto& applier : appliers_) {
-      Output output = applier->Join();
-      const auto move_all = [](std::vector<Line>* from, std::vector<Line>* to) {
-        to->insert(to->end(), std::make_move_iterator(from->begin()), std::make_move_iterator(from->end()));
-      };
-      move_all(&output.transitions, &output_.transitions);
-      move_all(&output.firings, &output_.firings);
-      move_all(&output.values, &output_.values);
+      applier->Join();
       late_ += applier->late;
       duplicates_ += applier->duplicates;
       users_ += applier->users();
+      transitions_ += applier->output().transitions();
+      firings_ += applier->output().firings();
     }
   }
 
   // The first file that could not be written; empty when all were.
   std::string Write(const std::string& dir) {
-    transitions_ = output_.transitions.size();
-    firings_ = output_.firings.size();
-    for (const auto& [name, lines] : {std::pair{"transitions", &output_.transitions}, {"firings", &output_.firings}, {"values", &output_.values}}) {
-      const std::string path = fmt::format("{}/{}.ndjson", dir, name);
-      if (!WriteSorted(path, std::move(*lines))) return path;
-    }
-    return "";
+    std::vector<ReplayOutput*> parts;
+    for (const auto& applier : appliers_) parts.push_back(&applier->output());
+    return ReplayOutput::Write(dir, parts);
   }
 
   void Summarise() const {
@@ -270,7 +231,6 @@ class Replay {
   std::vector<std::string> buffers_;  // the chunk that fills for each applier
   std::vector<Timed> sorted_;
   std::string encoded_;
-  Output output_;
   bool by_time_ = false;
   Millis last_ = kAlways;
   Millis until_ = 0;
