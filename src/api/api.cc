@@ -13,7 +13,8 @@ namespace {
 
 KeySources HeaderKeys(const Request& request) {
   const auto header = [&](const char* name) { return request.Header(name).value_or(std::string_view()); };
-  return {.authorization = header("Authorization"), .x_write_key = header("X-Write-Key"), .x_api_key = header("X-API-Key")};
+  return {
+      .authorization = header("Authorization"), .x_write_key = header("X-Write-Key"), .x_api_key = header("X-API-Key")};
 }
 
 std::string KeyOf(const Request& request, std::string_view body_key) {
@@ -92,8 +93,14 @@ std::string Recent::Transitions(size_t limit) const {
 // --- requests ---
 
 Api::Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options)
-    : number_([] { static std::atomic<uint64_t> last{0}; return ++last; }()),
-      runtime_(*runtime), keys_(*keys), recent_(*recent), options_(std::move(options)) {}
+    : number_([] {
+        static std::atomic<uint64_t> last{0};
+        return ++last;
+      }()),
+      runtime_(*runtime),
+      keys_(*keys),
+      recent_(*recent),
+      options_(std::move(options)) {}
 
 Api::~Api() = default;
 
@@ -119,10 +126,14 @@ void Api::Handle(Request request, Reply reply) {
   for (const Asset& asset : options_.assets) {
     if (asset.path != request.path()) continue;
     if (request.method() != "GET") return reply.Send(MethodNotAllowed("GET"));
-    return reply.Send({200, asset.content_type, {{"Content-Security-Policy", kPagePolicy}, {"Cache-Control", "no-cache"}}, asset.body});
+    return reply.Send({200,
+                       asset.content_type,
+                       {{"Content-Security-Policy", kPagePolicy}, {"Cache-Control", "no-cache"}},
+                       asset.body});
   }
   if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
-  reply.Send(Problem(404, "not_found", "There is nothing here", std::string(request.method()) + " " + std::string(request.path())));
+  reply.Send(Problem(404, "not_found", "There is nothing here",
+                     std::string(request.method()) + " " + std::string(request.path())));
 }
 
 bool Api::MayAsk(const Request& request, Reply* reply) const {
@@ -130,10 +141,12 @@ bool Api::MayAsk(const Request& request, Reply* reply) const {
   const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
   if (kind == KeyKind::kApi) return true;
   if (kind == KeyKind::kWrite) {
-    reply->Send(Problem(403, "insufficient_scope", "The key may not do this", "a write key only sends events; this needs an API key"));
+    reply->Send(Problem(403, "insufficient_scope", "The key may not do this",
+                        "a write key only sends events; this needs an API key"));
     return false;
   }
-  Response response = Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
+  Response response =
+      Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply->Send(std::move(response));
   return false;
@@ -193,12 +206,14 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
-      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
+      entries.push_back(
+          {static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
       ++accepted;
       continue;
     }
     letters.push_back(DeadLetterRecord(*event.dead, received));
-    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead, i), letters.back()});
+    entries.push_back(
+        {static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead, i), letters.back()});
     if (!rejected.empty()) rejected += ',';
     AppendRejection(i, event, &rejected);
   }
@@ -228,8 +243,8 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   });
   if (status.ok()) return;
   ++refused_;
-  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed", status.error().message,
-                            status.error().code == ErrorCode::kUnavailable ? 429 : 503);
+  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed",
+                            status.error().message, status.error().code == ErrorCode::kUnavailable ? 429 : 503);
   AllowOrigin(origin, &response);
   answer->first.Send(std::move(response));
 }

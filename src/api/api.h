@@ -96,18 +96,18 @@ class Api {
   std::atomic<bool> draining_{false};
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> rejected_{0};
-  std::atomic<uint64_t> refused_{0};   // requests answered 429 or 503
+  std::atomic<uint64_t> refused_{0};  // requests answered 429 or 503
 };
 
 enum class Access : uint8_t { kOpen, kApiKey };
 
 struct Api::Route {
   const char* method;
-  const char* path;      // `{name}` stands for one piece
+  const char* path;  // `{name}` stands for one piece
   Access access;
   void (Api::*handle)(Call);
   const char* summary;
-  const char* query;     // names of parameters, parted by spaces
+  const char* query;  // names of parameters, parted by spaces
 };
 
 }  // namespace attune

@@ -25,7 +25,8 @@ struct Tail {
 };
 
 std::string WithTail(std::string_view letter, const Tail& tail) {
-  return fmt::format("{}{}{},\"last_received\":{},\"sequence\":{}}}", letter, kTail, tail.repeats, tail.last_received, tail.sequence);
+  return fmt::format("{}{}{},\"last_received\":{},\"sequence\":{}}}", letter, kTail, tail.repeats, tail.last_received,
+                     tail.sequence);
 }
 
 // Splits a kept letter. No text within it can look like a tail: its quotes would be escaped.

@@ -74,7 +74,8 @@ std::string SessionJson(const UserState& user, Millis t, const SessionRules& rul
   const Session* session = user.sessions.OpenAt(t, rules);
   if (!session) return "null";
   const std::string id = ToHex(Hash128(user.id + '\0' + std::to_string(session->first_id)));
-  return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first), session->events);
+  return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first),
+                     session->events);
 }
 
 // What the state knows of a recent event, to be completed from the log.
@@ -119,7 +120,8 @@ Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Shard* shar
 }
 
 // State keeps the low half of a sequence. The log may hold several records with it; the latest is tried first.
-std::optional<LogLookup::Found> ReadBack(const RecentHead& head, const std::string& user, uint64_t last_sequence, LogLookup* log) {
+std::optional<LogLookup::Found> ReadBack(const RecentHead& head, const std::string& user, uint64_t last_sequence,
+                                         LogLookup* log) {
   if (head.record == 0) return std::nullopt;
   constexpr uint64_t kHalf = uint64_t{1} << 32;
   uint64_t sequence = (last_sequence & ~(kHalf - 1)) | head.record;
@@ -131,13 +133,16 @@ std::optional<LogLookup::Found> ReadBack(const RecentHead& head, const std::stri
     auto found = std::move(log->Read({&sequence, 1})[0]);
     if (found && found->type == static_cast<uint8_t>(RecordType::kEvent)) {
       const auto event = DecodeEvent(found->payload);
-      if (event.ok() && event->head.user == user && event->head.name == head.name && event->head.time == head.time) return found;
+      if (event.ok() && event->head.user == user && event->head.name == head.name && event->head.time == head.time) {
+        return found;
+      }
     }
     if (sequence < kHalf) return std::nullopt;
   }
 }
 
-void AppendRecent(const RecentHead& head, const std::optional<LogLookup::Found>& found, EventReader* reader, std::string* json) {
+void AppendRecent(const RecentHead& head, const std::optional<LogLookup::Found>& found, EventReader* reader,
+                  std::string* json) {
   const auto event = found ? DecodeEvent(found->payload) : Result<EncodedEvent>(Error{ErrorCode::kNotFound, ""});
   *json += "{\"id\":";
   if (event.ok()) {
@@ -209,7 +214,8 @@ void Api::Behavior(Call call) {
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
     auto behavior = BehaviorOf(*state, now, limit, &shard);
     if (behavior.recent.empty()) return shared->Json(behavior.before + behavior.after);
-    runtime_.AskLog([shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
+    runtime_.AskLog(
+        [shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
   });
 }
 
@@ -232,7 +238,8 @@ void Api::ShowSegment(Call call) {
   const Program& program = runtime_.program();
   const Segment* segment = program.plan->FindSegment(call.names[0]);
   if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
-  const ConditionId condition = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  const ConditionId condition =
+      program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared, segment, condition] {
     const uint64_t size = runtime_.SegmentSize(condition);
@@ -262,7 +269,9 @@ struct MembersPage {
       for (uint32_t i = slot; i < users.size(); ++i) {
         const Millis* since = users[i]->members.Find(page->segment);
         if (!since) continue;
-        if (page->found == page->limit) return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
+        if (page->found == page->limit) {
+          return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
+        }
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
         AppendJsonString(users[i]->id, &page->json);
@@ -276,8 +285,8 @@ struct MembersPage {
 // `12.3456`: the shard and the user's place in it.
 bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
   int read = 0;
-  return std::sscanf(text.c_str(), "%2d.%9u%n", shard, slot, &read) == 2 && static_cast<size_t>(read) == text.size() && *shard >= 0 &&
-         *shard < kShards;
+  return std::sscanf(text.c_str(), "%2d.%9u%n", shard, slot, &read) == 2 && static_cast<size_t>(read) == text.size() &&
+         *shard >= 0 && *shard < kShards;
 }
 
 }  // namespace
@@ -292,7 +301,8 @@ void Api::ListMembers(Call call) {
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");
   if (cursor && !ReadCursor(*cursor, &shard, &slot)) {
-    return call.reply.Send(Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
+    return call.reply.Send(
+        Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
   }
   auto shared = std::make_shared<Call>(std::move(call));
   auto page = std::make_shared<MembersPage>();

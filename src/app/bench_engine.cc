@@ -11,17 +11,17 @@
 #include <map>
 
 #include "app/bench.h"
-#include "engine/engine.h"
 #include "base/hash.h"
+#include "engine/engine.h"
 
 namespace attune {
 namespace {
 
 constexpr Millis kBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 
-
 // Fills the fields that the program reads of a benchmark event.
-void FillFields(const Program& program, const BenchLoad::Event& event, const std::string& product, std::vector<Value>* fields) {
+void FillFields(const Program& program, const BenchLoad::Event& event, const std::string& product,
+                std::vector<Value>* fields) {
   fields->resize(program.fields.size());
   for (size_t i = 0; i < program.fields.size(); ++i) {
     const std::string& key = program.fields[i].keys.back();
@@ -30,7 +30,8 @@ void FillFields(const Program& program, const BenchLoad::Event& event, const std
 }
 
 // A condition of the wide plan, worked out by hand for one user from her events alone.
-bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum, Millis t) {
+bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum,
+                 Millis t) {
   double total = 0;
   for (const BenchLoad::Event& event : events) {
     if (event.name == name && event.time > t - window) total += sum ? event.price : 1;
@@ -95,8 +96,10 @@ void BenchEngine(BenchReport* report) {
       return state->members.Has(program->condition_of_segment[static_cast<size_t>(s - program->plan->segments.data())]);
     };
     report->Check(holds("s005") == HoldsByHand(own, 0, kDay, 3, false, t), "count in engine, user " + BenchUser(user));
-    report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t), "count in engine, user " + BenchUser(user));
-    report->Check(holds("s015") == HoldsByHand(own, 0, 3 * kDay, 600, true, t), "sum in engine, user " + BenchUser(user));
+    report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t),
+                  "count in engine, user " + BenchUser(user));
+    report->Check(holds("s015") == HoldsByHand(own, 0, 3 * kDay, 600, true, t),
+                  "sum in engine, user " + BenchUser(user));
   }
 }
 
@@ -120,8 +123,8 @@ void BenchReplay(BenchReport* report) {
     const std::string path = folder.path();
     const int out = open((path + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (out < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(127);
-    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events", (path + "/events.ndjson").c_str(),
-          "--out", (path + "/out").c_str(), nullptr);
+    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events",
+          (path + "/events.ndjson").c_str(), "--out", (path + "/out").c_str(), nullptr);
     _exit(127);
   }
   int status = 0;
@@ -164,7 +167,8 @@ void BenchMemory(BenchReport* report) {
   malloc_trim(0);
   const double bytes = static_cast<double>(ResidentBytes() - before);
   report->Add({"memory_bytes_per_user", bytes / static_cast<double>(engine.user_count()), "bytes", "< 1000"});
-  report->Add({"memory_counted_bytes_per_user", static_cast<double>(engine.MemoryBytes()) / static_cast<double>(engine.user_count()), "bytes", ""});
+  report->Add({"memory_counted_bytes_per_user",
+               static_cast<double>(engine.MemoryBytes()) / static_cast<double>(engine.user_count()), "bytes", ""});
   report->Check(engine.user_count() == kUsers, "every user is there");
 }
 

@@ -71,8 +71,11 @@ class Applier {
 
  private:
   HistoryRun::Sink MakeSink() {
-    return {[this](const Transition& transition) { output_.Add(transition); }, [this](const TriggerFiring& firing) { output_.Add(firing); },
-            [this](Millis at, const UserState& user) { output_.AddValues(at, user, ValuesJson(user, at, &run_.engine())); }};
+    return {[this](const Transition& transition) { output_.Add(transition); },
+            [this](const TriggerFiring& firing) { output_.Add(firing); },
+            [this](Millis at, const UserState& user) {
+              output_.AddValues(at, user, ValuesJson(user, at, &run_.engine()));
+            }};
   }
 
   void Run() {
@@ -113,7 +116,10 @@ class Applier {
 class Replay {
  public:
   Replay(std::shared_ptr<const Plan> plan, std::vector<Millis> at, int threads)
-      : plan_(std::move(plan)), program_(Program::Compile(plan_)), admission_(*plan_), buffers_(static_cast<size_t>(threads)) {
+      : plan_(std::move(plan)),
+        program_(Program::Compile(plan_)),
+        admission_(*plan_),
+        buffers_(static_cast<size_t>(threads)) {
     for (int i = 0; i < threads; ++i) appliers_.push_back(std::make_unique<Applier>(program_, at));
   }
 
@@ -167,8 +173,8 @@ class Replay {
 
   void Summarise() const {
     const double seconds = Seconds();
-    fmt::print("{} events of {} users in {:.2f} s ({:.0f} events/s): {} transitions, {} firings\n", accepted_, users_, seconds,
-               static_cast<double>(accepted_) / std::max(seconds, 1e-9), transitions_, firings_);
+    fmt::print("{} events of {} users in {:.2f} s ({:.0f} events/s): {} transitions, {} firings\n", accepted_, users_,
+               seconds, static_cast<double>(accepted_) / std::max(seconds, 1e-9), transitions_, firings_);
     if (late_ > 0) fmt::print("  {} came late and were put at their time\n", late_);
     if (duplicates_ > 0) fmt::print("  {} were duplicates and dropped\n", duplicates_);
     if (dead_ > 0) fmt::print("  {} were refused, each with its reason in dead_letters.ndjson\n", dead_);
@@ -222,7 +228,10 @@ class Replay {
   }
 
   double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
-  std::string Rate() const { return fmt::format("{} events, {:.0f} a second", accepted_, static_cast<double>(accepted_) / std::max(Seconds(), 1e-9)); }
+  std::string Rate() const {
+    return fmt::format("{} events, {:.0f} a second", accepted_,
+                       static_cast<double>(accepted_) / std::max(Seconds(), 1e-9));
+  }
 
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<const Program> program_;
@@ -243,7 +252,8 @@ class Replay {
 bool ReadInstant(const std::string& option, const std::string& text, Millis* instant) {
   const auto parsed = ParseInstant(text);
   if (!parsed) {
-    Complain(option + ": expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + text + "\"", kExitInvalid);
+    Complain(option + ": expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + text + "\"",
+             kExitInvalid);
     return false;
   }
   *instant = *parsed;
@@ -254,13 +264,17 @@ bool ReadInstant(const std::string& option, const std::string& text, Millis* ins
 
 void ReplayOptions(CLI::App* app) {
   app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
-  app->add_option("--events", settings.events, "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")->required();
+  app->add_option("--events", settings.events,
+                  "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")
+      ->required();
   app->add_option("--out", settings.out, "the folder for transitions, firings, values and dead letters")->required();
   app->add_option("--csv", settings.csv, "a mapping (YAML) that says how rows become events");
-  app->add_option("--order", settings.order, "arrival: as the files have it, with the rule for late events; time: sorted first")
+  app->add_option("--order", settings.order,
+                  "arrival: as the files have it, with the rule for late events; time: sorted first")
       ->check(CLI::IsMember({"arrival", "time"}))
       ->capture_default_str();
-  app->add_option("--until", settings.until, "let the clock run to this time after the last event (default: the last event's time)");
+  app->add_option("--until", settings.until,
+                  "let the clock run to this time after the last event (default: the last event's time)");
   app->add_option("--at", settings.at, "write everyone's values at this instant (may be repeated)");
   app->add_option("--threads", settings.threads, "threads that apply events (default: one for each core)");
 }
@@ -294,7 +308,9 @@ int RunReplay() {
     if (!status.ok()) break;
   }
   replay.Finish(settings.order == "time", until);
-  if (!status.ok()) return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
+  if (!status.ok()) {
+    return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
+  }
   std::string failed = replay.Write(settings.out);
   dead_letters.close();
   if (!dead_letters) failed = settings.out + "/dead_letters.ndjson";

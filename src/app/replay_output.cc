@@ -16,7 +16,8 @@ constexpr size_t kBufferBytes = 1 << 20;
 
 // The place of each condition in the order of their names, and the other way round.
 struct NameOrder {
-  explicit NameOrder(const Program& program) : condition_at(program.conditions.size()), place_of(program.conditions.size()) {
+  explicit NameOrder(const Program& program)
+      : condition_at(program.conditions.size()), place_of(program.conditions.size()) {
     std::iota(condition_at.begin(), condition_at.end(), 0);
     std::sort(condition_at.begin(), condition_at.end(),
               [&](ConditionId a, ConditionId b) { return program.conditions[a].name < program.conditions[b].name; });
@@ -66,14 +67,16 @@ class TransitionWords {
 
 // Writes the sorted lists of all parts as one. No user is in two parts, so names need not be compared.
 template <typename Item, typename Append>
-bool ReplayOutput::WriteMerged(const std::string& path, std::span<ReplayOutput* const> parts, std::vector<Item> ReplayOutput::*list,
-                               Append append) {
+bool ReplayOutput::WriteMerged(const std::string& path, std::span<ReplayOutput* const> parts,
+                               std::vector<Item> ReplayOutput::*list, Append append) {
   struct Head {
     const ReplayOutput* part;
     const Item* next;
     const Item* end;
     const std::string& id() const { return part->by_id_[next->user]->id; }
-    bool operator>(const Head& other) const { return next->at != other.next->at ? next->at > other.next->at : id() > other.id(); }
+    bool operator>(const Head& other) const {
+      return next->at != other.next->at ? next->at > other.next->at : id() > other.id();
+    }
   };
   std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
   for (const ReplayOutput* part : parts) {
@@ -109,7 +112,9 @@ void ReplayOutput::Add(TriggerFiring firing) {
   firings_.push_back({firing.at, user, std::move(firing)});
 }
 
-void ReplayOutput::AddValues(Millis at, const UserState& user, std::string line) { values_.push_back({at, user.slot, std::move(line)}); }
+void ReplayOutput::AddValues(Millis at, const UserState& user, std::string line) {
+  values_.push_back({at, user.slot, std::move(line)});
+}
 
 void ReplayOutput::Sort(const std::vector<std::unique_ptr<UserState>>& users) {
   for (const auto& user : users) by_id_.push_back(user.get());
@@ -143,26 +148,30 @@ void ReplayOutput::Sort(const std::vector<std::unique_ptr<UserState>>& users) {
 }
 
 std::string_view ReplayOutput::IdAsJson(uint32_t place) const {
-  return std::string_view(json_ids_).substr(json_id_begins_[place], json_id_begins_[place + 1] - json_id_begins_[place]);
+  return std::string_view(json_ids_).substr(json_id_begins_[place],
+                                            json_id_begins_[place + 1] - json_id_begins_[place]);
 }
 
 std::string ReplayOutput::Write(const std::string& dir, std::span<ReplayOutput* const> parts) {
   const Program& program = *parts.front()->program_;
   TransitionWords words(program);
-  const std::string transitions = dir + "/transitions.ndjson", firings = dir + "/firings.ndjson", values = dir + "/values.ndjson";
-  if (!WriteMerged(transitions, parts, &ReplayOutput::changes_, [&](const ReplayOutput& part, const Change& change, std::string* out) {
-        words.Append(change.at, part.IdAsJson(change.user), change.what, out);
-      })) {
+  const std::string transitions = dir + "/transitions.ndjson", firings = dir + "/firings.ndjson",
+                    values = dir + "/values.ndjson";
+  if (!WriteMerged(transitions, parts, &ReplayOutput::changes_,
+                   [&](const ReplayOutput& part, const Change& change, std::string* out) {
+                     words.Append(change.at, part.IdAsJson(change.user), change.what, out);
+                   })) {
     return transitions;
   }
-  if (!WriteMerged(firings, parts, &ReplayOutput::firings_, [&](const ReplayOutput&, const Fired& fired, std::string* out) {
-        *out += FiringJson(fired.firing, program) + '\n';
-      })) {
+  if (!WriteMerged(firings, parts, &ReplayOutput::firings_,
+                   [&](const ReplayOutput&, const Fired& fired, std::string* out) {
+                     *out += FiringJson(fired.firing, program) + '\n';
+                   })) {
     return firings;
   }
-  const bool written = WriteMerged(values, parts, &ReplayOutput::values_, [](const ReplayOutput&, const Values& value, std::string* out) {
-    *out += value.line + '\n';
-  });
+  const bool written =
+      WriteMerged(values, parts, &ReplayOutput::values_,
+                  [](const ReplayOutput&, const Values& value, std::string* out) { *out += value.line + '\n'; });
   return written ? "" : values;
 }
 

@@ -20,15 +20,15 @@ class ReplayOutput {
   void Add(TriggerFiring firing);
   void AddValues(Millis at, const UserState& user, std::string line);
 
-  // Puts everything in the order of the files: by instant, user and name; what these do not tell apart stays as it came.
-  // `users` are the engine's, which must outlive this. Nothing is added afterwards.
+  // Puts everything in the order of the files: by instant, user and name; what these do not tell apart stays as it
+  // came. `users` are the engine's, which must outlive this. Nothing is added afterwards.
   void Sort(const std::vector<std::unique_ptr<UserState>>& users);
 
   size_t transitions() const { return changes_.size(); }
   size_t firings() const { return firings_.size(); }
 
-  // Writes transitions.ndjson, firings.ndjson and values.ndjson of all parts (at least one) together; each is sorted and has
-  // other users. The first file that could not be written; empty when all were.
+  // Writes transitions.ndjson, firings.ndjson and values.ndjson of all parts (at least one) together; each is sorted
+  // and has other users. The first file that could not be written; empty when all were.
   static std::string Write(const std::string& dir, std::span<ReplayOutput* const> parts);
 
  private:
@@ -49,8 +49,8 @@ class ReplayOutput {
     std::string line;
   };
   template <typename Item, typename Append>
-  static bool WriteMerged(const std::string& path, std::span<ReplayOutput* const> parts, std::vector<Item> ReplayOutput::*list,
-                          Append append);
+  static bool WriteMerged(const std::string& path, std::span<ReplayOutput* const> parts,
+                          std::vector<Item> ReplayOutput::*list, Append append);
   std::string_view IdAsJson(uint32_t place) const;
 
   std::shared_ptr<const Program> program_;

@@ -39,8 +39,9 @@ struct Line {
 };
 
 std::string Sorted(std::vector<Line> lines) {
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const Line& a, const Line& b) { return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name); });
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+    return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
+  });
   std::string text;
   for (const Line& line : lines) text += line.text + '\n';
   return text;

@@ -136,8 +136,10 @@ std::string FormatDuration(Millis duration) {
   if (duration == 0) return "0s";
   std::string text = duration < 0 ? "-" : "";
   uint64_t left = duration < 0 ? -static_cast<uint64_t>(duration) : static_cast<uint64_t>(duration);
-  constexpr struct { Millis size; const char* unit; } kUnits[] = {
-      {kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}, {1, "ms"}};
+  constexpr struct {
+    Millis size;
+    const char* unit;
+  } kUnits[] = {{kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}, {1, "ms"}};
   const char* space = "";
   for (const auto& [size, unit] : kUnits) {
     const uint64_t n = left / static_cast<uint64_t>(size);

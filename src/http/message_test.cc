@@ -50,9 +50,7 @@ TEST(Message, FindsQueryParameters) {
 }
 
 TEST(Message, SplitsThePathIntoSegments) {
-  const auto segments = [](std::string_view target) {
-    return Request("GET", target).PathSegments();
-  };
+  const auto segments = [](std::string_view target) { return Request("GET", target).PathSegments(); };
   EXPECT_EQ(segments("/"), std::vector<std::string>{});
   EXPECT_EQ(segments("/v1/users/a%2Fb?x"), (std::vector<std::string>{"v1", "users", "a/b"}));
   EXPECT_EQ(segments("/a/"), (std::vector<std::string>{"a", ""}));
@@ -79,9 +77,8 @@ TEST(Message, SurvivesBeingMoved) {
 }
 
 TEST(Problem, IsWrittenInFull) {
-  const Response response =
-      Problem(413, "body_too_large", "Too large", "said \"\\\n\x01\xff\xC3\xA4",
-              {{"limit", int64_t{5}}, {"field", "a"}, {"final", true}});
+  const Response response = Problem(413, "body_too_large", "Too large", "said \"\\\n\x01\xff\xC3\xA4",
+                                    {{"limit", int64_t{5}}, {"field", "a"}, {"final", true}});
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(response.body,
             "{\"type\":\"https://attune.invalid/problems/body_too_large\",\"title\":\"Too large\","
@@ -104,9 +101,7 @@ TEST(Problem, ReplacesWhatIsNotUtf8) {
   }
 }
 
-TEST(ResponseHead, WritesADate) {
-  EXPECT_EQ(http::FormatHttpDate(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
-}
+TEST(ResponseHead, WritesADate) { EXPECT_EQ(http::FormatHttpDate(784111777), "Sun, 06 Nov 1994 08:49:37 GMT"); }
 
 TEST(ResponseHead, IsWrittenInFull) {
   Response response;

@@ -150,10 +150,10 @@ class Log {
   const std::shared_ptr<BlockPool> pool_;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;       // filling_ has bytes, or closing_
-  Group filling_;                      // guarded by mutex_, as all down to failure_
+  std::condition_variable work_;  // filling_ has bytes, or closing_
+  Group filling_;                 // guarded by mutex_, as all down to failure_
   uint64_t next_sequence_ = 1;
-  size_t pending_bytes_ = 0;           // in filling_ and in the group that is being written
+  size_t pending_bytes_ = 0;  // in filling_ and in the group that is being written
   bool closing_ = false;
   std::optional<Error> failure_;
 

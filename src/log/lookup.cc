@@ -26,7 +26,8 @@ void LogLookup::Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t o
 
 // Keeps marks apart. Requires mutex_.
 void LogLookup::AddMark(std::vector<Mark>* marks, Mark mark) {
-  const auto after = std::upper_bound(marks->begin(), marks->end(), mark.offset, [](uint64_t offset, const Mark& m) { return offset < m.offset; });
+  const auto after = std::upper_bound(marks->begin(), marks->end(), mark.offset,
+                                      [](uint64_t offset, const Mark& m) { return offset < m.offset; });
   if (after != marks->begin() && mark.offset - (after - 1)->offset < kMarkBytes) return;
   marks->insert(after, mark);
 }
@@ -36,7 +37,8 @@ std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t s
   const auto file = files_.upper_bound(sequence);
   if (file == files_.begin()) return std::nullopt;
   const auto& [first, marks] = *std::prev(file);
-  const auto after = std::upper_bound(marks.begin(), marks.end(), sequence, [](uint64_t s, const Mark& m) { return s < m.sequence; });
+  const auto after =
+      std::upper_bound(marks.begin(), marks.end(), sequence, [](uint64_t s, const Mark& m) { return s < m.sequence; });
   if (after == marks.begin()) return std::nullopt;
   return std::pair{first, *(after - 1)};
 }
@@ -66,16 +68,21 @@ std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uin
   return found;
 }
 
-std::optional<LogLookup::Found> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark, uint64_t sequence) {
+std::optional<LogLookup::Found> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark,
+                                                    uint64_t sequence) {
   while (true) {
     auto bytes = View(file, mark.offset, kRecordHeaderBytes);
     RecordView record;
     uint32_t payload_bytes = 0;
-    if (!bytes.ok() || bytes->size() < kRecordHeaderBytes || !ParseRecordHeader(*bytes, &record, &payload_bytes)) return std::nullopt;
+    if (!bytes.ok() || bytes->size() < kRecordHeaderBytes || !ParseRecordHeader(*bytes, &record, &payload_bytes)) {
+      return std::nullopt;
+    }
     bytes = View(file, mark.offset, kRecordHeaderBytes + payload_bytes);
     if (!bytes.ok() || !ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return std::nullopt;
     if (record.sequence > sequence) return std::nullopt;  // it fell into a hole
-    if (record.sequence == sequence && record.type != kHoleType) return Found{record.type, record.shard, std::string(record.payload)};
+    if (record.sequence == sequence && record.type != kHoleType) {
+      return Found{record.type, record.shard, std::string(record.payload)};
+    }
     mark.offset += kRecordHeaderBytes + payload_bytes;
     mark.sequence = record.type == kHoleType ? record.sequence : record.sequence + 1;
     const std::lock_guard hold(mutex_);

@@ -1,5 +1,5 @@
-// Single records of the log by their sequence: what a question about the past reads back, so that it need not be kept in
-// memory.
+// Single records of the log by their sequence: what a question about the past reads back, so that it need not be kept
+// in memory.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@
 
 namespace attune {
 
-// Marks say where some records begin, about one for each 64 KiB of the log; from the mark before it a record is found by
-// reading on. Who writes the log notes what it wrote; over what an earlier run wrote the first question reads once, and
-// leaves marks behind. 16 bytes a mark: 256 KiB for each GiB of log.
+// Marks say where some records begin, about one for each 64 KiB of the log; from the mark before it a record is found
+// by reading on. Who writes the log notes what it wrote; over what an earlier run wrote the first question reads once,
+// and leaves marks behind. 16 bytes a mark: 256 KiB for each GiB of log.
 class LogLookup {
  public:
   // Knows the files that are in the folder now; later ones by Note. `disk` must outlive this.

@@ -36,12 +36,16 @@ class LogLookupTest : public testing::Test {
     options.disk = &disk_;
     options.max_file_bytes = 2 << 20;
     options.reserve_bytes = 256 << 10;
-    options.on_durable = [this](const DurableBlock& block) { noted_->Note(block.file_first_sequence, block.first_sequence, block.offset); };
+    options.on_durable = [this](const DurableBlock& block) {
+      noted_->Note(block.file_first_sequence, block.first_sequence, block.offset);
+    };
     const auto log = *Log::Open(kDir, options);
     std::mt19937_64 random(1);
     for (uint64_t next = 1; next <= kRecords;) {
       std::vector<std::string> payloads;
-      for (uint64_t left = std::min(1 + random() % 20, kRecords + 1 - next); left > 0; --left) payloads.push_back(Payload(next++));
+      for (uint64_t left = std::min(1 + random() % 20, kRecords + 1 - next); left > 0; --left) {
+        payloads.push_back(Payload(next++));
+      }
       std::vector<LogEntry> entries;
       for (const std::string& payload : payloads) entries.push_back({3, 9, payload});
       std::promise<void> done;
@@ -52,7 +56,9 @@ class LogLookupTest : public testing::Test {
     files_ = *ListLogFiles(disk_, kDir);
   }
 
-  std::string PathOf(uint64_t sequence) const { return LogFilePath(kDir, *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1)); }
+  std::string PathOf(uint64_t sequence) const {
+    return LogFilePath(kDir, *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1));
+  }
 
   // Where a record begins in its file.
   size_t OffsetOf(uint64_t sequence) const {

@@ -118,9 +118,14 @@ class Runtime::Reader {
 // --- opening ---
 
 Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options)
-    : dir_(std::move(dir)), program_(std::move(program)), options_(std::move(options)), sizes_(program_->segment_count), size_history_(*program_->plan) {}
+    : dir_(std::move(dir)),
+      program_(std::move(program)),
+      options_(std::move(options)),
+      sizes_(program_->segment_count),
+      size_history_(*program_->plan) {}
 
-Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options) {
+Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
+                                               RuntimeOptions options) {
   auto lock = DataLock::Take(dir);
   if (!lock.ok()) return lock.error();
   auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(program), std::move(options)));
@@ -190,7 +195,8 @@ Status Runtime::ReadTail() {
   for (const auto& loop : loops_) {
     for (const auto& shard : loop->shards) {
       if (shard->position() > last) {
-        return Error{ErrorCode::kCorrupt, "a snapshot includes records that the log does not hold; a log file is missing"};
+        return Error{ErrorCode::kCorrupt,
+                     "a snapshot includes records that the log does not hold; a log file is missing"};
       }
       from = std::min(from, shard->position());
     }
@@ -373,7 +379,8 @@ void Runtime::Loop::ApplyRecord(const RecordView& record) {
     stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
   }
   if (!effects.transitions.empty() || !effects.firings.empty()) runtime->OnTransitions(effects);
-  const bool told = !effects.transitions.empty() || !effects.firings.empty() || record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
+  const bool told = !effects.transitions.empty() || !effects.firings.empty() ||
+                    record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
   if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard->engine(), effects);
   effects.transitions.clear();
   effects.firings.clear();

@@ -24,24 +24,24 @@ namespace attune {
 
 // Counted since the start, by all loops together.
 struct RuntimeStats {
-  std::atomic<uint64_t> events{0};        // applied, duplicates and late ones included
+  std::atomic<uint64_t> events{0};  // applied, duplicates and late ones included
   std::atomic<uint64_t> late{0};
   std::atomic<uint64_t> duplicates{0};
   std::atomic<uint64_t> dead_letters{0};
   std::atomic<uint64_t> transitions{0};
   std::atomic<uint64_t> firings{0};
   std::atomic<uint64_t> ticks{0};
-  std::atomic<uint64_t> snapshots{0};     // of one shard each
+  std::atomic<uint64_t> snapshots{0};  // of one shard each
   std::atomic<uint64_t> users{0};
 };
 
 struct RuntimeOptions {
-  int threads = 1;                        // loops; 1 to kShards
-  Millis tick_every_ms = 50;              // how often loops look for due timers
-  Millis sample_every_ms = 1000;          // how often the sizes of segments are looked at for their history
-  Millis snapshot_every_ms = 1000;        // at the least; longer under load, so that snapshots take about a tenth of the time
+  int threads = 1;                  // loops; 1 to kShards
+  Millis tick_every_ms = 50;        // how often loops look for due timers
+  Millis sample_every_ms = 1000;    // how often the sizes of segments are looked at for their history
+  Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
-  LogOptions log;                         // on_durable is the runtime's own
+  LogOptions log;  // on_durable is the runtime's own
   // Called on a loop's thread for each record with effects, in log order within a shard. Views live during the call.
   std::function<void(const RecordView& record, const Engine& engine, const Effects& effects)> on_effects;
   // Progress of the recovery: records read, of how many.
@@ -51,11 +51,13 @@ struct RuntimeOptions {
 class Runtime {
  public:
   // Recovers from the folder: the newest snapshots, then the log's tail. The folder is locked while the runtime lives.
-  static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options);
+  static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program,
+                                               RuntimeOptions options);
   // Close().
   ~Runtime();
 
-  // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are behind.
+  // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are
+  // behind.
   Status Append(std::span<const LogEntry> entries, Log::Callback callback);
   // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
   void Ask(uint8_t shard, std::function<void(Shard&)> question);
@@ -82,13 +84,14 @@ class Runtime {
 
  private:
   struct Task {
-    DurableBlock block;                          // or
+    DurableBlock block;  // or
     std::function<void(Shard&)> question;
     uint8_t shard = 0;
   };
   // One thread and the shards it owns: those whose number modulo the threads is its own.
   struct Loop {
-    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index) : runtime(owner), reader(std::move(program)), index(index) {}
+    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index)
+        : runtime(owner), reader(std::move(program)), index(index) {}
     void Run();
     void Apply(const DurableBlock& block);
     void ApplyRecord(const RecordView& record);
@@ -104,15 +107,15 @@ class Runtime {
     int index;
     std::vector<std::unique_ptr<Shard>> shards;
     Effects effects;
-    uint64_t position = 0;                       // the last sequence seen, of any shard
-    size_t snapshotted = 0;                      // the shard whose turn it is
+    uint64_t position = 0;   // the last sequence seen, of any shard
+    size_t snapshotted = 0;  // the shard whose turn it is
     std::chrono::steady_clock::time_point next_snapshot;
     std::chrono::steady_clock::time_point snapshot_began;
     std::chrono::steady_clock::duration snapshot_work{};
 
     std::mutex mutex;
     std::condition_variable work;
-    std::deque<Task> tasks;                      // guarded by mutex, as are the next two
+    std::deque<Task> tasks;  // guarded by mutex, as are the next two
     size_t waiting_bytes = 0;
     bool closing = false;
     std::thread thread;
@@ -144,7 +147,7 @@ class Runtime {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
   std::vector<std::unique_ptr<Loop>> loops_;
-  std::unique_ptr<Log> log_;   // last: its thread calls into all of the above
+  std::unique_ptr<Log> log_;  // last: its thread calls into all of the above
 };
 
 }  // namespace attune

@@ -24,7 +24,9 @@ const Tier* TierOf(Millis age) {
 }
 
 // Instants of the server's clock, so never negative: their digits sort as they do.
-std::string PointName(const std::string& segment, Millis at) { return fmt::format("{}{:016x}", segment, static_cast<uint64_t>(at)); }
+std::string PointName(const std::string& segment, Millis at) {
+  return fmt::format("{}{:016x}", segment, static_cast<uint64_t>(at));
+}
 
 }  // namespace
 
@@ -74,7 +76,8 @@ void SizeHistory::Sample(Millis now, const std::vector<uint64_t>& sizes, WriteBa
     points.push_back({at, sizes[i]});
     ThinPoints(at, &points);
     for (const SizePoint& point : before) {
-      const bool kept = std::binary_search(points.begin(), points.end(), point, [](const auto& a, const auto& b) { return a.at < b.at; });
+      const bool kept = std::binary_search(points.begin(), points.end(), point,
+                                           [](const auto& a, const auto& b) { return a.at < b.at; });
       if (!kept) batch->Delete(keys::kSegmentSizes, PointName(names_[i], point.at));
     }
     batch->Put(keys::kSegmentSizes, PointName(names_[i], at), std::to_string(sizes[i]));

@@ -90,15 +90,15 @@ TEST_F(SizeHistoryTest, PointsGrowFewerAsTheyGrowOld) {
 TEST(SizeHistory, ThinsWhatItIsGiven) {
   const Millis now = kStart + 500 * kDay;
   Points points = {
-      {now - 401 * kDay, 1},                    // too old
-      {now - 8 * kDay - 2 * kHour, 2},          // 08:00, the same day as the next (which is 09:00)
+      {now - 401 * kDay, 1},            // too old
+      {now - 8 * kDay - 2 * kHour, 2},  // 08:00, the same day as the next (which is 09:00)
       {now - 8 * kDay - kHour, 3},
-      {now - kDay - 50 * kMinute, 4},           // 09:10, the same hour as the next
-      {now - kDay - 10 * kMinute, 5},           // 09:50
-      {now - kDay, 6},                          // 10:00
-      {now - kMinute - 2, 7},                   // 09:58:59.998, the same minute as the next
+      {now - kDay - 50 * kMinute, 4},  // 09:10, the same hour as the next
+      {now - kDay - 10 * kMinute, 5},  // 09:50
+      {now - kDay, 6},                 // 10:00
+      {now - kMinute - 2, 7},          // 09:58:59.998, the same minute as the next
       {now - kMinute - 1, 8},
-      {now - kMinute, 9},                       // 09:59
+      {now - kMinute, 9},  // 09:59
       {now, 10},
   };
   ThinPoints(now, &points);

@@ -43,13 +43,9 @@ inline constexpr std::string_view kModels = "m/";
 inline constexpr std::string_view kNamed[] = {kApiKeys,       kConfig,       kPlans,  kDeadLetters,
                                               kDeadLetterIds, kSegmentSizes, kOutbox, kModels};
 
-inline std::string UsersOf(uint8_t shard) {
-  return std::string(kUsers) + static_cast<char>(shard);
-}
+inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }
 inline std::string Shard(uint8_t shard) { return std::string(kShards) + static_cast<char>(shard); }
-inline std::string Named(std::string_view prefix, std::string_view name) {
-  return std::string(prefix).append(name);
-}
+inline std::string Named(std::string_view prefix, std::string_view name) { return std::string(prefix).append(name); }
 
 }  // namespace attune::keys

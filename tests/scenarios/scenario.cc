@@ -226,8 +226,7 @@ class Reader {
       scenario_.until = Time(&words);
       return;
     }
-    if (!words.Take("and") || !words.Take("at"))
-      return Fail("expected plan:, given:, when …, then: or and at …");
+    if (!words.Take("and") || !words.Take("at")) return Fail("expected plan:, given:, when …, then: or and at …");
     Check check;
     check.line = number_;
     check.at = Time(&words);
@@ -284,10 +283,9 @@ Result<Outcome> Feed(const Scenario& scenario, const Plan& plan, Fn fn) {
   return outcome;
 }
 
-std::string ChangeText(Millis at, std::string_view user, bool enter, std::string_view segment,
-                       bool corrected) {
-  return ClockText(at) + ' ' + std::string(user) + (enter ? " enters " : " leaves ") +
-         std::string(segment) + (corrected ? " corrected" : "");
+std::string ChangeText(Millis at, std::string_view user, bool enter, std::string_view segment, bool corrected) {
+  return ClockText(at) + ' ' + std::string(user) + (enter ? " enters " : " leaves ") + std::string(segment) +
+         (corrected ? " corrected" : "");
 }
 
 // Something that happened, as a line of `then:`.
@@ -323,8 +321,7 @@ std::string AnswerOf(const Check& check, const std::vector<oracle::UserValues>& 
   return "unknown";
 }
 
-std::vector<std::string> AnswersOf(const Scenario& scenario,
-                                   const std::vector<oracle::UserValues>& values) {
+std::vector<std::string> AnswersOf(const Scenario& scenario, const std::vector<oracle::UserValues>& values) {
   std::vector<std::string> answers;
   for (const Check& check : scenario.checks) answers.push_back(AnswerOf(check, values));
   return answers;
@@ -342,33 +339,30 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
   std::vector<Line> lines;
   std::vector<oracle::UserValues> values;
   HistoryRun* running = nullptr;
-  HistoryRun run(program, InstantsOf(scenario),
-                 {[&](const Transition& t) {
-                    const std::string& segment = program->conditions[t.segment].name;
-                    lines.push_back({t.at, t.user->id, segment,
-                                     ChangeText(t.at, t.user->id, t.enter, segment, t.corrected)});
-                  },
-                  [&](const TriggerFiring& f) {
-                    const std::string& trigger = program->conditions[f.trigger].name;
-                    std::string text = ClockText(f.at) + ' ' + f.user->id + " fires " + trigger;
-                    if (f.values != "{}") text += ' ' + f.values;
-                    lines.push_back({f.at, f.user->id, trigger, std::move(text)});
-                  },
-                  [&](Millis at, const UserState& user) {
-                    oracle::UserValues v{at, user.id, {}, {}};
-                    for (size_t i = 0; i < program->plan->metrics.size(); ++i) {
-                      const Value value =
-                          running->engine().Evaluate(program->metric_roots[i], user, at).value;
-                      if (!value.is_null())
-                        v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
-                    }
-                    user.members.ForEach([&](ConditionId c, Millis) {
-                      if (c < program->segment_count)
-                        v.segments.push_back(program->conditions[c].name);
-                    });
-                    std::sort(v.segments.begin(), v.segments.end());
-                    values.push_back(std::move(v));
-                  }});
+  HistoryRun run(
+      program, InstantsOf(scenario),
+      {[&](const Transition& t) {
+         const std::string& segment = program->conditions[t.segment].name;
+         lines.push_back({t.at, t.user->id, segment, ChangeText(t.at, t.user->id, t.enter, segment, t.corrected)});
+       },
+       [&](const TriggerFiring& f) {
+         const std::string& trigger = program->conditions[f.trigger].name;
+         std::string text = ClockText(f.at) + ' ' + f.user->id + " fires " + trigger;
+         if (f.values != "{}") text += ' ' + f.values;
+         lines.push_back({f.at, f.user->id, trigger, std::move(text)});
+       },
+       [&](Millis at, const UserState& user) {
+         oracle::UserValues v{at, user.id, {}, {}};
+         for (size_t i = 0; i < program->plan->metrics.size(); ++i) {
+           const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
+           if (!value.is_null()) v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
+         }
+         user.members.ForEach([&](ConditionId c, Millis) {
+           if (c < program->segment_count) v.segments.push_back(program->conditions[c].name);
+         });
+         std::sort(v.segments.begin(), v.segments.end());
+         values.push_back(std::move(v));
+       }});
   running = &run;
   RecordReader reader(program);
   Millis last = kAlways;
@@ -379,12 +373,9 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
     if (!record.ok()) return record.error().message;
     last = std::max(last, record->time);
     switch (run.Apply(*record)) {
-      case Applied::kNew:
-        return "";
-      case Applied::kLate:
-        return "late";
-      case Applied::kDuplicate:
-        return "duplicate";
+      case Applied::kNew: return "";
+      case Applied::kLate: return "late";
+      case Applied::kDuplicate: return "duplicate";
     }
     return "";
   });
@@ -400,8 +391,8 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   std::vector<oracle::Record> records;
   auto outcome = Feed(scenario, **plan, [&](const Admission& admitted) {
     const EventHead& head = admitted.head;
-    records.push_back({head.kind, std::string(head.id), std::string(head.user),
-                       std::string(head.name), head.time, std::string(admitted.json)});
+    records.push_back({head.kind, std::string(head.id), std::string(head.user), std::string(head.name), head.time,
+                       std::string(admitted.json)});
     return "";
   });
   oracle::RunOptions options;
@@ -410,8 +401,7 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   const oracle::RunResult result = oracle::RunNaively(**plan, records, options);
   std::vector<Line> lines;
   for (const oracle::Transition& t : result.transitions) {
-    lines.push_back(
-        {t.at, t.user, t.segment, ChangeText(t.at, t.user, t.enter, t.segment, t.corrected)});
+    lines.push_back({t.at, t.user, t.segment, ChangeText(t.at, t.user, t.enter, t.segment, t.corrected)});
   }
   outcome->then = InOrder(std::move(lines));
   outcome->answers = AnswersOf(scenario, result.values);

@@ -15,8 +15,7 @@ namespace {
 
 std::vector<std::string> Names() {
   std::vector<std::string> names;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(__FILE__).parent_path())) {
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(__FILE__).parent_path())) {
     if (entry.path().extension() == ".scenario") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
@@ -43,8 +42,7 @@ class ScenarioTest : public testing::TestWithParam<std::string> {
   void ExpectAnswers(const Outcome& outcome) {
     for (size_t i = 0; i < scenario_.checks.size(); ++i) {
       const Check& check = scenario_.checks[i];
-      EXPECT_EQ(outcome.answers[i], check.answer)
-          << "line " << check.line << ", " << check.question;
+      EXPECT_EQ(outcome.answers[i], check.answer) << "line " << check.line << ", " << check.question;
     }
   }
 
@@ -65,14 +63,12 @@ TEST_P(ScenarioTest, Oracle) {
   const auto outcome = RunOracle(scenario_);
   ASSERT_TRUE(outcome.ok()) << outcome.error().message;
   std::vector<std::string> transitions = scenario_.then;
-  std::erase_if(transitions,
-                [](const std::string& line) { return line.find(" fires ") != std::string::npos; });
+  std::erase_if(transitions, [](const std::string& line) { return line.find(" fires ") != std::string::npos; });
   EXPECT_EQ(Lines(outcome->then), Lines(transitions));
   ExpectAnswers(*outcome);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ScenarioTest, testing::ValuesIn(Names()),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(All, ScenarioTest, testing::ValuesIn(Names()), [](const auto& info) { return info.param; });
 
 TEST(ReadScenario, SaysWhatIsWrongAndWhere) {
   constexpr struct {
@@ -80,8 +76,7 @@ TEST(ReadScenario, SaysWhatIsWrongAndWhere) {
     const char* problem;
   } kBad[] = {
       {"plan:\ngiven:\n", "line 2: a scenario has a plan:, a given: and a then:"},
-      {"given:\n  10-00 ann a\n",
-       "line 2: expected a time, such as 10:00:00 or 2026-03-29 10:00:00.250"},
+      {"given:\n  10-00 ann a\n", "line 2: expected a time, such as 10:00:00 or 2026-03-29 10:00:00.250"},
       {"given:\n  10:00:00 ann a {x: 1} early\n", "line 2: did not expect \"early\""},
       {"then:\n  10:00:00 ann enters s 5\n", "line 2: did not expect \"5\""},
       {"whatever\n", "line 1: expected plan:, given:, when …, then: or and at …"},
