@@ -16,6 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   static const attune::LoadedPlan empty = attune::ParsePlan("segments: {a: {when: \"true\"}}");
   const attune::ParsedExpression parsed = attune::ParseExpression(text, *empty.plan);
-  if (parsed.expression && !attune::ParseExpression(attune::ToText(*parsed.expression), *empty.plan).expression) __builtin_trap();
+  if (parsed.expression && !attune::ParseExpression(attune::ToText(*parsed.expression), *empty.plan).expression) {
+    __builtin_trap();
+  }
   return 0;
 }

@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ATTUNE_CHECK(event.ok() == !event.record.empty(), "an event is a record or a dead letter");
     if (event.ok()) {
       const auto stored = DecodeEvent(event.record);
-      ATTUNE_CHECK(stored.ok() && !stored->head.user.empty() && stored->head.id == event.message_id, "records are read back");
+      ATTUNE_CHECK(stored.ok() && !stored->head.user.empty() && stored->head.id == event.message_id,
+                   "records are read back");
       ATTUNE_CHECK(!FindJsonFault(stored->json, kMaxEventDepth), "what is stored is JSON");
     } else {
       ATTUNE_CHECK(!FindJsonFault(ToNdjson(*event.dead), size + 64), "a dead letter is JSON");

@@ -7,18 +7,28 @@
 #include "engine/output.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
-#include "state/keyspace.h"
 
 namespace attune {
 namespace {
 
-std::string KeyOf(const Request& request, std::string_view body_key) {
+KeySources HeaderKeys(const Request& request) {
   const auto header = [&](const char* name) { return request.Header(name).value_or(std::string_view()); };
-  return FindWriteKey({.authorization = header("Authorization"),
-                       .x_write_key = header("X-Write-Key"),
-                       .x_api_key = header("X-API-Key"),
-                       .body = body_key,
-                       .query = request.query()});
+  return {
+      .authorization = header("Authorization"), .x_write_key = header("X-Write-Key"), .x_api_key = header("X-API-Key")};
+}
+
+std::string KeyOf(const Request& request, std::string_view body_key) {
+  KeySources sources = HeaderKeys(request);
+  sources.body = body_key;
+  sources.query = request.query();
+  return FindWriteKey(sources);
+}
+
+Response WrongWriteKey(std::string_view key) {
+  Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
+                              key.empty() ? "failed to read writekey from header" : "invalid write key");
+  response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
+  return response;
 }
 
 // A page of another site may send events: the key says who, no cookie is read.
@@ -34,26 +44,6 @@ Response Later(std::string_view code, std::string_view detail, int status) {
   Response response = Problem(status, code, "Try again later", detail);
   response.headers.emplace_back("Retry-After", "1");
   return response;
-}
-
-// Dead letters sort with the newest first.
-std::string DeadLetterKey(uint64_t sequence) { return fmt::format("{:016x}", ~sequence); }
-
-std::string DeadLetterJson(const DeadLetter& letter, Millis received) {
-  std::string line = ToNdjson(letter);
-  line.pop_back();
-  line += fmt::format(",\"received\":\"{}\",\"errors\":[", FormatRfc3339(received));
-  for (const EventError& error : letter.errors) {
-    if (line.back() != '[') line += ',';
-    line += "{\"reason\":";
-    AppendJsonString(CodeOf(error.reason), &line);
-    line += ",\"field\":";
-    AppendJsonString(error.field, &line);
-    line += ",\"detail\":";
-    AppendJsonString(error.detail, &line);
-    line += '}';
-  }
-  return line + "]}";
 }
 
 // `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
@@ -83,7 +73,7 @@ void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) 
 // --- what no shard holds ---
 
 void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& effects) {
-  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return Bury(record);
+  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return letters_.Bury(record);
   const std::lock_guard hold(mutex_);
   for (const Transition& transition : effects.transitions) {
     std::string json = TransitionJson(transition, *program_);
@@ -91,24 +81,6 @@ void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& e
     transitions_.push_front(json + fmt::format(",\"sequence\":{}}}", record.sequence));
   }
   if (transitions_.size() > kTransitions) transitions_.resize(kTransitions);
-}
-
-void Recent::Bury(const RecordView& record) {
-  const std::lock_guard hold(mutex_);
-  if (!store_) return early_.emplace_back(record.sequence, record.payload), void();
-  WriteBatch batch;
-  batch.Put(keys::kDeadLetters, DeadLetterKey(record.sequence), record.payload);
-  // Should this write be lost, the log still has the letter, and recovery brings it here again.
-  (void)store_->Write(batch);
-}
-
-void Recent::SetStore(Store* store) {
-  const std::lock_guard hold(mutex_);
-  store_ = store;
-  WriteBatch batch;
-  for (const auto& [sequence, letter] : early_) batch.Put(keys::kDeadLetters, DeadLetterKey(sequence), letter);
-  if (!batch.empty()) (void)store_->Write(batch);
-  early_.clear();
 }
 
 std::string Recent::Transitions(size_t limit) const {
@@ -121,8 +93,14 @@ std::string Recent::Transitions(size_t limit) const {
 // --- requests ---
 
 Api::Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options)
-    : number_([] { static std::atomic<uint64_t> last{0}; return ++last; }()),
-      runtime_(*runtime), keys_(*keys), recent_(*recent), options_(std::move(options)) {}
+    : number_([] {
+        static std::atomic<uint64_t> last{0};
+        return ++last;
+      }()),
+      runtime_(*runtime),
+      keys_(*keys),
+      recent_(*recent),
+      options_(std::move(options)) {}
 
 Api::~Api() = default;
 
@@ -148,10 +126,14 @@ void Api::Handle(Request request, Reply reply) {
   for (const Asset& asset : options_.assets) {
     if (asset.path != request.path()) continue;
     if (request.method() != "GET") return reply.Send(MethodNotAllowed("GET"));
-    return reply.Send({200, asset.content_type, {{"Content-Security-Policy", kPagePolicy}, {"Cache-Control", "no-cache"}}, asset.body});
+    return reply.Send({200,
+                       asset.content_type,
+                       {{"Content-Security-Policy", kPagePolicy}, {"Cache-Control", "no-cache"}},
+                       asset.body});
   }
   if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
-  reply.Send(Problem(404, "not_found", "There is nothing here", std::string(request.method()) + " " + std::string(request.path())));
+  reply.Send(Problem(404, "not_found", "There is nothing here",
+                     std::string(request.method()) + " " + std::string(request.path())));
 }
 
 bool Api::MayAsk(const Request& request, Reply* reply) const {
@@ -159,10 +141,12 @@ bool Api::MayAsk(const Request& request, Reply* reply) const {
   const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
   if (kind == KeyKind::kApi) return true;
   if (kind == KeyKind::kWrite) {
-    reply->Send(Problem(403, "insufficient_scope", "The key may not do this", "a write key only sends events; this needs an API key"));
+    reply->Send(Problem(403, "insufficient_scope", "The key may not do this",
+                        "a write key only sends events; this needs an API key"));
     return false;
   }
-  Response response = Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
+  Response response =
+      Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply->Send(std::move(response));
   return false;
@@ -199,13 +183,13 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   if (draining_) return answer(Later("draining", "the server is shutting down", 503));
   std::optional<Millis> sent_at;
   if (const auto header = request.Header("SentAt")) sent_at = ParseRfc3339(*header);
+  // Anybody can send a body, and reading one costs: where a header brings the key, it is looked at first.
+  const std::string header_key = FindWriteKey(HeaderKeys(request));
+  if (!header_key.empty() && !keys_.Find(header_key)) return answer(WrongWriteKey(header_key));
   SegmentRequest read = own.reader->Read({&path, request.body, WallClock(), sent_at});
-  const std::string key = KeyOf(request, read.write_key);
-  if (!keys_.Find(key)) {
-    Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
-                                key.empty() ? "failed to read writekey from header" : "invalid write key");
-    response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
-    return answer(std::move(response));
+  if (header_key.empty()) {
+    const std::string key = KeyOf(request, read.write_key);
+    if (!keys_.Find(key)) return answer(WrongWriteKey(key));
   }
   if (!read.ok()) return answer(RefusalProblem(*read.refusal));
   const bool single = path.call != SegmentCall::kBatch && path.call != SegmentCall::kImport;
@@ -222,12 +206,14 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
-      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
+      entries.push_back(
+          {static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
       ++accepted;
       continue;
     }
-    letters.push_back(DeadLetterJson(*event.dead, received));
-    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), static_cast<uint8_t>(i % kShards), letters.back()});
+    letters.push_back(DeadLetterRecord(*event.dead, received));
+    entries.push_back(
+        {static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead, i), letters.back()});
     if (!rejected.empty()) rejected += ',';
     AppendRejection(i, event, &rejected);
   }
@@ -257,8 +243,8 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   });
   if (status.ok()) return;
   ++refused_;
-  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed", status.error().message,
-                            status.error().code == ErrorCode::kUnavailable ? 429 : 503);
+  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed",
+                            status.error().message, status.error().code == ErrorCode::kUnavailable ? 429 : 503);
   AllowOrigin(origin, &response);
   answer->first.Send(std::move(response));
 }

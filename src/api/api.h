@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "api/dead_letters.h"
 #include "api/keys.h"
 #include "http/server.h"
 #include "ingest/segment_protocol.h"
@@ -36,21 +37,17 @@ class Recent {
 
   // For RuntimeOptions::on_effects. Any loop's thread.
   void OnEffects(const RecordView& record, const Engine& engine, const Effects& effects);
-  // Dead letters go here once it is known; those seen earlier (while recovering) are kept until then.
-  void SetStore(Store* store);
+  void SetStore(Store* store) { letters_.SetStore(store); }
 
   // The newest first, as JSON objects joined by commas.
   std::string Transitions(size_t limit) const;
 
  private:
-  void Bury(const RecordView& record);
-
   static constexpr size_t kTransitions = 1000;
   std::shared_ptr<const Program> program_;
   mutable std::mutex mutex_;
   std::deque<std::string> transitions_;  // the newest in front
-  Store* store_ = nullptr;
-  std::vector<std::pair<uint64_t, std::string>> early_;
+  DeadLetters letters_;
 };
 
 // Threads: Handle may be called from any thread, as the server does.
@@ -99,18 +96,18 @@ class Api {
   std::atomic<bool> draining_{false};
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> rejected_{0};
-  std::atomic<uint64_t> refused_{0};   // requests answered 429 or 503
+  std::atomic<uint64_t> refused_{0};  // requests answered 429 or 503
 };
 
 enum class Access : uint8_t { kOpen, kApiKey };
 
 struct Api::Route {
   const char* method;
-  const char* path;      // `{name}` stands for one piece
+  const char* path;  // `{name}` stands for one piece
   Access access;
   void (Api::*handle)(Call);
   const char* summary;
-  const char* query;     // names of parameters, parted by spaces
+  const char* query;  // names of parameters, parted by spaces
 };
 
 }  // namespace attune

@@ -14,8 +14,9 @@ std::optional<int64_t> Api::Call::Number(std::string_view parameter, int64_t oth
   int64_t number;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error == std::errc() && end == text->data() + text->size() && number >= least && number <= most) return number;
-  reply.Send(Problem(400, "invalid_parameter", "A parameter is wrong",
-                     fmt::format("{}: expected a whole number from {} to {}, found \"{}\"", parameter, least, most, *text)));
+  reply.Send(
+      Problem(400, "invalid_parameter", "A parameter is wrong",
+              fmt::format("{}: expected a whole number from {} to {}, found \"{}\"", parameter, least, most, *text)));
   return std::nullopt;
 }
 
@@ -31,9 +32,7 @@ bool Api::Call::Reaches(uint64_t durable) {
   return false;
 }
 
-void Api::Call::Json(std::string body) {
-  reply.Send({200, kJson, {{"Cache-Control", "no-store"}}, std::move(body)});
-}
+void Api::Call::Json(std::string body) { reply.Send({200, kJson, {{"Cache-Control", "no-store"}}, std::move(body)}); }
 
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names) {
   size_t i = 0;
@@ -53,7 +52,8 @@ bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces,
 }
 
 Response MethodNotAllowed(std::string_view allowed) {
-  Response response = Problem(405, "method_not_allowed", "The method does not fit the path", fmt::format("expected {}", allowed));
+  Response response =
+      Problem(405, "method_not_allowed", "The method does not fit the path", fmt::format("expected {}", allowed));
   response.headers.emplace_back("Allow", std::string(allowed));
   return response;
 }

@@ -72,41 +72,91 @@ std::string SessionJson(const UserState& user, Millis t, const SessionRules& rul
   const Session* session = user.sessions.OpenAt(t, rules);
   if (!session) return "null";
   const std::string id = ToHex(Hash128(std::string(user.id()) + '\0' + std::to_string(session->first_id)));
-  return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first), session->events);
+  return fmt::format("{{\"id\":\"{}\",\"start\":\"{}\",\"events\":{}}}", id, FormatRfc3339(session->first),
+                     session->events);
 }
 
-std::string RecentEventsJson(const UserState& user, const Interner& interner, size_t limit) {
-  std::string json = "[";
-  (void)user, (void)interner, (void)limit;
-  return json + ']';
-}
+// An answer about a user but for her events, which are read from the log on another thread.
+struct Behavior {
+  std::string before, after;     // the JSON around the events
+  std::vector<uint64_t> recent;  // their sequences in the log, as they came
+  size_t limit;
+};
 
-std::string BehaviorJson(const UserState& user, Millis now, size_t limit, Engine* engine) {
+Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Shard* shard) {
+  Engine& engine = shard->engine();
   // An event may lie ahead of the server's clock; nothing is asked about before it.
   const Millis t = std::max({now, user.now, user.looked});
   std::vector<std::string> incomplete;
-  std::string json = "{\"user\":";
+  Behavior behavior;
+  behavior.limit = limit;
+  std::string& json = behavior.before;
+  json = "{\"user\":";
   AppendJsonString(user.id(), &json);
   json += ",\"traits\":" + TraitsJson(user);
-  json += ",\"segments\":" + SegmentsJson(user, t, engine);
-  json += ",\"metrics\":" + MetricsJson(user, t, engine, &incomplete);
-  json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine->program().sessions);
-  json += ",\"consents\":{},\"recent_events\":" + RecentEventsJson(user, engine->interner(), limit);
-  if (!incomplete.empty()) json += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
-  return json + '}';
+  json += ",\"segments\":" + SegmentsJson(user, t, &engine);
+  json += ",\"metrics\":" + MetricsJson(user, t, &engine, &incomplete);
+  json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine.program().sessions);
+  json += ",\"consents\":{},\"recent_events\":[";
+  behavior.after = "]";
+  if (!incomplete.empty()) behavior.after += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
+  behavior.after += '}';
+  behavior.recent.assign(user.recent().begin(), user.recent().end());
+  return behavior;
 }
 
-std::string SegmentJson(const Segment& segment, uint64_t size, bool with_definition) {
+struct RecentEvent {
+  Millis time;
+  std::string json;
+};
+
+RecentEvent RecentOf(const EncodedEvent& event, EventReader* reader) {
+  RecentEvent recent{event.head.time, "{\"id\":"};
+  AppendJsonString(event.head.id, &recent.json);
+  recent.json += ",\"event\":";
+  AppendJsonString(event.head.name, &recent.json);
+  recent.json += ",\"timestamp\":";
+  AppendTime(event.head.time, &recent.json);
+  const std::string properties = reader->Open(event.json).ok() ? reader->JsonOf(Member::kProperties) : "";
+  recent.json += ",\"properties\":" + (properties.starts_with('{') ? properties : "{}") + '}';
+  return recent;
+}
+
+// The latest event first; of one instant that which came last. What the log no longer holds is left out.
+std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
+  std::vector<RecentEvent> events;
+  EventReader reader;
+  for (const auto& found : log->Read(behavior.recent)) {
+    if (!found) continue;
+    const auto event = DecodeEvent(found->payload);
+    if (event.ok()) events.insert(events.begin(), RecentOf(*event, &reader));
+  }
+  std::stable_sort(events.begin(), events.end(), [](const RecentEvent& a, const RecentEvent& b) { return a.time > b.time; });
+  events.resize(std::min(events.size(), behavior.limit));
+  std::string json = behavior.before;
+  for (const RecentEvent& event : events) {
+    if (&event != &events.front()) json += ',';
+    json += event.json;
+  }
+  return json + behavior.after;
+}
+
+// {"name","description","size"}, to be closed by the caller.
+std::string SegmentHead(const Segment& segment, uint64_t size) {
   std::string json = "{\"name\":";
   AppendJsonString(segment.name, &json);
   json += ",\"description\":";
   AppendJsonString(segment.description, &json);
-  json += fmt::format(",\"size\":{}", size);
-  if (with_definition) {
-    json += ",\"when\":";
-    AppendJsonString(ToText(*segment.when), &json);
+  return json + fmt::format(",\"size\":{}", size);
+}
+
+std::string SizesJson(const std::vector<SizePoint>& points) {
+  std::string json = "[";
+  for (const SizePoint& point : points) {
+    if (json.size() > 1) json += ',';
+    json += fmt::format("{{\"at\":\"{}\",\"size\":{}}}", FormatRfc3339(point.at), point.size);
   }
-  return json + '}';
+  return json + ']';
 }
 
 // Calls `then` once every shard has applied what was durable before this call, and fired what was due.
@@ -126,10 +176,13 @@ void Api::Behavior(Call call) {
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
-  runtime_.AskNow(ShardOf(user), [shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
+  runtime_.AskNow(ShardOf(user), [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
     const UserState* state = shard.engine().Find(user);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
-    shared->Json(BehaviorJson(*state, now, limit, &shard.engine()));
+    auto behavior = BehaviorOf(*state, now, limit, &shard);
+    if (behavior.recent.empty() || limit == 0) return shared->Json(behavior.before + behavior.after);
+    runtime_.AskLog(
+        [shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
   });
 }
 
@@ -141,7 +194,7 @@ void Api::ListSegments(Call call) {
     std::string json = "{\"segments\":[";
     for (size_t i = 0; i < program.plan->segments.size(); ++i) {
       if (i > 0) json += ',';
-      json += SegmentJson(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i]), false);
+      json += SegmentHead(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i])) + '}';
     }
     shared->Json(json + "]}");
   });
@@ -152,10 +205,16 @@ void Api::ShowSegment(Call call) {
   const Program& program = runtime_.program();
   const Segment* segment = program.plan->FindSegment(call.names[0]);
   if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
-  const ConditionId condition = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  const ConditionId condition =
+      program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared, segment, condition] {
-    shared->Json(SegmentJson(*segment, runtime_.SegmentSize(condition), true));
+    const uint64_t size = runtime_.SegmentSize(condition);
+    std::vector<SizePoint> sizes = runtime_.SegmentSizes(condition);
+    if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
+    std::string json = SegmentHead(*segment, size) + ",\"when\":";
+    AppendJsonString(ToText(*segment->when), &json);
+    shared->Json(json + ",\"sizes\":" + SizesJson(sizes) + '}');
   });
 }
 
@@ -176,7 +235,9 @@ struct MembersPage {
       const auto& users = owner.engine().users();
       for (uint32_t i = slot; i < users.size(); ++i) {
         if (!users[i].Holds(page->segment)) continue;
-        if (page->found == page->limit) return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
+        if (page->found == page->limit) {
+          return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
+        }
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
         AppendJsonString(users[i].id(), &page->json);
@@ -190,8 +251,8 @@ struct MembersPage {
 // `12.3456`: the shard and the user's place in it.
 bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
   int read = 0;
-  return std::sscanf(text.c_str(), "%2d.%9u%n", shard, slot, &read) == 2 && static_cast<size_t>(read) == text.size() && *shard >= 0 &&
-         *shard < kShards;
+  return std::sscanf(text.c_str(), "%2d.%9u%n", shard, slot, &read) == 2 && static_cast<size_t>(read) == text.size() &&
+         *shard >= 0 && *shard < kShards;
 }
 
 }  // namespace
@@ -206,7 +267,8 @@ void Api::ListMembers(Call call) {
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");
   if (cursor && !ReadCursor(*cursor, &shard, &slot)) {
-    return call.reply.Send(Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
+    return call.reply.Send(
+        Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
   }
   auto shared = std::make_shared<Call>(std::move(call));
   auto page = std::make_shared<MembersPage>();

@@ -14,12 +14,16 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/user/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/users/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
-      {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition and size", ""},
-      {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages", "limit cursor"},
-      {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first", "limit"},
+      {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time",
+       ""},
+      {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages",
+       "limit cursor"},
+      {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first",
+       "limit"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
-      {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first", ""},
+      {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
+       ""},
       {"POST", "/v1/m", A::kOpen, &Api::LibraryMetrics, "Metrics of client libraries; taken and forgotten", ""},
       {"GET", "/healthz", A::kOpen, &Api::Health, "The process answers", ""},
       {"GET", "/readyz", A::kOpen, &Api::Ready, "Events and questions are taken", ""},
@@ -52,8 +56,9 @@ nlohmann::json Answers(bool guarded) {
   const nlohmann::json problem = {
       {"description", "Refused, with the reason"},
       {"content", {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
-  nlohmann::json answers = {{"200", {{"description", "Done"}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
-                            {"400", problem}};
+  nlohmann::json answers = {
+      {"200", {{"description", "Done"}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+      {"400", problem}};
   if (guarded) {
     for (const char* code : {"401", "403", "404"}) answers[code] = problem;
   }
@@ -63,11 +68,13 @@ nlohmann::json Answers(bool guarded) {
 nlohmann::json Collector(const SegmentPath& path) {
   nlohmann::json answers = Answers(false);
   for (const char* code : {"401", "413", "429", "503"}) answers[code] = answers["400"];
-  const std::string what = path.type.empty() ? std::string("Takes a batch of events") : "Takes one " + std::string(path.type) + " event";
-  return {{"summary", what},
-          {"security", nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}})},
-          {"requestBody", {{"required", true}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
-          {"responses", answers}};
+  const std::string what =
+      path.type.empty() ? std::string("Takes a batch of events") : "Takes one " + std::string(path.type) + " event";
+  return {
+      {"summary", what},
+      {"security", nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}})},
+      {"requestBody", {{"required", true}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+      {"responses", answers}};
 }
 
 }  // namespace
@@ -79,13 +86,16 @@ void Api::OpenApi(Call call) {
     for (char& c : method) c = static_cast<char>(std::tolower(c));
     nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
-    if (route.access == Access::kApiKey) operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
+    if (route.access == Access::kApiKey) {
+      operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
+    }
     paths[route.path][method] = std::move(operation);
   }
   for (const SegmentPath& path : kSegmentPaths) paths[std::string(path.path)]["post"] = Collector(path);
   const nlohmann::json document = {
       {"openapi", "3.1.0"},
-      {"info", {{"title", "attune"}, {"version", "1"}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+      {"info",
+       {{"title", "attune"}, {"version", "1"}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
       {"paths", paths},
       {"components",
        {{"securitySchemes",
@@ -107,7 +117,8 @@ void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
 
 void Api::Ready(Call call) {
   if (!draining_ && !runtime_.log().failed()) return call.Json("{\"status\":\"ready\"}");
-  call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready", draining_ ? "the server is shutting down" : "the log has failed"));
+  call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready",
+                          draining_ ? "the server is shutting down" : "the log has failed"));
 }
 
 void Api::Settings(Call call) {
@@ -132,11 +143,12 @@ int64_t UptimeMs(std::chrono::steady_clock::time_point began) {
 
 void Api::ShowStatus(Call call) {
   const RuntimeStats& stats = runtime_.stats();
-  call.Json(fmt::format("{{\"events\":{},\"late\":{},\"duplicates\":{},\"dead_letters\":{},\"users\":{},\"transitions\":{},"
-                        "\"position\":{},\"uptime_ms\":{},\"demo\":{}}}",
-                        stats.events.load(), stats.late.load(), stats.duplicates.load(), stats.dead_letters.load(), stats.users.load(),
-                        stats.transitions.load(), runtime_.durable_sequence(), UptimeMs(began_),
-                        options_.status_note.empty() ? "null" : options_.status_note));
+  call.Json(
+      fmt::format("{{\"events\":{},\"late\":{},\"duplicates\":{},\"dead_letters\":{},\"users\":{},\"transitions\":{},"
+                  "\"position\":{},\"uptime_ms\":{},\"demo\":{}}}",
+                  stats.events.load(), stats.late.load(), stats.duplicates.load(), stats.dead_letters.load(),
+                  stats.users.load(), stats.transitions.load(), runtime_.durable_sequence(), UptimeMs(began_),
+                  options_.status_note.empty() ? "null" : options_.status_note));
 }
 
 void Api::Metrics(Call call) {
@@ -164,7 +176,9 @@ void Api::Metrics(Call call) {
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},
   };
   std::string text;
-  for (const Figure& f : figures) text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
+  for (const Figure& f : figures) {
+    text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
+  }
   const Program& program = runtime_.program();
   text += "# HELP attune_segment_users Users who hold a segment\n# TYPE attune_segment_users gauge\n";
   for (size_t i = 0; i < program.plan->segments.size(); ++i) {

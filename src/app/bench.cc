@@ -37,7 +37,8 @@ struct BenchSettings {
 
 void BenchReport::Add(const Figure& figure) {
   if (json_) {
-    fmt::print("{{\"name\":\"{}\",\"value\":{},\"unit\":\"{}\",\"peer\":null,\"peer_value\":null}}\n", figure.name, figure.value, figure.unit);
+    fmt::print("{{\"name\":\"{}\",\"value\":{},\"unit\":\"{}\",\"peer\":null,\"peer_value\":null}}\n", figure.name,
+               figure.value, figure.unit);
   } else {
     fmt::print("  {:<38} {:>14.6g} {:<10} {}\n", figure.name, figure.value, figure.unit,
                figure.target.empty() ? "" : "(to reach: " + figure.target + ")");
@@ -63,13 +64,17 @@ int RunBench() {
     return kExitDone;
   }
   for (const std::string& name : settings.names) {
-    if (std::none_of(std::begin(kBenchmarks), std::end(kBenchmarks), [&](const Benchmark& b) { return name == b.name; })) {
+    if (std::none_of(std::begin(kBenchmarks), std::end(kBenchmarks),
+                     [&](const Benchmark& b) { return name == b.name; })) {
       return Complain("there is no benchmark \"" + name + "\"; `attune bench --list` names them", kExitInvalid);
     }
   }
   BenchReport report(settings.json);
   for (const Benchmark& b : kBenchmarks) {
-    if (!settings.names.empty() && std::find(settings.names.begin(), settings.names.end(), b.name) == settings.names.end()) continue;
+    if (!settings.names.empty() &&
+        std::find(settings.names.begin(), settings.names.end(), b.name) == settings.names.end()) {
+      continue;
+    }
     if (!settings.json) fmt::print("{}: {}\n", b.name, b.help);
     b.run(&report);
     malloc_trim(0);

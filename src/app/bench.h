@@ -60,7 +60,7 @@ class BenchLoad {
 
   struct Event {
     uint32_t user;
-    uint32_t name;      // index of kBenchNames
+    uint32_t name;  // index of kBenchNames
     uint32_t product;
     double price;
     Millis time;
@@ -77,7 +77,7 @@ class BenchLoad {
   Millis step_ms_;
 };
 
-inline constexpr const char* kBenchNames[] = {"page_viewed", "product_viewed", "search", "add_to_cart",
+inline constexpr const char* kBenchNames[] = {"page_viewed",      "product_viewed",   "search",   "add_to_cart",
                                               "remove_from_cart", "checkout_started", "purchase", "review"};
 std::string BenchUser(uint32_t user);  // `user-0000042`
 // A track event as the Segment libraries send it, about 330 bytes. `at`: kNever leaves the time out.

@@ -18,7 +18,9 @@ namespace {
 constexpr uint32_t kUsers = 1'000'000;
 constexpr size_t kBatchEvents = 100;
 
-ClientHeaders Headers(const char* key) { return {{"Authorization", std::string("Bearer ") + key}, {"Content-Type", "application/json"}}; }
+ClientHeaders Headers(const char* key) {
+  return {{"Authorization", std::string("Bearer ") + key}, {"Content-Type", "application/json"}};
+}
 
 // A batch whose message ids are made new in place for each sending: building JSON is not what is measured.
 class Batch {
@@ -76,7 +78,8 @@ Sent SendFor(uint16_t port, double seconds, double per_second, std::vector<Batch
   const auto began = std::chrono::steady_clock::now();
   for (size_t i = 0; SecondsSince(began) < seconds; ++i) {
     if (per_second > 0) {
-      const auto due = began + std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(static_cast<double>(i * kBatchEvents) / per_second));
+      const auto due = began + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                   std::chrono::duration<double>(static_cast<double>(i * kBatchEvents) / per_second));
       std::this_thread::sleep_until(due);
     }
     const auto answer = client->Call("POST", "/v1/batch", headers, (*batches)[i % batches->size()].Take());
@@ -134,7 +137,8 @@ void BenchHttp(BenchReport* report) {
   MeasureHttp(report, "http_200_conditions", WidePlanYaml(), "");
 }
 
-// One user's count is asked for after each accepted event, until it includes it, while others keep the server half busy.
+// One user's count is asked for after each accepted event, until it includes it, while others keep the server half
+// busy.
 void BenchLatency(BenchReport* report) {
   constexpr double kHalfLoad = 50'000;  // events a second: half of what http is to reach
   constexpr double kSeconds = 10;
@@ -176,7 +180,8 @@ void BenchLatency(BenchReport* report) {
   for (std::thread& thread : senders) thread.join();
   report->Check(visible_ms.size() > 100, "enough probes came through");
   if (visible_ms.empty()) return;
-  report->Add({"latency_load_events_per_second", static_cast<double>(sent[0].accepted + sent[1].accepted) / kSeconds, "events/s", ""});
+  report->Add({"latency_load_events_per_second", static_cast<double>(sent[0].accepted + sent[1].accepted) / kSeconds,
+               "events/s", ""});
   report->Add({"latency_accepted_to_visible_p50", MedianOf(&visible_ms, 0.5), "ms", ""});
   report->Add({"latency_accepted_to_visible_p99", MedianOf(&visible_ms, 0.99), "ms", "<= 10"});
   report->Add({"latency_sent_to_accepted_p50", MedianOf(&accepted_ms, 0.5), "ms", ""});
@@ -212,7 +217,9 @@ void BenchRecovery(BenchReport* report) {
         entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
       }
       for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
-      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
     }
     (*runtime)->Close();
     users = (*runtime)->stats().users;
@@ -223,7 +230,8 @@ void BenchRecovery(BenchReport* report) {
   if (!runtime.ok()) return report->Check(false, runtime.error().message);
   report->Add({"recovery_seconds", seconds, "s", ""});
   report->Add({"recovery_users_per_second", static_cast<double>(users) / seconds, "users/s", ""});
-  report->Add({"recovery_resident_bytes_per_user", static_cast<double>(ResidentBytes()) / static_cast<double>(users), "bytes", ""});
+  report->Add({"recovery_resident_bytes_per_user", static_cast<double>(ResidentBytes()) / static_cast<double>(users),
+               "bytes", ""});
   report->Check((*runtime)->stats().users == users && users == kUsers, "all users are back");
 }
 
@@ -242,8 +250,8 @@ void BenchStartup(BenchReport* report) {
     const pid_t child = fork();
     if (child == 0) {
       dup2(ends[1], STDOUT_FILENO);
-      execl("/proc/self/exe", "attune", "serve", "--plan", plan.c_str(), "--data", (folder.path() + "/data").c_str(), "--listen", "127.0.0.1:0",
-            nullptr);
+      execl("/proc/self/exe", "attune", "serve", "--plan", plan.c_str(), "--data", (folder.path() + "/data").c_str(),
+            "--listen", "127.0.0.1:0", nullptr);
       _exit(127);
     }
     close(ends[1]);

@@ -25,12 +25,15 @@ void PrintBounds(const Program& program) {
   size_t width = 0;
   for (const auto& metric : plan.metrics) width = std::max(width, metric.name.size());
   for (const auto& condition : program.conditions) width = std::max(width, condition.name.size());
-  fmt::print("\nstate per user, at most (counts of events kept are bounded by limits.events = {}):\n", plan.limit_events);
+  fmt::print("\nstate per user, at most (counts of events kept are bounded by limits.events = {}):\n",
+             plan.limit_events);
   const auto line = [&](const char* kind, const std::string& name, NodeId root) {
     if (root != kNone) fmt::print("  {:<8} {:<{}}  {:>10}\n", kind, name, width, Bytes(program.StateBound(root)));
   };
   for (size_t i = 0; i < plan.metrics.size(); ++i) line("metric", plan.metrics[i].name, program.metric_roots[i]);
-  for (const Condition& condition : program.conditions) line(condition.segment ? "segment" : "trigger", condition.name, condition.root);
+  for (const Condition& condition : program.conditions) {
+    line(condition.segment ? "segment" : "trigger", condition.name, condition.root);
+  }
 }
 
 }  // namespace
@@ -54,8 +57,8 @@ int RunCheck() {
   }
   const std::shared_ptr<const Plan> plan = std::move(loaded.plan);
   const auto program = Program::Compile(plan);
-  fmt::print("{}: ok: {} events, {} metrics, {} segments, {} triggers; time zone {}\n", settings.plan, plan->events.size(),
-             plan->metrics.size(), plan->segments.size(), plan->triggers.size(), plan->timezone);
+  fmt::print("{}: ok: {} events, {} metrics, {} segments, {} triggers; time zone {}\n", settings.plan,
+             plan->events.size(), plan->metrics.size(), plan->segments.size(), plan->triggers.size(), plan->timezone);
   PrintBounds(*program);
   return kExitDone;
 }

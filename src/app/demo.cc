@@ -73,7 +73,8 @@ int RunDemo() {
   auto service = Service::Start(std::move(loaded.plan), std::move(options));
   if (!service.ok()) return Complain(service.error().message, kExitFailed);
   const std::string shown = host == "0.0.0.0" ? "127.0.0.1" : host;
-  const std::string url = fmt::format("http://{}:{}", shown.find(':') == std::string::npos ? shown : "[" + shown + "]", (*service)->port());
+  const std::string url =
+      fmt::format("http://{}:{}", shown.find(':') == std::string::npos ? shown : "[" + shown + "]", (*service)->port());
 
   DemoFeedOptions feed;
   feed.host = shown;

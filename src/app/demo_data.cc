@@ -54,8 +54,8 @@ std::string_view EventOf(std::string_view letter) {
 
 }  // namespace
 
-DemoData::DemoData(std::string_view products_csv, std::string_view codes_csv,
-                   std::string_view sessions, std::string_view otto) {
+DemoData::DemoData(std::string_view products_csv, std::string_view codes_csv, std::string_view sessions,
+                   std::string_view otto) {
   ReadCodes(codes_csv);
   ReadProducts(products_csv);
   ReadVisits(sessions);
@@ -92,8 +92,7 @@ void DemoData::ReadProducts(std::string_view csv) {
   }
 }
 
-const DemoProduct* DemoData::AddProduct(std::string_view key,
-                                        const std::vector<std::string_view>& cells,
+const DemoProduct* DemoData::AddProduct(std::string_view key, const std::vector<std::string_view>& cells,
                                         std::string_view category) {
   DemoProduct product{cells[0], ""};
   AppendMember("product_id", cells[0], &product.properties);
@@ -142,8 +141,7 @@ void DemoData::ReadShoppers(std::string_view text) {
       shoppers_.emplace_back().number = words[1];
       continue;
     }
-    ATTUNE_CHECK(words.size() == 3 && !shoppers_.empty(),
-                 "an event has a time, a kind, an article");
+    ATTUNE_CHECK(words.size() == 3 && !shoppers_.empty(), "an event has a time, a kind, an article");
     shoppers_.back().steps.push_back({ReadInstant(words[0]), EventOf(words[1]), words[2]});
   }
 }

@@ -41,8 +41,7 @@ struct DemoShopper {
 // them is a bug.
 class DemoData {
  public:
-  DemoData(std::string_view products_csv, std::string_view codes_csv, std::string_view sessions,
-           std::string_view otto);
+  DemoData(std::string_view products_csv, std::string_view codes_csv, std::string_view sessions, std::string_view otto);
   DemoData(const DemoData&) = delete;  // visits point to the products
   DemoData& operator=(const DemoData&) = delete;
 

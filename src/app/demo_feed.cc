@@ -36,14 +36,12 @@ std::vector<Zone::Period> CalendarDays(const Zone& zone, Millis now, int today) 
 }
 
 // When each click of a visit was, the visit being the `rank`th of `count` on its day.
-std::vector<Millis> ClickTimes(const DemoVisit& visit, const Zone::Period& day, size_t rank,
-                               size_t count) {
+std::vector<Millis> ClickTimes(const DemoVisit& visit, const Zone::Period& day, size_t rank, size_t count) {
   constexpr uint64_t kParts = 1000;
   const uint64_t number = static_cast<uint64_t>(visit.number);
   const Millis length = std::min(kOpenLength, day.end - day.begin);
   const uint64_t part = rank * kParts + Spread(number, 0, kParts);
-  Millis at =
-      day.end - length + length * static_cast<Millis>(part) / static_cast<Millis>(count * kParts);
+  Millis at = day.end - length + length * static_cast<Millis>(part) / static_cast<Millis>(count * kParts);
   std::vector<Millis> times;
   for (size_t i = 0; i < visit.clicks.size(); ++i) {
     if (i > 0) at += kClickMin + static_cast<Millis>(Spread(number, i, kClickMax - kClickMin + 1));
@@ -54,8 +52,7 @@ std::vector<Millis> ClickTimes(const DemoVisit& visit, const Zone::Period& day, 
 
 }  // namespace
 
-void DemoBatch::Begin(std::string_view type, std::string_view user, std::string_view id,
-                      Millis at) {
+void DemoBatch::Begin(std::string_view type, std::string_view user, std::string_view id, Millis at) {
   text_ += text_.empty() ? "{\"batch\":[" : ",\n";
   text_.append("{\"type\":\"").append(type).append("\",\"anonymousId\":\"").append(user);
   text_.append("\",\"messageId\":\"").append(user).append(":").append(id).append("\",");
@@ -82,8 +79,7 @@ void DemoBatch::AddClick(std::string_view user, size_t index, const DemoVisit& v
   text_ += '}';
 }
 
-void DemoBatch::AddStep(std::string_view user, size_t index, const DemoShopper::Step& step,
-                        Millis at) {
+void DemoBatch::AddStep(std::string_view user, size_t index, const DemoShopper::Step& step, Millis at) {
   Begin("track", user, std::to_string(index + 1), at);
   text_.append("\"event\":\"").append(step.event).append("\",\"properties\":{\"product_id\":\"");
   text_.append(step.article).append("\",\"shop\":\"otto\"}}");
@@ -96,8 +92,7 @@ std::string DemoBatch::Take() {
   return body;
 }
 
-DemoHistory::DemoHistory(const DemoData& data, const Zone& zone, Millis now, int today)
-    : data_(data) {
+DemoHistory::DemoHistory(const DemoData& data, const Zone& zone, Millis now, int today) : data_(data) {
   const auto days = CalendarDays(zone, now, today);
   const auto& visits = data.visits();
   for (size_t first = 0; first < visits.size();) {
@@ -138,8 +133,7 @@ bool DemoHistory::Next(DemoBatch* batch) {
   }
   while (batch->events() < kBatchEvents && next_visit_ < visits_.size()) {
     const Timed& timed = visits_[next_visit_];
-    if (batch->events() > 0 && batch->events() + timed.clicks.size() + 1 > kBatchEvents)
-      return true;
+    if (batch->events() > 0 && batch->events() + timed.clicks.size() + 1 > kBatchEvents) return true;
     const std::string user = VisitorOf(*timed.visit);
     if (!timed.visit->country.empty()) {
       batch->AddCountry(user, timed.visit->country, timed.clicks.front());
@@ -152,8 +146,7 @@ bool DemoHistory::Next(DemoBatch* batch) {
   return batch->events() > 0;
 }
 
-DemoStream::DemoStream(const DemoData& data, std::vector<const DemoVisit*> visits, Millis begin,
-                       const DemoPace& pace)
+DemoStream::DemoStream(const DemoData& data, std::vector<const DemoVisit*> visits, Millis begin, const DemoPace& pace)
     : data_(data), visits_(std::move(visits)), pace_(pace) {
   ATTUNE_CHECK(!visits_.empty(), "a stream plays something");
   visitors_.resize(static_cast<size_t>(pace.visitors));
@@ -218,13 +211,11 @@ namespace {
 // One connection, made again when it is lost.
 class DemoSender {
  public:
-  DemoSender(const DemoFeedOptions& options, const std::atomic<bool>& stop)
-      : options_(options), stop_(stop) {}
+  DemoSender(const DemoFeedOptions& options, const std::atomic<bool>& stop) : options_(options), stop_(stop) {}
 
   // Ok too when it was stopped before the batch was taken.
   Status Send(const char* path, const std::string& body) {
-    const ClientHeaders headers = {{"Content-Type", "application/json"},
-                                   {"X-Write-Key", options_.write_key}};
+    const ClientHeaders headers = {{"Content-Type", "application/json"}, {"X-Write-Key", options_.write_key}};
     for (int lost = 0; !stop_;) {
       auto answer = Call(path, headers, body);
       if (!answer.ok()) {
@@ -251,8 +242,7 @@ class DemoSender {
   }
 
  private:
-  Result<ClientResponse> Call(const char* path, const ClientHeaders& headers,
-                              const std::string& body) {
+  Result<ClientResponse> Call(const char* path, const ClientHeaders& headers, const std::string& body) {
     if (!client_) {
       auto client = Client::Connect(options_.host, options_.port);
       if (!client.ok()) return client.error();

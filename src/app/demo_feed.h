@@ -19,7 +19,7 @@
 namespace attune {
 
 inline constexpr std::string_view kDemoZone = "Europe/Warsaw";  // as examples/demo/plan.yaml says
-inline constexpr int kDemoToday = 104;  // the day of the data that is today: 2008-07-14
+inline constexpr int kDemoToday = 104;                          // the day of the data that is today: 2008-07-14
 
 // Events for a body {"batch":[…]}: what is in it so far.
 class DemoBatch {
@@ -82,8 +82,7 @@ struct DemoPace {
 class DemoStream {
  public:
   // `data` and what `visits` points to must outlive this. Requires visits.
-  DemoStream(const DemoData& data, std::vector<const DemoVisit*> visits, Millis begin,
-             const DemoPace& pace = {});
+  DemoStream(const DemoData& data, std::vector<const DemoVisit*> visits, Millis begin, const DemoPace& pace = {});
 
   // Adds what is due by `now`: at most one event of a visitor (and her country with the first), so
   // that a long pause is not made up for.

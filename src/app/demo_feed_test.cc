@@ -25,8 +25,7 @@ constexpr std::string_view kSessions =
     "@ 2008-04-01\n29 A18 B4 A18/2\n12 B4\n"
     "@ 2008-04-02\n9 B4 B4\n"
     "@ 2008-04-03\n29 A18\n";
-constexpr std::string_view kOtto =
-    "@ 7\n1659304800025 c 11\n1659304900025 a 11\n1659391200025 o 11\n";
+constexpr std::string_view kOtto = "@ 7\n1659304800025 c 11\n1659304900025 a 11\n1659391200025 o 11\n";
 
 const DemoData& Small() {
   static const DemoData data(kProducts, DemoCodesCsv(), kSessions, kOtto);
@@ -68,10 +67,9 @@ TEST(DemoData, ReadsVisitsProductsAndShoppers) {
   EXPECT_EQ(first.day, 0);
   EXPECT_EQ(first.country, "Poland");
   ASSERT_EQ(first.clicks.size(), 3u);
-  EXPECT_EQ(
-      first.clicks[1]->properties,
-      R"("product_id":"B4","category":"skirts","colour":"olive","location":"top in the middle",)"
-      R"("photography":"profile","price":52,"above_average":true,"page_number":3,"shop":"eshop")");
+  EXPECT_EQ(first.clicks[1]->properties,
+            R"("product_id":"B4","category":"skirts","colour":"olive","location":"top in the middle",)"
+            R"("photography":"profile","price":52,"above_average":true,"page_number":3,"shop":"eshop")");
   // One click of the data names another category than its product's.
   EXPECT_TRUE(Has(first.clicks[0]->properties, R"("product_id":"A18","category":"trousers")"));
   EXPECT_TRUE(Has(first.clicks[2]->properties, R"("product_id":"A18","category":"skirts")"));
@@ -98,8 +96,7 @@ TEST(DemoPlan, LoadsWithoutAWarningAndKeepsTheFeedsZone) {
   for (const Problem& problem : loaded.problems) ADD_FAILURE() << ToText(problem);
   ASSERT_TRUE(loaded.plan);
   EXPECT_EQ(loaded.plan->timezone, kDemoZone);
-  for (const Segment& segment : loaded.plan->segments)
-    EXPECT_NE(segment.description, "") << segment.name;
+  for (const Segment& segment : loaded.plan->segments) EXPECT_NE(segment.description, "") << segment.name;
 }
 
 TEST(PageAssets, AreInTheBinary) {
@@ -141,12 +138,10 @@ TEST(DemoHistory, LeavesVisitsThatAreNotOverToTheStream) {
 
 TEST(DemoHistory, SpacesClicksAndTellsTheCountryFirst) {
   const auto lines = Lines(Small(), At("2026-03-02T22:59:59Z"), 1);
-  const auto first = std::find_if(lines.begin(), lines.end(), [](const std::string& line) {
-    return Has(line, "\"visitor-1\"");
-  });
+  const auto first =
+      std::find_if(lines.begin(), lines.end(), [](const std::string& line) { return Has(line, "\"visitor-1\""); });
   ASSERT_NE(first, lines.end());
-  EXPECT_TRUE(Has(first[0], R"("type":"identify")") &&
-              Has(first[0], R"("traits":{"country":"Poland"})"));
+  EXPECT_TRUE(Has(first[0], R"("type":"identify")") && Has(first[0], R"("traits":{"country":"Poland"})"));
   EXPECT_TRUE(Has(first[1], R"("messageId":"visitor-1:1")"));
   EXPECT_EQ(TimeOf(first[0]), TimeOf(first[1]));
   for (int i = 2; i <= 3; ++i) {
@@ -159,10 +154,8 @@ TEST(DemoHistory, SpacesClicksAndTellsTheCountryFirst) {
 TEST(DemoHistory, MovesTheSecondShopByWholeDays) {
   const auto lines = Lines(Small(), At("2026-03-02T22:59:59Z"), 1);
   // 2022-08-01T22:00:00.025Z was the last event.
-  EXPECT_TRUE(Has(lines[0], R"("anonymousId":"otto-7")") &&
-              Has(lines[0], "2026-03-01T22:00:00.025Z"));
-  EXPECT_TRUE(
-      Has(lines[1], R"("event":"add_to_cart","properties":{"product_id":"11","shop":"otto"})"));
+  EXPECT_TRUE(Has(lines[0], R"("anonymousId":"otto-7")") && Has(lines[0], "2026-03-01T22:00:00.025Z"));
+  EXPECT_TRUE(Has(lines[1], R"("event":"add_to_cart","properties":{"product_id":"11","shop":"otto"})"));
   EXPECT_TRUE(Has(lines[2], R"("event":"purchase")") && Has(lines[2], "2026-03-02T22:00:00.025Z"));
 }
 
@@ -216,8 +209,8 @@ TEST(DemoStream, PlaysVisitsInOrderAtItsPace) {
     before = now;
   }
   size_t at = 0;
-  for (const char* id : {"otto-7-r1:1", "otto-7-r1:3", "visitor-1:country", "visitor-1:1",
-                         "visitor-1:3", "visitor-2:1", "visitor-3:country", "visitor-3:1"}) {
+  for (const char* id : {"otto-7-r1:1", "otto-7-r1:3", "visitor-1:country", "visitor-1:1", "visitor-1:3", "visitor-2:1",
+                         "visitor-3:country", "visitor-3:1"}) {
     const size_t found = all.find("\"messageId\":\"" + std::string(id) + "\"", at);
     ASSERT_NE(found, all.npos) << id << " after byte " << at << " of " << all;
     at = found;
@@ -274,15 +267,12 @@ TEST(FeedDemo, SendsHistoryThenStreamAndStops) {
   EXPECT_EQ(done, total);
   EXPECT_GT(refused, 10);
   ASSERT_GT(paths.size(), 100u);
-  EXPECT_EQ(std::count(paths.begin(), paths.end(), "/v1/import"),
-            static_cast<long>(paths.size()) - 1);
+  EXPECT_EQ(std::count(paths.begin(), paths.end(), "/v1/import"), static_cast<long>(paths.size()) - 1);
   EXPECT_EQ(paths.back(), "/v1/batch");
 }
 
 TEST(FeedDemo, EndsWithTheServersWordsWhenItIsRefused) {
-  auto server = Server::Start({}, [](Request, Reply reply) {
-    reply.Send({401, "", {}, "no such key"});
-  });
+  auto server = Server::Start({}, [](Request, Reply reply) { reply.Send({401, "", {}, "no such key"}); });
   ASSERT_TRUE(server.ok());
   DemoFeedOptions options;
   options.port = (*server)->port();

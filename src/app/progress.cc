@@ -23,7 +23,8 @@ void Progress::Show(uint64_t done, uint64_t total, const std::string& note) {
   if (total > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const int full = static_cast<int>(share * kWidth);
-    bar = fmt::format("[{}{}] {:3.0f}%", std::string(static_cast<size_t>(full), '#'), std::string(static_cast<size_t>(kWidth - full), '.'), share * 100);
+    bar = fmt::format("[{}{}] {:3.0f}%", std::string(static_cast<size_t>(full), '#'),
+                      std::string(static_cast<size_t>(kWidth - full), '.'), share * 100);
   }
   fmt::print(stderr, "\r\033[K{} {} {}", what_, bar, note);
   std::fflush(stderr);

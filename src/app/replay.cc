@@ -17,6 +17,7 @@
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
+#include "app/replay_output.h"
 #include "engine/output.h"
 #include "ingest/history_file.h"
 #include "ingest/tracking_plan.h"
@@ -40,33 +41,11 @@ struct ReplaySettings {
 constexpr size_t kChunkBytes = 256 << 10;  // records handed to an applier at a time
 constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
 
-struct Line {
-  Millis at;
-  std::string user;
-  std::string name;
-  std::string text;
-};
-
-struct Output {
-  std::vector<Line> transitions, firings, values;
-};
-
-// False when the file cannot be written.
-bool WriteSorted(const std::string& path, std::vector<Line> lines) {
-  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-    return std::tie(a.at, a.user, a.name) < std::tie(b.at, b.user, b.name);
-  });
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  for (const Line& line : lines) out << line.text << '\n';
-  out.close();
-  return out.good();
-}
-
 // A thread with the engine of its users.
 class Applier {
  public:
   Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
-      : program_(program), reader_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
+      : reader_(program), output_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
 
   // Waits while too much is waiting.
   void Push(std::string chunk) {
@@ -83,26 +62,19 @@ class Applier {
     }
     work_.notify_one();
   }
-  Output Join() {
-    thread_.join();
-    return std::move(output_);
-  }
+  // Waits until everything is applied and put in order.
+  void Join() { thread_.join(); }
+  ReplayOutput& output() { return output_; }
   size_t users() { return run_.engine().user_count(); }
   uint64_t late = 0;
   uint64_t duplicates = 0;
 
  private:
   HistoryRun::Sink MakeSink() {
-    return {[this](const Transition& t) {
-              const std::string& segment = program_->conditions[t.segment].name;
-              output_.transitions.push_back({t.at, std::string(t.user->id()), segment, TransitionJson(t, *program_)});
-            },
-            [this](const TriggerFiring& f) {
-              const std::string& trigger = program_->conditions[f.trigger].name;
-              output_.firings.push_back({f.at, std::string(f.user->id()), trigger, FiringJson(f, *program_)});
-            },
+    return {[this](const Transition& transition) { output_.Add(transition); },
+            [this](const TriggerFiring& firing) { output_.Add(firing); },
             [this](Millis at, const UserState& user) {
-              output_.values.push_back({at, std::string(user.id()), "", ValuesJson(user, at, &run_.engine())});
+              output_.AddValues(at, user, ValuesJson(user, at, &run_.engine()));
             }};
   }
 
@@ -127,11 +99,11 @@ class Applier {
       }
     }
     run_.Finish(until_);
+    output_.Sort(run_.engine().users());
   }
 
-  std::shared_ptr<const Program> program_;
   RecordReader reader_;
-  Output output_;
+  ReplayOutput output_;
   HistoryRun run_;
   std::mutex mutex_;
   std::condition_variable work_, room_;
@@ -144,7 +116,10 @@ class Applier {
 class Replay {
  public:
   Replay(std::shared_ptr<const Plan> plan, std::vector<Millis> at, int threads)
-      : plan_(std::move(plan)), program_(Program::Compile(plan_)), admission_(*plan_), buffers_(static_cast<size_t>(threads)) {
+      : plan_(std::move(plan)),
+        program_(Program::Compile(plan_)),
+        admission_(*plan_),
+        buffers_(static_cast<size_t>(threads)) {
     for (int i = 0; i < threads; ++i) appliers_.push_back(std::make_unique<Applier>(program_, at));
   }
 
@@ -180,34 +155,26 @@ class Replay {
       appliers_[i]->Finish(until_);
     }
     for (const auto& applier : appliers_) {
-      Output output = applier->Join();
-      const auto move_all = [](std::vector<Line>* from, std::vector<Line>* to) {
-        to->insert(to->end(), std::make_move_iterator(from->begin()), std::make_move_iterator(from->end()));
-      };
-      move_all(&output.transitions, &output_.transitions);
-      move_all(&output.firings, &output_.firings);
-      move_all(&output.values, &output_.values);
+      applier->Join();
       late_ += applier->late;
       duplicates_ += applier->duplicates;
       users_ += applier->users();
+      transitions_ += applier->output().transitions();
+      firings_ += applier->output().firings();
     }
   }
 
   // The first file that could not be written; empty when all were.
   std::string Write(const std::string& dir) {
-    transitions_ = output_.transitions.size();
-    firings_ = output_.firings.size();
-    for (const auto& [name, lines] : {std::pair{"transitions", &output_.transitions}, {"firings", &output_.firings}, {"values", &output_.values}}) {
-      const std::string path = fmt::format("{}/{}.ndjson", dir, name);
-      if (!WriteSorted(path, std::move(*lines))) return path;
-    }
-    return "";
+    std::vector<ReplayOutput*> parts;
+    for (const auto& applier : appliers_) parts.push_back(&applier->output());
+    return ReplayOutput::Write(dir, parts);
   }
 
   void Summarise() const {
     const double seconds = Seconds();
-    fmt::print("{} events of {} users in {:.2f} s ({:.0f} events/s): {} transitions, {} firings\n", accepted_, users_, seconds,
-               static_cast<double>(accepted_) / std::max(seconds, 1e-9), transitions_, firings_);
+    fmt::print("{} events of {} users in {:.2f} s ({:.0f} events/s): {} transitions, {} firings\n", accepted_, users_,
+               seconds, static_cast<double>(accepted_) / std::max(seconds, 1e-9), transitions_, firings_);
     if (late_ > 0) fmt::print("  {} came late and were put at their time\n", late_);
     if (duplicates_ > 0) fmt::print("  {} were duplicates and dropped\n", duplicates_);
     if (dead_ > 0) fmt::print("  {} were refused, each with its reason in dead_letters.ndjson\n", dead_);
@@ -261,7 +228,10 @@ class Replay {
   }
 
   double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
-  std::string Rate() const { return fmt::format("{} events, {:.0f} a second", accepted_, static_cast<double>(accepted_) / std::max(Seconds(), 1e-9)); }
+  std::string Rate() const {
+    return fmt::format("{} events, {:.0f} a second", accepted_,
+                       static_cast<double>(accepted_) / std::max(Seconds(), 1e-9));
+  }
 
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<const Program> program_;
@@ -270,7 +240,6 @@ class Replay {
   std::vector<std::string> buffers_;  // the chunk that fills for each applier
   std::vector<Timed> sorted_;
   std::string encoded_;
-  Output output_;
   bool by_time_ = false;
   Millis last_ = kAlways;
   Millis until_ = 0;
@@ -283,7 +252,8 @@ class Replay {
 bool ReadInstant(const std::string& option, const std::string& text, Millis* instant) {
   const auto parsed = ParseInstant(text);
   if (!parsed) {
-    Complain(option + ": expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + text + "\"", kExitInvalid);
+    Complain(option + ": expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + text + "\"",
+             kExitInvalid);
     return false;
   }
   *instant = *parsed;
@@ -294,13 +264,17 @@ bool ReadInstant(const std::string& option, const std::string& text, Millis* ins
 
 void ReplayOptions(CLI::App* app) {
   app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
-  app->add_option("--events", settings.events, "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")->required();
+  app->add_option("--events", settings.events,
+                  "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")
+      ->required();
   app->add_option("--out", settings.out, "the folder for transitions, firings, values and dead letters")->required();
   app->add_option("--csv", settings.csv, "a mapping (YAML) that says how rows become events");
-  app->add_option("--order", settings.order, "arrival: as the files have it, with the rule for late events; time: sorted first")
+  app->add_option("--order", settings.order,
+                  "arrival: as the files have it, with the rule for late events; time: sorted first")
       ->check(CLI::IsMember({"arrival", "time"}))
       ->capture_default_str();
-  app->add_option("--until", settings.until, "let the clock run to this time after the last event (default: the last event's time)");
+  app->add_option("--until", settings.until,
+                  "let the clock run to this time after the last event (default: the last event's time)");
   app->add_option("--at", settings.at, "write everyone's values at this instant (may be repeated)");
   app->add_option("--threads", settings.threads, "threads that apply events (default: one for each core)");
 }
@@ -334,7 +308,9 @@ int RunReplay() {
     if (!status.ok()) break;
   }
   replay.Finish(settings.order == "time", until);
-  if (!status.ok()) return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
+  if (!status.ok()) {
+    return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
+  }
   std::string failed = replay.Write(settings.out);
   dead_letters.close();
   if (!dead_letters) failed = settings.out + "/dead_letters.ndjson";

@@ -25,7 +25,8 @@ std::string Environment(const char* name) {
 
 void PrintMadeKeys(const Keys& keys) {
   for (const Keys::Made& made : keys.made()) {
-    fmt::print("{} {}   (shown once; only its hash is stored)\n", made.kind == KeyKind::kWrite ? "write key:" : "API key:  ", made.key);
+    fmt::print("{} {}   (shown once; only its hash is stored)\n",
+               made.kind == KeyKind::kWrite ? "write key:" : "API key:  ", made.key);
   }
 }
 
@@ -37,7 +38,8 @@ void ServeOptions(CLI::App* app) {
   app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
   app->add_option("--data", settings.data, "the folder that holds all state; made when it is missing")->required();
   app->add_option("--listen", settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
-  app->add_option("--threads", settings.threads, "threads of the server and of the shard loops each (default: one for each core)");
+  app->add_option("--threads", settings.threads,
+                  "threads of the server and of the shard loops each (default: one for each core)");
 }
 
 int RunServe() {
@@ -53,13 +55,16 @@ int RunServe() {
   if (!plan) return kExitInvalid;
   NoteSignals();
   Progress progress("recovering");
-  options.on_recovery = [&](uint64_t done, uint64_t total) { progress.Show(done, total, fmt::format("{} of {} records", done, total)); };
+  options.on_recovery = [&](uint64_t done, uint64_t total) {
+    progress.Show(done, total, fmt::format("{} of {} records", done, total));
+  };
   const std::string host = options.host;
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
   if (!service.ok()) return Complain(service.error().message, CodeOf(service.error()));
   PrintMadeKeys((*service)->keys());
-  fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]", (*service)->port());
+  fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]",
+             (*service)->port());
   std::fflush(stdout);
   WaitForSignal();
   (*service)->Stop();

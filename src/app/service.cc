@@ -37,7 +37,8 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   RuntimeOptions runtime_options;
   runtime_options.threads = threads;
   runtime_options.on_recovery = std::move(options.on_recovery);
-  runtime_options.on_effects = [recent = service->recent_.get()](const RecordView& record, const Engine& engine, const Effects& effects) {
+  runtime_options.on_effects = [recent = service->recent_.get()](const RecordView& record, const Engine& engine,
+                                                                 const Effects& effects) {
     recent->OnEffects(record, engine, effects);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));

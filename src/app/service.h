@@ -15,8 +15,8 @@ namespace attune {
 struct ServiceOptions {
   std::string data;
   std::string host = "127.0.0.1";
-  uint16_t port = 8080;  // 0: a free one
-  int threads = 0;       // of the server and of the loops each; 0: one for each core
+  uint16_t port = 8080;   // 0: a free one
+  int threads = 0;        // of the server and of the loops each; 0: one for each core
   std::string write_key;  // beside those that are stored; empty: none
   std::string api_key;
   std::string status_note;

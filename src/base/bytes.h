@@ -14,8 +14,7 @@
 
 namespace attune {
 
-static_assert(std::endian::native == std::endian::little,
-              "fixed-width values are copied as they are");
+static_assert(std::endian::native == std::endian::little, "fixed-width values are copied as they are");
 
 // Appends to a string of its own; nothing can fail.
 class ByteWriter {
@@ -39,9 +38,7 @@ class ByteWriter {
     }
     U8(static_cast<uint8_t>(value));
   }
-  void Zigzag(int64_t value) {
-    Varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
-  }
+  void Zigzag(int64_t value) { Varint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); }
   void String(std::string_view value) {
     Varint(value.size());
     Raw(value);

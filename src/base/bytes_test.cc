@@ -70,7 +70,11 @@ TEST(Bytes, ZigzagKeepsSmallNegativesSmall) {
   const struct {
     int64_t value;
     size_t size;
-  } cases[] = {{0, 1}, {-1, 1}, {63, 1}, {-64, 1}, {64, 2},
+  } cases[] = {{0, 1},
+               {-1, 1},
+               {63, 1},
+               {-64, 1},
+               {64, 2},
                {std::numeric_limits<int64_t>::min(), 10},
                {std::numeric_limits<int64_t>::max(), 10}};
   for (const auto& c : cases) {

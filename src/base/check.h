@@ -9,7 +9,8 @@ namespace attune {
 }  // namespace attune
 
 // `why` says why the condition must hold.
-#define ATTUNE_CHECK(condition, why)                                                  \
-  do {                                                                                \
-    if (!(condition)) [[unlikely]] ::attune::CheckFailed(__FILE__, __LINE__, #condition, why); \
+#define ATTUNE_CHECK(condition, why)                              \
+  do {                                                            \
+    if (!(condition)) [[unlikely]]                                \
+      ::attune::CheckFailed(__FILE__, __LINE__, #condition, why); \
   } while (false)

@@ -10,19 +10,19 @@ namespace attune {
 
 struct IngestLimits {
   // Of a request: the whole of it is refused, nothing is stored.
-  size_t body_bytes = 4 << 20;      // after decompression: `body_too_large`
-  size_t expansion = 200;           // a compressed body may grow so many times (past its first 64 KiB): `bad_compression`
-  size_t batch_events = 1000;       // events in a batch: `batch_too_long`
+  size_t body_bytes = 4 << 20;  // after decompression: `body_too_large`
+  size_t expansion = 200;       // a compressed body may grow so many times (past its first 64 KiB): `bad_compression`
+  size_t batch_events = 1000;   // events in a batch: `batch_too_long`
 
   // Of an event: it becomes a dead letter, its neighbours are stored.
-  size_t event_bytes = 32 << 10;    // its JSON as sent: `event_too_large`
-  size_t id_bytes = 512;            // each of its ids: `invalid_field`
-  size_t name_bytes = 256;          // its name: `invalid_field`
-  Millis ahead = kDay;              // so far after it was received its time may lie: `timestamp_out_of_range`
-  size_t errors = 20;               // so many of its errors are told
+  size_t event_bytes = 32 << 10;  // its JSON as sent: `event_too_large`
+  size_t id_bytes = 512;          // each of its ids: `invalid_field`
+  size_t name_bytes = 256;        // its name: `invalid_field`
+  Millis ahead = kDay;            // so far after it was received its time may lie: `timestamp_out_of_range`
+  size_t errors = 20;             // so many of its errors are told
 
   // Of a history file: the line becomes a dead letter.
-  size_t line_bytes = 4 << 20;      // `line_too_long`
+  size_t line_bytes = 4 << 20;  // `line_too_long`
 };
 
 inline constexpr size_t kPreviewBytes = 64;  // so much of a wrong value is shown

@@ -28,19 +28,31 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}        // NOLINT: implicit, so that `return value;` works
-  Result(Error error) : error_(std::move(error)) {}    // NOLINT: implicit, so that `return error;` works
+  Result(T value) : value_(std::move(value)) {}      // NOLINT: implicit, so that `return value;` works
+  Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
 
   bool ok() const { return value_.has_value(); }
-  T& value() & { ATTUNE_CHECK(ok(), "value() of a failed Result"); return *value_; }
-  const T& value() const& { ATTUNE_CHECK(ok(), "value() of a failed Result"); return *value_; }
-  T&& value() && { ATTUNE_CHECK(ok(), "value() of a failed Result"); return std::move(*value_); }
+  T& value() & {
+    ATTUNE_CHECK(ok(), "value() of a failed Result");
+    return *value_;
+  }
+  const T& value() const& {
+    ATTUNE_CHECK(ok(), "value() of a failed Result");
+    return *value_;
+  }
+  T&& value() && {
+    ATTUNE_CHECK(ok(), "value() of a failed Result");
+    return std::move(*value_);
+  }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
-  const Error& error() const { ATTUNE_CHECK(!ok(), "error() of a Result that holds a value"); return *error_; }
+  const Error& error() const {
+    ATTUNE_CHECK(!ok(), "error() of a Result that holds a value");
+    return *error_;
+  }
 
  private:
   std::optional<T> value_;
@@ -51,9 +63,12 @@ class [[nodiscard]] Result {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error) : error_(std::move(error)) {}    // NOLINT: implicit, so that `return error;` works
+  Status(Error error) : error_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
   bool ok() const { return !error_.has_value(); }
-  const Error& error() const { ATTUNE_CHECK(!ok(), "error() of a Status that is ok"); return *error_; }
+  const Error& error() const {
+    ATTUNE_CHECK(!ok(), "error() of a Status that is ok");
+    return *error_;
+  }
 
  private:
   std::optional<Error> error_;

@@ -111,22 +111,35 @@ std::optional<Millis> ParseInstant(std::string_view text) {
   return ParseRfc3339(text);
 }
 
+// By hand: a replay writes millions of them.
 std::string FormatRfc3339(Millis instant) {
-  namespace chrono = std::chrono;
   const Millis days = (instant >= 0 ? instant : instant - (kDay - 1)) / kDay;
   const Millis in_day = instant - days * kDay;
-  const chrono::year_month_day date{chrono::sys_days(chrono::days(days))};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), in_day / kHour,
-                     in_day / kMinute % 60, in_day / kSecond % 60, in_day % kSecond);
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
+  const int year = static_cast<int>(date.year());
+  std::string text = "0000-00-00T00:00:00.000Z";
+  const auto put = [&](size_t at, size_t width, Millis number) {
+    for (size_t i = at + width; i-- > at; number /= 10) text[i] = static_cast<char>('0' + number % 10);
+  };
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, in_day / kHour);
+  put(14, 2, in_day / kMinute % 60);
+  put(17, 2, in_day / kSecond % 60);
+  put(20, 3, in_day % kSecond);
+  if (year < 0 || year > 9999) return fmt::format("{:04}", year) + text.substr(4);
+  put(0, 4, year);
+  return text;
 }
 
 std::string FormatDuration(Millis duration) {
   if (duration == 0) return "0s";
   std::string text = duration < 0 ? "-" : "";
   uint64_t left = duration < 0 ? -static_cast<uint64_t>(duration) : static_cast<uint64_t>(duration);
-  constexpr struct { Millis size; const char* unit; } kUnits[] = {
-      {kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}, {1, "ms"}};
+  constexpr struct {
+    Millis size;
+    const char* unit;
+  } kUnits[] = {{kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}, {1, "ms"}};
   const char* space = "";
   for (const auto& [size, unit] : kUnits) {
     const uint64_t n = left / static_cast<uint64_t>(size);

@@ -11,8 +11,8 @@ namespace attune {
 
 using Millis = int64_t;
 
-inline constexpr Millis kNever = std::numeric_limits<Millis>::max();    // later than every instant
-inline constexpr Millis kAlways = std::numeric_limits<Millis>::min();   // earlier than every instant
+inline constexpr Millis kNever = std::numeric_limits<Millis>::max();   // later than every instant
+inline constexpr Millis kAlways = std::numeric_limits<Millis>::min();  // earlier than every instant
 
 inline constexpr Millis kSecond = 1000;
 inline constexpr Millis kMinute = 60 * kSecond;

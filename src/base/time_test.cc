@@ -6,7 +6,10 @@ namespace attune {
 namespace {
 
 TEST(Time, ReadsRfc3339) {
-  constexpr struct { const char* text; Millis instant; } kGood[] = {
+  constexpr struct {
+    const char* text;
+    Millis instant;
+  } kGood[] = {
       {"1970-01-01T00:00:00Z", 0},
       {"1970-01-01", 0},
       {"1969-12-31T23:59:59.999Z", -1},

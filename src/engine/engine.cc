@@ -145,7 +145,7 @@ bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
 void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind == EventKind::kIdentify) return TakeInTraits(user, record);
   if (record.kind != EventKind::kTrack) return;
-  user->AddRecent(record.position);
+  user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
   if (user->sessions.Insert(record.time, record.id, program_->sessions)) dirty_.AddAll(program_->session_listeners);
   matched_.clear();

@@ -20,7 +20,7 @@ struct Record {
   EventKind kind = EventKind::kTrack;
   std::string_view user;
   uint64_t id = 0;                        // hash of the message id
-  uint64_t position = 0;                  // in the log; 0 without one
+  uint64_t sequence = 0;                  // in the log; 0 when it comes from elsewhere
   std::string_view event;                 // its name, of a track
   NameId name = kOtherName;               // the same for the program
   Millis time = 0;

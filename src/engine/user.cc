@@ -215,15 +215,15 @@ void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
   index.insert(id);
 }
 
-void UserState::AddRecent(uint64_t position) {
+void UserState::AddRecent(uint64_t sequence) {
   if (parts_[kRecent].size == kRecentEvents) {
-    uint64_t* positions = Words(kRecent);
-    std::memmove(positions, positions + 1, (kRecentEvents - 1) * sizeof(uint64_t));
-    positions[kRecentEvents - 1] = position;
+    uint64_t* sequences = Words(kRecent);
+    std::memmove(sequences, sequences + 1, (kRecentEvents - 1) * sizeof(uint64_t));
+    sequences[kRecentEvents - 1] = sequence;
     return;
   }
   if (parts_[kRecent].size == parts_[kRecent].room) GrowPart(kRecent);
-  Words(kRecent)[parts_[kRecent].size] = position;
+  Words(kRecent)[parts_[kRecent].size] = sequence;
   parts_[kRecent].size += 1;
 }
 
@@ -289,7 +289,7 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   out->Varint(firings.size());
   for (const Firing& firing : firings) pair(firing.condition, static_cast<uint64_t>(firing.at));
   out->Varint(user.recent().size());
-  for (const uint64_t position : user.recent()) out->U64(position);
+  for (const uint64_t sequence : user.recent()) out->U64(sequence);
   out->Varint(user.traits().size());
   for (const Trait& trait : user.traits()) {
     out->String(trait.name);

@@ -111,10 +111,10 @@ class UserState {
   // Remembers one more; forgets the oldest beyond `limit`.
   void Remember(uint64_t id, Millis time, uint32_t limit);
 
-  // --- positions in the log of the events that came last, at most kRecentEvents ---
+  // --- sequences in the log of the events that came last, at most kRecentEvents ---
 
   std::span<const uint64_t> recent() const { return {Words(kRecent), parts_[kRecent].size}; }
-  void AddRecent(uint64_t position);
+  void AddRecent(uint64_t sequence);
 
   // --- what few users have ---
 

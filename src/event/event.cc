@@ -21,8 +21,10 @@ namespace dom = simdjson::dom;
 constexpr uint8_t kEncodingVersion = 1;
 
 constexpr std::array<std::string_view, kMembers> kMemberNames = {
-    "type", "event", "name", "userId", "anonymousId", "previousId", "groupId", "messageId",
-    "timestamp", "originalTimestamp", "sentAt", "receivedAt", "writeKey", "properties", "traits", "context",
+    "type",       "event",      "name",      "userId",     "anonymousId",
+    "previousId", "groupId",    "messageId", "timestamp",  "originalTimestamp",
+    "sentAt",     "receivedAt", "writeKey",  "properties", "traits",
+    "context",
 };
 
 // The members with a name of each length: this runs for every member of every event.
@@ -91,8 +93,8 @@ Result<EncodedEvent> DecodeEvent(std::string_view bytes) {
   const uint8_t kind = reader.U8();
   event.head.time = reader.I64();
   event.head.received = reader.I64();
-  for (std::string_view* text : {&event.head.id, &event.head.user, &event.head.anonymous_id, &event.head.name,
-                                 &event.json}) {
+  for (std::string_view* text :
+       {&event.head.id, &event.head.user, &event.head.anonymous_id, &event.head.name, &event.json}) {
     *text = reader.String();
   }
   if (!reader.done()) return Error{ErrorCode::kCorrupt, "an event's bytes end too early or too late"};

@@ -60,8 +60,22 @@ struct JsonNode {
 
 // The members of an event that the Segment spec names.
 enum class Member : uint8_t {
-  kType, kEvent, kName, kUserId, kAnonymousId, kPreviousId, kGroupId, kMessageId,
-  kTimestamp, kOriginalTimestamp, kSentAt, kReceivedAt, kWriteKey, kProperties, kTraits, kContext,
+  kType,
+  kEvent,
+  kName,
+  kUserId,
+  kAnonymousId,
+  kPreviousId,
+  kGroupId,
+  kMessageId,
+  kTimestamp,
+  kOriginalTimestamp,
+  kSentAt,
+  kReceivedAt,
+  kWriteKey,
+  kProperties,
+  kTraits,
+  kContext,
 };
 inline constexpr size_t kMembers = static_cast<size_t>(Member::kContext) + 1;
 std::string_view MemberName(Member member);
@@ -107,9 +121,9 @@ class EventReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// A time as clients write it: RFC 3339 text, or a number (also as text) since the epoch in the unit that its size tells:
-// below 10^11 seconds, below 10^14 milliseconds, below 10^17 microseconds. Milliseconds before 1973 and seconds after
-// 5138 cannot be written as numbers. nullopt: no time, or not within the years 0001 to 9999.
+// A time as clients write it: RFC 3339 text, or a number (also as text) since the epoch in the unit that its size
+// tells: below 10^11 seconds, below 10^14 milliseconds, below 10^17 microseconds. Milliseconds before 1973 and seconds
+// after 5138 cannot be written as numbers. nullopt: no time, or not within the years 0001 to 9999.
 std::optional<Millis> ReadTimestamp(const Value& value);
 
 }  // namespace attune

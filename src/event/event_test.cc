@@ -57,7 +57,11 @@ constexpr std::string_view kTrack = R"({"type":"track","event":"Product Viewed",
 TEST(EventReader, FindsValuesByTheirPath) {
   EventReader reader;
   ASSERT_TRUE(reader.Open(kTrack).ok());
-  const struct { const char* root; std::vector<std::string> keys; const char* json; } kPaths[] = {
+  const struct {
+    const char* root;
+    std::vector<std::string> keys;
+    const char* json;
+  } kPaths[] = {
       {"properties", {"price"}, "21.5"},  // of two the last
       {"properties", {"name"}, "\"dress\""},
       {"properties", {"sale"}, "true"},
@@ -108,7 +112,11 @@ TEST(EventReader, WalksTheLeavesInTheOrderSent) {
 }
 
 TEST(EventReader, APagesNameIsItsPropertyName) {
-  constexpr struct { const char* event; const char* name; const char* leaves; } kEvents[] = {
+  constexpr struct {
+    const char* event;
+    const char* name;
+    const char* leaves;
+  } kEvents[] = {
       {R"({"type":"page","name":"Home","properties":{"path":"/"}})", "\"Home\"", "path=\"/\" name=\"Home\" "},
       {R"({"name":"Home"})", "\"Home\"", "name=\"Home\" "},
       {R"({"type":"page","name":"Home","properties":{"name":"Mine"}})", "\"Mine\"", "name=\"Mine\" "},
@@ -124,7 +132,10 @@ TEST(EventReader, APagesNameIsItsPropertyName) {
 }
 
 TEST(EventReader, RefusesWhatIsNoEvent) {
-  constexpr struct { const char* text; const char* message; } kTexts[] = {
+  constexpr struct {
+    const char* text;
+    const char* message;
+  } kTexts[] = {
       {"", "there is no value at byte 0"},
       {"[1]", "expected an object at byte 0"},
       {" 3", "expected an object at byte 1"},
@@ -168,7 +179,10 @@ TEST(EventReader, AMovedReaderReads) {
 }
 
 TEST(Timestamp, IsReadByItsSize) {
-  const struct { Value value; std::optional<Millis> time; } kTimes[] = {
+  const struct {
+    Value value;
+    std::optional<Millis> time;
+  } kTimes[] = {
       {Value::String("2026-03-01T10:00:00.123Z"), 1772359200123},
       {Value::Number(1772359200), 1772359200000},
       {Value::Number(1772359200.25), 1772359200250},

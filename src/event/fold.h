@@ -1,5 +1,5 @@
-// Text whatever its case: Unicode's simple case folding (version 14, as RE2's (?i) has it). Character by character: `ẞ` is
-// `ß`, but `SS` is not.
+// Text whatever its case: Unicode's simple case folding (version 14, as RE2's (?i) has it). Character by character: `ẞ`
+// is `ß`, but `SS` is not.
 #pragma once
 
 #include <cstdint>

@@ -18,9 +18,20 @@ std::string Text(uint32_t code) {
 }
 
 TEST(Fold, TextIsTheSameWhateverItsCase) {
-  constexpr struct { const char* a; const char* b; } kSame[] = {
-      {"", ""}, {"Dresses", "DRESSES"}, {"ŁÓDŹ", "łódź"}, {"Straße", "STRAẞE"}, {"Σίσυφος", "ΣΊΣΥΦΟΣ"}, {"ЁЛКА", "ёлка"},
-      {"ՀԱՅԱՍՏԱՆ", "հայաստան"}, {"THÊM VÀO GIỎ", "thêm vào giỏ"}, {"273 \u212A", "273 k"}, {"a\xFF", "A\xFF"},
+  constexpr struct {
+    const char* a;
+    const char* b;
+  } kSame[] = {
+      {"", ""},
+      {"Dresses", "DRESSES"},
+      {"ŁÓDŹ", "łódź"},
+      {"Straße", "STRAẞE"},
+      {"Σίσυφος", "ΣΊΣΥΦΟΣ"},
+      {"ЁЛКА", "ёлка"},
+      {"ՀԱՅԱՍՏԱՆ", "հայաստան"},
+      {"THÊM VÀO GIỎ", "thêm vào giỏ"},
+      {"273 \u212A", "273 k"},
+      {"a\xFF", "A\xFF"},
   };
   for (const auto& [a, b] : kSame) {
     EXPECT_TRUE(EqualsIgnoringCase(a, b)) << a << " " << b;
@@ -30,8 +41,12 @@ TEST(Fold, TextIsTheSameWhateverItsCase) {
 }
 
 TEST(Fold, AndNothingElseIs) {
-  constexpr struct { const char* a; const char* b; } kOther[] = {
-      {"a", ""}, {"a", "aa"}, {"STRASSE", "straße"}, {"Lodz", "Łódź"}, {"I", "\u0131"}, {"@", "`"}, {"[", "{"}, {"\xC3", "\xC4"},
+  constexpr struct {
+    const char* a;
+    const char* b;
+  } kOther[] = {
+      {"a", ""},  {"a", "aa"}, {"STRASSE", "straße"}, {"Lodz", "Łódź"}, {"I", "\u0131"},
+      {"@", "`"}, {"[", "{"},  {"\xC3", "\xC4"},
   };
   for (const auto& [a, b] : kOther) {
     EXPECT_FALSE(EqualsIgnoringCase(a, b)) << a << " " << b;

@@ -68,9 +68,13 @@ bool HasMember(dom::object object, std::string_view name) {
 std::string PointerToken(std::string_view name) {
   std::string out = "/";
   for (const char c : name) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out += c;
+    }
   }
   return out;
 }
@@ -113,10 +117,18 @@ class Checker {
     if (node.has_enum && !Allowed(node, value)) return Fail(mismatch, value, node.allowed_text);
     if (node.ref != kNoSchema && !Check(node.ref, value, mismatch)) return false;
     switch (KindOf(value)) {
-      case JsonKind::kNumber: if (!CheckNumber(node, value, mismatch)) return false; break;
-      case JsonKind::kString: if (!CheckString(node, value, mismatch)) return false; break;
-      case JsonKind::kArray: if (!CheckArray(node, value, mismatch)) return false; break;
-      case JsonKind::kObject: if (!CheckObject(node, value, mismatch)) return false; break;
+      case JsonKind::kNumber:
+        if (!CheckNumber(node, value, mismatch)) return false;
+        break;
+      case JsonKind::kString:
+        if (!CheckString(node, value, mismatch)) return false;
+        break;
+      case JsonKind::kArray:
+        if (!CheckArray(node, value, mismatch)) return false;
+        break;
+      case JsonKind::kObject:
+        if (!CheckObject(node, value, mismatch)) return false;
+        break;
       case JsonKind::kNull:
       case JsonKind::kBool:
       case JsonKind::kMissing: break;

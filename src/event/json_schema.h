@@ -16,7 +16,7 @@ class JsonSchema {
   static Result<std::shared_ptr<const JsonSchema>> Compile(std::string_view schema);
 
   struct Mismatch {
-    std::string pointer;   // JSON pointer into the value, "" for the value itself
+    std::string pointer;  // JSON pointer into the value, "" for the value itself
     std::string expected;
     std::string found;
   };

@@ -42,7 +42,8 @@ void RunGroup(const std::string& file, dom::element group, SuiteCount* count) {
     const auto verdict = (*schema)->Check(simdjson::minify(test["data"]), &mismatch);
     const bool passed = verdict.ok() && *verdict == bool(test["valid"]);
     count->passed += passed;
-    EXPECT_TRUE(passed) << name << " / " << std::string_view(test["description"]) << "\n" << schema_text << "\n"
+    EXPECT_TRUE(passed) << name << " / " << std::string_view(test["description"]) << "\n"
+                        << schema_text << "\n"
                         << simdjson::minify(test["data"]);
     EXPECT_TRUE(!verdict.ok() || *verdict || !mismatch.expected.empty()) << name;
   }
@@ -61,15 +62,22 @@ TEST(JsonSchema, PassesTheRequiredSuiteOrRefusesByName) {
   }
   std::printf("JSON Schema 2020-12, required: %d groups, %d refused by name; %d tests run, %d passed\n", count.groups,
               count.refused_groups, count.tests, count.passed);
-  for (const auto& [keyword, groups] : count.refused_for) std::printf("  refused for %s: %d\n", keyword.c_str(), groups);
+  for (const auto& [keyword, groups] : count.refused_for) {
+    std::printf("  refused for %s: %d\n", keyword.c_str(), groups);
+  }
   EXPECT_EQ(count.groups, 383);
   EXPECT_EQ(count.passed, count.tests);
   EXPECT_GE(count.passed, 856);
 }
 
 TEST(JsonSchema, SaysWhereAndWhatTheFirstMismatchIs) {
-  constexpr struct { const char* schema; const char* value; const char* pointer; const char* expected;
-                     const char* found; } kCases[] = {
+  constexpr struct {
+    const char* schema;
+    const char* value;
+    const char* pointer;
+    const char* expected;
+    const char* found;
+  } kCases[] = {
       {R"({"type":"number"})", R"("12,50")", "", "number", R"(string "12,50")"},
       {R"({"properties":{"a/b":{"items":{"type":["string","null"]}}}})", R"({"a/b":["x",1]})", "/a~1b/1",
        "string or null", "number 1"},
@@ -95,14 +103,16 @@ TEST(JsonSchema, SaysWhereAndWhatTheFirstMismatchIs) {
 }
 
 TEST(JsonSchema, RefusesWhatItDoesNotKnow) {
-  constexpr struct { const char* schema; const char* message; } kSchemas[] = {
+  constexpr struct {
+    const char* schema;
+    const char* message;
+  } kSchemas[] = {
       {"{", "the schema is not JSON"},
       {"3", "expected a schema: an object, true or false"},
       {R"({"properties":{"a":{"requierd":["b"]}}})",
        "\"requierd\": the keyword is not supported (at /properties/a/requierd)"},
       {R"({"format":"email"})", "\"format\": the keyword is not supported (at /format)"},
-      {R"({"type":"text"})",
-       "\"type\": expected null, boolean, object, array, number, string or integer (at /type)"},
+      {R"({"type":"text"})", "\"type\": expected null, boolean, object, array, number, string or integer (at /type)"},
       {R"({"$ref":"other.json"})",
        "\"$ref\": no schema \"other.json\" inside this one; nothing is ever fetched (at /$ref)"},
       {R"({"minLength":-1})", "\"minLength\": expected a whole number of 0 or more (at /minLength)"},
@@ -113,7 +123,9 @@ TEST(JsonSchema, RefusesWhatItDoesNotKnow) {
     const auto schema = JsonSchema::Compile(text);
     ASSERT_FALSE(schema.ok()) << text;
     EXPECT_EQ(schema.error().code, ErrorCode::kInvalid);
-    if (message != nullptr) { EXPECT_EQ(schema.error().message, message); }
+    if (message != nullptr) {
+      EXPECT_EQ(schema.error().message, message);
+    }
   }
 }
 

@@ -172,8 +172,8 @@ class FaultFinder {
       error = std::from_chars(number.data(), end, value).ec;
     } else {
       // Too small is zero; only too large is a fault.
-      error = std::isinf(std::strtod(std::string(number).c_str(), nullptr)) ? std::errc::result_out_of_range
-                                                                            : std::errc();
+      error =
+          std::isinf(std::strtod(std::string(number).c_str(), nullptr)) ? std::errc::result_out_of_range : std::errc();
     }
     if (error != std::errc()) Other(JsonFault::Kind::kNumber, begin, "a number out of range");
   }

@@ -15,7 +15,12 @@ namespace {
 using Kind = JsonFault::Kind;
 
 TEST(JsonText, SaysWhatIsWrongAndWhere) {
-  const struct { const char* json; Kind kind; size_t offset; const char* what; } kBad[] = {
+  const struct {
+    const char* json;
+    Kind kind;
+    size_t offset;
+    const char* what;
+  } kBad[] = {
       {"", Kind::kSyntax, 0, "there is no value"},
       {"{\"a\" 1}", Kind::kSyntax, 5, "expected \":\""},
       {"{\"a\":1 \"b\":2}", Kind::kSyntax, 7, "expected \",\" or \"}\""},
@@ -89,14 +94,26 @@ std::string Slices(std::string_view text) {
 }
 
 TEST(JsonText, SlicesAreExactlyWhatWasSent) {
-  constexpr struct { const char* text; const char* slices; } kTexts[] = {
+  constexpr struct {
+    const char* text;
+    const char* slices;
+  } kTexts[] = {
       {"[]", ""},
       {" { } ", ""},
       {"[1, 2 ,\"a]\"]", "<1><2><\"a]\">"},
       {"{\"a\": {\"b\" : [1, {}]}, \"c\\\"d\":\"}\\\\\"}", "a<{\"b\" : [1, {}]}>c\\\"d<\"}\\\\\">"},
       {"[{\"a\":tru},{}]", "<{\"a\":tru}><{}>"},
-      {"[1", "bad"}, {"[1 2]", "bad"}, {"[1,]", "bad"}, {"{\"a\"}", "bad"}, {"{\"a\":}", "bad"}, {"{1:2}", "bad"},
-      {"[] x", "bad"}, {"3", "bad"}, {"", "bad"}, {"[\"a]", "bad"}, {"[{\"a\":1]", "bad"},
+      {"[1", "bad"},
+      {"[1 2]", "bad"},
+      {"[1,]", "bad"},
+      {"{\"a\"}", "bad"},
+      {"{\"a\":}", "bad"},
+      {"{1:2}", "bad"},
+      {"[] x", "bad"},
+      {"3", "bad"},
+      {"", "bad"},
+      {"[\"a]", "bad"},
+      {"[{\"a\":1]", "bad"},
   };
   for (const auto& [text, slices] : kTexts) EXPECT_EQ(Slices(text), slices) << text;
 }
@@ -105,7 +122,8 @@ TEST(JsonText, SlicesAreExactlyWhatWasSent) {
 TEST(JsonText, SlicesAreFoundAcrossBlocks) {
   const std::string inner = R"({"k\\\"}":["]","{\\",[{}],"\\\\\""]})";
   for (size_t before = 0; before < 140; ++before) {
-    const std::string padded = "[" + std::string(before, ' ') + "\"" + std::string(before % 67, 'x') + "\"," + inner + "]";
+    const std::string padded =
+        "[" + std::string(before, ' ') + "\"" + std::string(before % 67, 'x') + "\"," + inner + "]";
     const std::string text = "[" + padded + "," + inner + "]";
     EXPECT_EQ(Slices(text), "<" + padded + "><" + inner + ">") << before;
     EXPECT_EQ(Slices(text.substr(0, text.size() - 1)), "bad");

@@ -59,8 +59,8 @@ void NormaliseEventName(std::string_view name, std::string* out) {
     }
     const uint32_t small = SmallLetter(code);
     const Shape shape = ShapeOf(code, small);
-    const bool begins_word = last == Shape::kNone || (shape == Shape::kUpper && (last == Shape::kLower ||
-                                                                                LowerFollows(name, at)));
+    const bool begins_word =
+        last == Shape::kNone || (shape == Shape::kUpper && (last == Shape::kLower || LowerFollows(name, at)));
     if (begins_word && !out->empty()) out->push_back('_');
     AppendCodePoint(small, out);
     last = shape;

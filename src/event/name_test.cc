@@ -5,7 +5,10 @@
 namespace attune {
 namespace {
 
-constexpr struct { const char* written; const char* name; } kNames[] = {
+constexpr struct {
+  const char* written;
+  const char* name;
+} kNames[] = {
     {"add_to_cart", "add_to_cart"},
     {"addToCart", "add_to_cart"},
     {"AddToCart", "add_to_cart"},
@@ -44,7 +47,9 @@ constexpr struct { const char* written; const char* name; } kNames[] = {
     {"カート\u3000追加", "カート_追加"},
     {"a\u00a0b\u2019c", "a_b_c"},
     {"sale \xF0\x9F\x8E\x89", "sale_\xF0\x9F\x8E\x89"},
-    {"a\xFF" "b\xC3", "a_b"},
+    {"a\xFF"
+     "b\xC3",
+     "a_b"},
 };
 
 TEST(EventName, IsSnakeCaseHoweverItIsWritten) {

@@ -23,7 +23,8 @@ TEST(Pattern, GivesItsGroups) {
 }
 
 TEST(Pattern, RefusesWhatCannotBeMatchedInLinearTime) {
-  for (const char* regex : {"(a)\\1", "(?=a)", "(", "a{1000}{1000}"}) EXPECT_FALSE(Pattern::Compile(regex).ok()) << regex;
+  for (const char* regex : {"(a)\\1", "(?=a)", "(", "a{1000}{1000}"})
+    EXPECT_FALSE(Pattern::Compile(regex).ok()) << regex;
   EXPECT_FALSE(Pattern::Compile(std::string(1001, 'a')).ok());
 }
 

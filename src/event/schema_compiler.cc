@@ -30,9 +30,13 @@ struct Keyword {
 std::string PathTo(const std::string& path, std::string_view token) {
   std::string out = path + '/';
   for (const char c : token) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out += c;
+    }
   }
   return out;
 }
@@ -44,9 +48,8 @@ class Compiler {
   void Annotation(dom::element, const std::string&, SchemaNode*) {}  // says something to people only
   void SchemaDialect(dom::element value, const std::string& path, SchemaNode*) {
     std::string_view uri;
-    const bool known = value.get(uri) == simdjson::SUCCESS &&
-                       (uri == "https://json-schema.org/draft/2020-12/schema" ||
-                        uri == "https://json-schema.org/draft/2020-12/schema#");
+    const bool known = value.get(uri) == simdjson::SUCCESS && (uri == "https://json-schema.org/draft/2020-12/schema" ||
+                                                               uri == "https://json-schema.org/draft/2020-12/schema#");
     if (!known) Fail(path, "only the dialect https://json-schema.org/draft/2020-12/schema is supported");
   }
   void Ref(dom::element value, const std::string& path, SchemaNode* node) {
@@ -130,9 +133,7 @@ class Compiler {
       node->dependent_required.emplace_back(name, Names(names, path));
     });
   }
-  void Required(dom::element value, const std::string& path, SchemaNode* node) {
-    node->required = Names(value, path);
-  }
+  void Required(dom::element value, const std::string& path, SchemaNode* node) { node->required = Names(value, path); }
 
  private:
   static std::string Parent(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -172,8 +173,8 @@ class Compiler {
 
   void AddType(dom::element value, const std::string& path, SchemaNode* node) {
     constexpr std::pair<std::string_view, SchemaType> kTypes[] = {
-        {"null", kSchemaNull}, {"boolean", kSchemaBoolean}, {"object", kSchemaObject}, {"array", kSchemaArray},
-        {"number", kSchemaNumber}, {"string", kSchemaString}, {"integer", kSchemaInteger}};
+        {"null", kSchemaNull},     {"boolean", kSchemaBoolean}, {"object", kSchemaObject},  {"array", kSchemaArray},
+        {"number", kSchemaNumber}, {"string", kSchemaString},   {"integer", kSchemaInteger}};
     std::string_view name;
     if (value.get(name) == simdjson::SUCCESS) {
       for (const auto& [known, bit] : kTypes) {

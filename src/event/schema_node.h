@@ -21,8 +21,13 @@ inline constexpr SchemaIndex kNoSchema = std::numeric_limits<SchemaIndex>::max()
 
 // Bits of SchemaNode::types.
 enum SchemaType : uint8_t {
-  kSchemaNull = 1, kSchemaBoolean = 2, kSchemaObject = 4, kSchemaArray = 8,
-  kSchemaNumber = 16, kSchemaString = 32, kSchemaInteger = 64,
+  kSchemaNull = 1,
+  kSchemaBoolean = 2,
+  kSchemaObject = 4,
+  kSchemaArray = 8,
+  kSchemaNumber = 16,
+  kSchemaString = 32,
+  kSchemaInteger = 64,
 };
 
 struct SchemaSpan {  // of lengths and counts

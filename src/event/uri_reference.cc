@@ -68,8 +68,11 @@ std::string ResolveUri(std::string_view base, std::string_view reference) {
   std::string merged;
   if (path[0] != '/') {
     const size_t slash = base.rfind('/');
-    if (slash != std::string_view::npos && slash >= root) merged = base.substr(root, slash - root + 1);
-    else if (root > SchemeLength(base)) merged = "/";
+    if (slash != std::string_view::npos && slash >= root) {
+      merged = base.substr(root, slash - root + 1);
+    } else if (root > SchemeLength(base)) {
+      merged = "/";
+    }
   }
   merged += path;
   return std::string(base.substr(0, root)) + WithoutDots(merged) + std::string(rest);

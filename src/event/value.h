@@ -19,15 +19,37 @@ std::string_view TypeName(Type type);
 class Value {
  public:
   constexpr Value() = default;
-  static Value Bool(bool b) { Value v(Type::kBool); v.bool_ = b; return v; }
-  static Value Number(double n) { Value v(Type::kNumber); v.number_ = n; return v; }
-  static Value String(std::string_view s) {
-    Value v(Type::kString); v.data_ = s.data(); v.size_ = static_cast<uint32_t>(s.size()); return v;
+  static Value Bool(bool b) {
+    Value v(Type::kBool);
+    v.bool_ = b;
+    return v;
   }
-  static Value Time(Millis t) { Value v(Type::kTime); v.millis_ = t; return v; }
-  static Value Duration(Millis d) { Value v(Type::kDuration); v.millis_ = d; return v; }
+  static Value Number(double n) {
+    Value v(Type::kNumber);
+    v.number_ = n;
+    return v;
+  }
+  static Value String(std::string_view s) {
+    Value v(Type::kString);
+    v.data_ = s.data();
+    v.size_ = static_cast<uint32_t>(s.size());
+    return v;
+  }
+  static Value Time(Millis t) {
+    Value v(Type::kTime);
+    v.millis_ = t;
+    return v;
+  }
+  static Value Duration(Millis d) {
+    Value v(Type::kDuration);
+    v.millis_ = d;
+    return v;
+  }
   static Value List(std::span<const Value> items) {
-    Value v(Type::kList); v.items_ = items.data(); v.size_ = static_cast<uint32_t>(items.size()); return v;
+    Value v(Type::kList);
+    v.items_ = items.data();
+    v.size_ = static_cast<uint32_t>(items.size());
+    return v;
   }
 
   constexpr Type type() const { return type_; }

@@ -17,9 +17,7 @@
 namespace attune {
 namespace {
 
-Error IoError(std::string_view what) {
-  return {ErrorCode::kIo, std::string(what) + ": " + std::strerror(errno)};
-}
+Error IoError(std::string_view what) { return {ErrorCode::kIo, std::string(what) + ": " + std::strerror(errno)}; }
 
 // Fills in the address; its size, or 0 if `host` is no address.
 socklen_t MakeAddress(const std::string& host, uint16_t port, sockaddr_storage* out) {
@@ -99,8 +97,8 @@ void Client::Close() {
 
 void Client::ShutdownSend() { ::shutdown(fd_, SHUT_WR); }
 
-Result<ClientResponse> Client::Call(std::string_view method, std::string_view target,
-                                    const ClientHeaders& headers, std::string_view body) {
+Result<ClientResponse> Client::Call(std::string_view method, std::string_view target, const ClientHeaders& headers,
+                                    std::string_view body) {
   std::string request;
   request.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(host_);
   for (const auto& [name, value] : headers) {
@@ -182,8 +180,7 @@ Result<ClientResponse> Client::ReadHead() {
       continue;
     }
     const size_t colon = std::min(line.find(':'), line.size());
-    response.headers.emplace_back(line.substr(0, colon),
-                                  TrimBlanks(line.substr(std::min(colon + 1, line.size()))));
+    response.headers.emplace_back(line.substr(0, colon), TrimBlanks(line.substr(std::min(colon + 1, line.size()))));
   }
   return response;
 }

@@ -36,8 +36,8 @@ class Client {
 
   // Sends a request and reads its whole answer. Host and Content-Length are added. An answer with
   // `Connection: close` closes; the next call is then kIo.
-  Result<ClientResponse> Call(std::string_view method, std::string_view target,
-                              const ClientHeaders& headers = {}, std::string_view body = "");
+  Result<ClientResponse> Call(std::string_view method, std::string_view target, const ClientHeaders& headers = {},
+                              std::string_view body = "");
 
   // For tests of framing and of streams.
 

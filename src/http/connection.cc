@@ -68,12 +68,8 @@ void Connection::Run() {
       begin_ += used;
     }
     switch (progress) {
-      case RequestParser::Progress::kDone:
-        Dispatch();
-        break;
-      case RequestParser::Progress::kFailed:
-        Refuse(parser_.failure());
-        break;
+      case RequestParser::Progress::kDone: Dispatch(); break;
+      case RequestParser::Progress::kFailed: Refuse(parser_.failure()); break;
       case RequestParser::Progress::kNeedMore:
         NotePhase();
         if (parser_.TakeExpectation() && parser_.body_bytes_received() == 0) SendContinue();
@@ -83,9 +79,7 @@ void Connection::Run() {
 }
 
 void Connection::NotePhase() {
-  const Phase phase = parser_.in_body()   ? Phase::kBody
-                      : parser_.started() ? Phase::kHead
-                                          : Phase::kIdle;
+  const Phase phase = parser_.in_body() ? Phase::kBody : parser_.started() ? Phase::kHead : Phase::kIdle;
   if (phase == phase_) return;
   phase_ = phase;
   since_ms_ = loop_.NowMs();
@@ -137,8 +131,7 @@ void Connection::Deliver(Delivery delivery) {
 
 void Connection::Answer(Response response) {
   if (loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(response, {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()},
-                     &out_);
+  AppendResponseHead(response, {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()}, &out_);
   if (!head_only_ && StatusAllowsBody(response.status)) body_ = std::move(response.body);
   state_ = State::kWriting;
   since_ms_ = loop_.NowMs();
@@ -164,10 +157,8 @@ void Connection::SendContinue() {
 
 void Connection::BeginStream(Delivery delivery) {
   if (!http11_ || loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(
-      delivery.response,
-      {.keep_alive = keep_alive_, .http11 = http11_, .streamed = true, .date = loop_.Date()},
-      &out_);
+  AppendResponseHead(delivery.response,
+                     {.keep_alive = keep_alive_, .http11 = http11_, .streamed = true, .date = loop_.Date()}, &out_);
   since_ms_ = loop_.NowMs();
   if (head_only_ || !StatusAllowsBody(delivery.response.status)) {
     delivery.stream->gone = true;
@@ -280,8 +271,7 @@ size_t Connection::WriteSome(error_code* error) {
   const std::array<asio::const_buffer, 2> pieces = {
       asio::const_buffer(out_.data() + from_out, out_.size() - from_out),
       asio::const_buffer(body_.data() + from_body, body_.size() - from_body)};
-  return body_.empty() ? socket_.write_some(asio::const_buffer(pieces[0]), *error)
-                       : socket_.write_some(pieces, *error);
+  return body_.empty() ? socket_.write_some(asio::const_buffer(pieces[0]), *error) : socket_.write_some(pieces, *error);
 }
 
 void Connection::WaitWritable() {
@@ -334,13 +324,10 @@ bool Connection::TooSlow(int64_t now_ms) const {
       if (phase_ == Phase::kHead) return elapsed_ms > limits_.head_deadline_ms;
       return BodyTooSlow(elapsed_ms);
     case State::kWriting:
-    case State::kStreaming:
-      return waiting_writable_ && elapsed_ms > limits_.write_stall_ms;
-    case State::kLingering:
-      return elapsed_ms > limits_.linger_ms;
+    case State::kStreaming: return waiting_writable_ && elapsed_ms > limits_.write_stall_ms;
+    case State::kLingering: return elapsed_ms > limits_.linger_ms;
     case State::kHandling:
-    case State::kClosed:
-      return false;
+    case State::kClosed: return false;
   }
   return false;
 }
@@ -349,16 +336,14 @@ bool Connection::BodyTooSlow(int64_t elapsed_ms) const {
   const int64_t counted_ms = elapsed_ms - limits_.body_grace_ms;
   if (counted_ms <= 0) return false;
   const auto received = static_cast<double>(parser_.body_bytes_received());
-  return received * 1000 <
-         static_cast<double>(limits_.body_bytes_per_second) * static_cast<double>(counted_ms);
+  return received * 1000 < static_cast<double>(limits_.body_bytes_per_second) * static_cast<double>(counted_ms);
 }
 
 void Connection::BeginDrain() {
   if (state_ == State::kStreaming) {
     keep_alive_ = false;
     EndStream();
-  } else if (state_ == State::kReceiving && phase_ == Phase::kIdle && begin_ == end_ &&
-             !HasUnreadBytes()) {
+  } else if (state_ == State::kReceiving && phase_ == Phase::kIdle && begin_ == end_ && !HasUnreadBytes()) {
     Close();
   }
 }

@@ -15,8 +15,7 @@
 namespace attune::http {
 
 // Typed on the loop's own executor: the type-erased one costs an allocation here and there.
-using Socket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 class Loop;
 

@@ -16,12 +16,12 @@ struct HttpLimits {
 
   // Time. `sweep` looks a few times per the shortest of these, at least once a second, so a client
   // may get up to a quarter more.
-  int64_t head_deadline_ms = 10'000;    // from first byte to end of the head: 408, closed
-  int64_t body_grace_ms = 5'000;        // a body may be this slow at first ...
-  size_t body_bytes_per_second = 1024;  // ... then its average must keep this pace: 408, closed
-  int64_t idle_ms = 60'000;             // between requests: closed without a word
-  int64_t write_stall_ms = 30'000;      // an answer of which the client takes nothing: cut off
-  int64_t linger_ms = 2'000;            // after the last answer we wait so long for the client to
+  int64_t head_deadline_ms = 10'000;       // from first byte to end of the head: 408, closed
+  int64_t body_grace_ms = 5'000;           // a body may be this slow at first ...
+  size_t body_bytes_per_second = 1024;     // ... then its average must keep this pace: 408, closed
+  int64_t idle_ms = 60'000;                // between requests: closed without a word
+  int64_t write_stall_ms = 30'000;         // an answer of which the client takes nothing: cut off
+  int64_t linger_ms = 2'000;               // after the last answer we wait so long for the client to
   size_t linger_bytes = 16 * 1024 * 1024;  // close, and throw away so much; then it may see a reset
 
   // A streamed answer holds this much for a client that reads too slowly, then cuts it off.

@@ -13,8 +13,8 @@ using boost::system::error_code;
 
 // A quarter of the shortest deadline, within reason.
 std::chrono::milliseconds SweepPeriod(const HttpLimits& limits) {
-  const int64_t shortest_ms = std::min({limits.head_deadline_ms, limits.body_grace_ms,
-                                        limits.idle_ms, limits.write_stall_ms, limits.linger_ms});
+  const int64_t shortest_ms = std::min(
+      {limits.head_deadline_ms, limits.body_grace_ms, limits.idle_ms, limits.write_stall_ms, limits.linger_ms});
   return std::chrono::milliseconds(std::clamp<int64_t>(shortest_ms / 4, 5, 1000));
 }
 
@@ -64,8 +64,7 @@ void Loop::BeginDrain() {
 }
 
 int64_t Loop::NowMs() const {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 

@@ -10,7 +10,8 @@
 
 namespace attune {
 
-// Bytes of %XX escapes decoded; nullopt on a broken escape or on %00. '+' is left alone.
+// Bytes of %XX escapes decoded; nullopt on a broken escape. '+' is left alone. %00 is a
+// zero byte like any other: ids may hold one, and no path here is a file's.
 std::optional<std::string> DecodePathSegment(std::string_view text);
 
 // As browsers encode forms: %XX and '+' for a space. A broken escape stays as it is.

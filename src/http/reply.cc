@@ -55,8 +55,7 @@ void Mailbox::Close() {
 using http::Delivery;
 using http::StreamState;
 
-Reply::Reply(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool chunked,
-             size_t stream_buffer_bytes)
+Reply::Reply(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool chunked, size_t stream_buffer_bytes)
     : mailbox_(std::move(mailbox)),
       connection_(connection),
       chunked_(chunked),
@@ -78,9 +77,7 @@ Reply& Reply::operator=(Reply&& other) noexcept {
 void Reply::Send(Response response) {
   ATTUNE_CHECK(mailbox_, "a request is answered once");
   const auto mailbox = std::exchange(mailbox_, nullptr);
-  mailbox->Post({.kind = Delivery::Kind::kAnswer,
-                 .connection = connection_,
-                 .response = std::move(response)});
+  mailbox->Post({.kind = Delivery::Kind::kAnswer, .connection = connection_, .response = std::move(response)});
 }
 
 StreamWriter Reply::Stream(Response head) {
@@ -88,21 +85,16 @@ StreamWriter Reply::Stream(Response head) {
   auto mailbox = std::exchange(mailbox_, nullptr);
   auto state = std::make_shared<StreamState>(stream_buffer_bytes_);
   const std::string first = std::exchange(head.body, {});
-  mailbox->Post({.kind = Delivery::Kind::kStreamHead,
-                 .connection = connection_,
-                 .response = std::move(head),
-                 .stream = state});
+  mailbox->Post(
+      {.kind = Delivery::Kind::kStreamHead, .connection = connection_, .response = std::move(head), .stream = state});
   StreamWriter writer(std::move(mailbox), connection_, chunked_, std::move(state));
   writer.Write(first);
   return writer;
 }
 
-StreamWriter::StreamWriter(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection,
-                           bool chunked, std::shared_ptr<StreamState> state)
-    : mailbox_(std::move(mailbox)),
-      connection_(connection),
-      chunked_(chunked),
-      state_(std::move(state)) {}
+StreamWriter::StreamWriter(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool chunked,
+                           std::shared_ptr<StreamState> state)
+    : mailbox_(std::move(mailbox)), connection_(connection), chunked_(chunked), state_(std::move(state)) {}
 
 StreamWriter& StreamWriter::operator=(StreamWriter&& other) noexcept {
   if (this == &other) return *this;
@@ -138,14 +130,11 @@ bool StreamWriter::Write(std::string_view chunk) {
   const size_t waiting = state_->waiting_bytes.fetch_add(bytes.size()) + bytes.size();
   if (waiting > state_->limit_bytes) {
     state_->gone = true;
-    mailbox_->Post(
-        {.kind = Delivery::Kind::kStreamCut, .connection = connection_, .stream = state_});
+    mailbox_->Post({.kind = Delivery::Kind::kStreamCut, .connection = connection_, .stream = state_});
     return false;
   }
-  mailbox_->Post({.kind = Delivery::Kind::kStreamBytes,
-                  .connection = connection_,
-                  .bytes = std::move(bytes),
-                  .stream = state_});
+  mailbox_->Post(
+      {.kind = Delivery::Kind::kStreamBytes, .connection = connection_, .bytes = std::move(bytes), .stream = state_});
   return true;
 }
 

@@ -29,8 +29,7 @@ Response TooLarge(int status, std::string_view code, std::string_view title, siz
 }
 
 bool AllDigits(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // Whether the request line ends in a well-formed version, if one that we do not speak.
@@ -39,15 +38,12 @@ bool NamesSomeVersion(std::string_view bytes) {
   const size_t at = line.rfind(" HTTP/");
   if (at == std::string_view::npos) return false;
   const std::string_view version = line.substr(at + 6);
-  return version.size() == 3 && AllDigits(version.substr(0, 1)) && version[1] == '.' &&
-         AllDigits(version.substr(2));
+  return version.size() == 3 && AllDigits(version.substr(0, 1)) && version[1] == '.' && AllDigits(version.substr(2));
 }
 
 // What can stand in a Host field: no blanks, commas, paths or user names, which proxies read in
 // different ways.
-bool IsPlausibleHost(std::string_view host) {
-  return host.find_first_of(" \t,/\\@?#") == std::string_view::npos;
-}
+bool IsPlausibleHost(std::string_view host) { return host.find_first_of(" \t,/\\@?#") == std::string_view::npos; }
 
 using Progress = RequestParser::Progress;
 
@@ -133,15 +129,13 @@ class Message final : public beast_http::basic_parser<true> {
     return TooLarge(431, "head_too_large", "The request's head is too large", limits_.head_bytes);
   }
   Response TargetTooLong() const {
-    return TooLarge(414, "target_too_long", "The request's target is too long",
-                    limits_.target_bytes);
+    return TooLarge(414, "target_too_long", "The request's target is too long", limits_.target_bytes);
   }
 
   Progress Fail(error_code ec, std::string_view rest) {
     if (failure_) return Progress::kFailed;
     if (ec == beast_http::error::body_limit) {
-      failure_ =
-          TooLarge(413, "body_too_large", "The request's body is too large", limits_.body_bytes);
+      failure_ = TooLarge(413, "body_too_large", "The request's body is too large", limits_.body_bytes);
     } else if (ec == beast_http::error::header_limit) {
       failure_ = HeadTooLarge();
     } else if (ec == beast_http::error::bad_version && NamesSomeVersion(rest)) {
@@ -158,8 +152,8 @@ class Message final : public beast_http::basic_parser<true> {
     ec = beast_http::error::bad_field;
   }
 
-  void on_request_impl(beast_http::verb, boost::beast::string_view method,
-                       boost::beast::string_view target, int version, error_code& ec) override {
+  void on_request_impl(beast_http::verb, boost::beast::string_view method, boost::beast::string_view target,
+                       int version, error_code& ec) override {
     got_request_line_ = true;
     http11_ = version == 11;
     if (target.size() > limits_.target_bytes) return Refuse(TargetTooLong(), ec);
@@ -183,14 +177,13 @@ class Message final : public beast_http::basic_parser<true> {
     return target->front() == '/' && !authority_->empty();
   }
 
-  void on_field_impl(beast_http::field field, boost::beast::string_view name_view,
-                     boost::beast::string_view value_view, error_code& ec) override {
+  void on_field_impl(beast_http::field field, boost::beast::string_view name_view, boost::beast::string_view value_view,
+                     error_code& ec) override {
     const std::string_view name = ToStd(name_view);
     const std::string_view value = ToStd(value_view);
     if (IsFolded(name, value)) return Refuse(Malformed("a folded field"), ec);
     if (++fields_ > limits_.head_fields) {
-      return Refuse(TooLarge(431, "too_many_fields", "The request has too many header fields",
-                             limits_.head_fields),
+      return Refuse(TooLarge(431, "too_many_fields", "The request has too many header fields", limits_.head_fields),
                     ec);
     }
     if (is_header_done()) return;  // trailers are read and forgotten
@@ -203,8 +196,7 @@ class Message final : public beast_http::basic_parser<true> {
     const std::less_equal<const char*> before;
     const char* const window_end = window_.data() + window_.size();
     const char* const name_end = name.data() + name.size();
-    if (!before(name_end, value.data()) || !before(value.data() + value.size(), window_end))
-      return true;
+    if (!before(name_end, value.data()) || !before(value.data() + value.size(), window_end)) return true;
     return std::memchr(name_end, '\r', static_cast<size_t>(value.data() - name_end)) != nullptr;
   }
 
@@ -221,22 +213,19 @@ class Message final : public beast_http::basic_parser<true> {
       case beast_http::field::host:
         if (std::exchange(has_host_, true)) return "two Host fields";
         return IsPlausibleHost(value) ? nullptr : "Host is not a host";
-      default:
-        return nullptr;
+      default: return nullptr;
     }
   }
 
   void on_header_impl(error_code& ec) override {
     if (http11_ && !has_host_) return Refuse(Malformed("no Host field"), ec);
-    if (authority_ &&
-        !EqualIgnoringCase(*authority_, request_.Header("Host").value_or(*authority_))) {
+    if (authority_ && !EqualIgnoringCase(*authority_, request_.Header("Host").value_or(*authority_))) {
       return Refuse(Malformed("the target names another host than the Host field"), ec);
     }
     const auto expect = request_.Header("Expect");
     if (!expect || !http11_) return;
     if (!EqualIgnoringCase(*expect, "100-continue")) {
-      return Refuse(Problem(417, "expectation_failed", "The expectation cannot be met", *expect),
-                    ec);
+      return Refuse(Problem(417, "expectation_failed", "The expectation cannot be met", *expect), ec);
     }
     expects_continue_ = !is_done();
   }
@@ -251,8 +240,7 @@ class Message final : public beast_http::basic_parser<true> {
     return bytes.size();
   }
 
-  void on_chunk_header_impl(uint64_t, boost::beast::string_view extensions,
-                            error_code& ec) override {
+  void on_chunk_header_impl(uint64_t, boost::beast::string_view extensions, error_code& ec) override {
     extension_bytes_ += extensions.size();
     if (extension_bytes_ <= limits_.chunk_extension_bytes) return;
     Refuse(TooLarge(400, "chunk_extensions_too_large", "The chunk extensions are too large",
@@ -312,9 +300,7 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* used
 
 bool RequestParser::started() const { return impl_->message->started(); }
 bool RequestParser::in_body() const { return impl_->message->in_body(); }
-uint64_t RequestParser::body_bytes_received() const {
-  return impl_->message->body_bytes_received();
-}
+uint64_t RequestParser::body_bytes_received() const { return impl_->message->body_bytes_received(); }
 bool RequestParser::TakeExpectation() { return impl_->message->TakeExpectation(); }
 const Response& RequestParser::failure() const { return impl_->message->failure(); }
 bool RequestParser::keep_alive() const { return impl_->keep_alive; }

@@ -26,9 +26,7 @@ int Verdict(std::string_view bytes, size_t piece, HttpLimits limits = {}) {
   return 0;
 }
 
-std::string Get(std::string_view fields) {
-  return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
-}
+std::string Get(std::string_view fields) { return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n"; }
 std::string Post(std::string_view fields, std::string_view body) {
   return "POST / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n" + std::string(body);
 }
@@ -58,10 +56,8 @@ const std::vector<Vector>& Vectors() {
       {"absolute form", "GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n", 200},
       {"star for options", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 200},
 
-      {"length and encoding",
-       Post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
-      {"encoding and length",
-       Post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n"), 400},
+      {"length and encoding", Post("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+      {"encoding and length", Post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "0\r\n\r\n"), 400},
       {"two lengths that differ", Post("Content-Length: 3\r\nContent-Length: 4\r\n", "abcd"), 400},
       {"two equal lengths", Post("Content-Length: 3\r\nContent-Length: 3\r\n", "abc"), 400},
       {"a list of lengths", Post("Content-Length: 3, 3\r\n", "abc"), 400},
@@ -75,13 +71,10 @@ const std::vector<Vector>& Vectors() {
       {"identity", Post("Transfer-Encoding: identity\r\n", "0\r\n\r\n"), 400},
       {"gzip, chunked", Post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400},
       {"chunked, identity", Post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), 400},
-      {"chunked twice",
-       Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
-      {"chunked after identity",
-       Post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", ""), 400},
+      {"chunked twice", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+      {"chunked after identity", Post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", ""), 400},
       {"quoted chunked", Post("Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n"), 400},
-      {"chunked in http/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-       400},
+      {"chunked in http/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {"bare lf after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
       {"bare lf after a field", "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400},
       {"bare cr in a value", Get("X: a\rb\r\n"), 400},
@@ -143,8 +136,7 @@ const std::vector<Vector>& Vectors() {
 }
 
 TEST(RequestParser, JudgesEachVector) {
-  for (const Vector& v : Vectors())
-    EXPECT_EQ(Verdict(v.bytes, v.bytes.size()), v.verdict) << v.name;
+  for (const Vector& v : Vectors()) EXPECT_EQ(Verdict(v.bytes, v.bytes.size()), v.verdict) << v.name;
 }
 
 // Whatever the pieces, the verdict is the same, except that a head is looked at only once it is
@@ -231,9 +223,7 @@ TEST(RequestParser, LimitsHoldExactly) {
     for (size_t i = 1; i < count; ++i) text += "X: y\r\n";  // one is Host
     return Get(text);
   };
-  const auto target = [](size_t size) {
-    return "GET /" + std::string(size - 1, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n";
-  };
+  const auto target = [](size_t size) { return "GET /" + std::string(size - 1, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n"; };
   const auto body = [](size_t size) {
     return Post("Content-Length: " + std::to_string(size) + "\r\n", std::string(size, 'x'));
   };
@@ -278,21 +268,14 @@ TEST(RequestParser, MutatedBytesAreJudgedTheSameInPieces) {
       const size_t at = below(bytes.size());
       const char c = interesting[below(interesting.size())];
       switch (below(3)) {
-        case 0:
-          bytes[at] = c;
-          break;
-        case 1:
-          bytes.insert(at, 1, c);
-          break;
-        case 2:
-          bytes.insert(at, bytes.substr(below(bytes.size()), below(8)));
-          break;
+        case 0: bytes[at] = c; break;
+        case 1: bytes.insert(at, 1, c); break;
+        case 2: bytes.insert(at, bytes.substr(below(bytes.size()), below(8))); break;
       }
     }
     const int whole = Verdict(bytes, bytes.size());
     const int pieces = Verdict(bytes, 1 + below(8));
-    ASSERT_TRUE(whole == pieces || (whole >= 400 && pieces == 0)) << whole << " " << pieces << "\n"
-                                                                  << bytes;
+    ASSERT_TRUE(whole == pieces || (whole >= 400 && pieces == 0)) << whole << " " << pieces << "\n" << bytes;
   }
 }
 

@@ -7,8 +7,8 @@ namespace attune::http {
 namespace {
 
 // The server alone decides about these: two of them would break the framing.
-constexpr std::array<std::string_view, 5> kOwnFields = {"Content-Length", "Transfer-Encoding",
-                                                        "Connection", "Date", "Content-Type"};
+constexpr std::array<std::string_view, 5> kOwnFields = {"Content-Length", "Transfer-Encoding", "Connection", "Date",
+                                                        "Content-Type"};
 
 bool IsOwnField(std::string_view name) {
   for (const std::string_view own : kOwnFields) {
@@ -67,8 +67,8 @@ std::string FormatHttpDate(std::time_t time) {
   char text[64];
   const int size = std::snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT",
                                  kDays[static_cast<size_t>(parts.tm_wday)], parts.tm_mday,
-                                 kMonths[static_cast<size_t>(parts.tm_mon)], parts.tm_year + 1900,
-                                 parts.tm_hour, parts.tm_min, parts.tm_sec);
+                                 kMonths[static_cast<size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour,
+                                 parts.tm_min, parts.tm_sec);
   return std::string(text, static_cast<size_t>(size));
 }
 

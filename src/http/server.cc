@@ -30,8 +30,7 @@ std::string AddressText(const ServerOptions& options) {
 
 Error ListenError(const ServerOptions& options, const error_code& ec) {
   if (ec == asio::error::address_in_use) {
-    return {ErrorCode::kConflict,
-            "cannot listen on " + AddressText(options) + ": another program has this port"};
+    return {ErrorCode::kConflict, "cannot listen on " + AddressText(options) + ": another program has this port"};
   }
   return {ErrorCode::kIo, "cannot listen on " + AddressText(options) + ": " + ec.message()};
 }
@@ -43,11 +42,9 @@ Error ListenError(const ServerOptions& options, const error_code& ec) {
 // clients here keep their connections, so accepting is not what costs.
 class Server::Impl {
  public:
-  Impl(ServerOptions options, Handler handler)
-      : options_(std::move(options)), handler_(std::move(handler)) {
+  Impl(ServerOptions options, Handler handler) : options_(std::move(options)), handler_(std::move(handler)) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      loops_.push_back(
-          std::make_unique<http::Loop>(options_.limits, handler_, [this] { OnClosed(); }));
+      loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, [this] { OnClosed(); }));
     }
   }
   ~Impl();
@@ -95,11 +92,10 @@ Server::Impl::~Impl() {
 Result<tcp::endpoint> Server::Impl::Resolve() {
   error_code ec;
   tcp::resolver resolver(accept_context());
-  const auto found =
-      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, ec);
+  const auto found = resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, ec);
   if (ec || found.empty()) {
-    return Error{ErrorCode::kInvalid, "cannot listen on " + AddressText(options_) + ": " +
-                                          (ec ? ec.message() : "the host has no address")};
+    return Error{ErrorCode::kInvalid,
+                 "cannot listen on " + AddressText(options_) + ": " + (ec ? ec.message() : "the host has no address")};
   }
   return found.begin()->endpoint();
 }
@@ -193,8 +189,7 @@ bool Server::Impl::Drain(int64_t deadline_ms) {
 
 bool Server::Impl::WaitUntilAllClosed(int64_t deadline_ms) {
   std::unique_lock lock(mutex_);
-  return all_closed_.wait_for(lock, std::chrono::milliseconds(deadline_ms),
-                              [this] { return open_ == 0; });
+  return all_closed_.wait_for(lock, std::chrono::milliseconds(deadline_ms), [this] { return open_ == 0; });
 }
 
 ServerStats Server::Impl::stats() const {

@@ -69,8 +69,7 @@ class Reply {
 
  private:
   friend class http::Loop;
-  Reply(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool chunked,
-        size_t stream_buffer_bytes);
+  Reply(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool chunked, size_t stream_buffer_bytes);
 
   std::shared_ptr<http::Mailbox> mailbox_;  // null: used
   uint64_t connection_ = 0;

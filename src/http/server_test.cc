@@ -110,15 +110,13 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
 TEST(Server, TakesARequestByteByByte) {
   auto server = StartServer(Echo);
   Client client = Connect(*server);
-  const std::string bytes =
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  const std::string bytes = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
   for (const char c : bytes) ASSERT_TRUE(client.SendRaw(std::string(1, c)).ok());
   EXPECT_EQ(client.ReadResponse()->body, "POST /  abc");
 }
 
 TEST(Server, MovesLargeBodiesBothWays) {
-  auto server =
-      StartServer([](Request request, Reply reply) { reply.Send(Text(std::move(request.body))); });
+  auto server = StartServer([](Request request, Reply reply) { reply.Send(Text(std::move(request.body))); });
   Client client = Connect(*server);
   std::string body(3'000'000, 'x');
   for (size_t i = 0; i < body.size(); i += 997) body[i] = static_cast<char>('a' + i % 26);
@@ -222,8 +220,7 @@ TEST(Server, NoBodyWithNoContent) {
 TEST(Server, TheHandlersHeadersCannotBreakTheFraming) {
   auto server = StartServer([](Request, Reply reply) {
     Response response = Text("ok");
-    response.headers = {
-        {"Content-Length", "99"}, {"connection", "upgrade"}, {"X-Thing", "a\r\nX-Injected: b"}};
+    response.headers = {{"Content-Length", "99"}, {"connection", "upgrade"}, {"X-Thing", "a\r\nX-Injected: b"}};
     reply.Send(std::move(response));
   });
   const auto response = Connect(*server).Call("GET", "/");
@@ -293,8 +290,7 @@ TEST(Server, ARefusalIsTheLastAnswer) {
     int status;
     std::string bytes;
   } cases[] = {
-      {400,
-       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"},
       {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"},
@@ -325,8 +321,7 @@ TEST(Server, ABodyTooLargeIsReadAwaySoThatTheAnswerArrives) {
   limits.body_bytes = 1000;
   auto server = StartServer(Echo, limits);
   for (const int off : {-1, 0, 1}) {
-    const auto response =
-        Connect(*server).Call("POST", "/", {}, std::string(static_cast<size_t>(1000 + off), 'x'));
+    const auto response = Connect(*server).Call("POST", "/", {}, std::string(static_cast<size_t>(1000 + off), 'x'));
     ASSERT_TRUE(response.ok()) << response.error().message;
     EXPECT_EQ(response->status, off > 0 ? 413 : 200);
   }
@@ -357,8 +352,7 @@ TEST(Server, SlowClientsAreCutOff) {
 TEST(Server, AClientThatTakesNoAnswerIsCutOff) {
   HttpLimits limits;
   limits.write_stall_ms = 20;
-  auto server = StartServer(
-      [](Request, Reply reply) { reply.Send(Text(std::string(64'000'000, 'x'))); }, limits);
+  auto server = StartServer([](Request, Reply reply) { reply.Send(Text(std::string(64'000'000, 'x'))); }, limits);
   Client client = Connect(*server);
   ASSERT_TRUE(client.SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   while (server->stats().timed_out == 0) std::this_thread::yield();
@@ -436,14 +430,12 @@ TEST(Server, AClientThatReadsTooSlowlyLosesItsStream) {
   Slot<StreamWriter> slot;
   HttpLimits limits;
   limits.stream_buffer_bytes = 100'000;
-  auto server =
-      StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); }, limits);
+  auto server = StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); }, limits);
   Client client = Connect(*server);
   ASSERT_TRUE(client.SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
   StreamWriter writer = slot.Take();
   const std::string chunk(10'000, 'x');
-  while (writer.Write(chunk)) {
-  }
+  while (writer.Write(chunk)) {}
   while (server->stats().streams_cut == 0) std::this_thread::yield();
   for (auto bytes = client.ReadSome(); bytes.ok() && !bytes->empty();) bytes = client.ReadSome();
 }
@@ -504,8 +496,7 @@ TEST(Server, APortThatIsTakenIsAConflict) {
   const auto second = Server::Start(options, Echo);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, ErrorCode::kConflict);
-  EXPECT_NE(second.error().message.find("127.0.0.1:" + std::to_string(options.port)),
-            std::string::npos);
+  EXPECT_NE(second.error().message.find("127.0.0.1:" + std::to_string(options.port)), std::string::npos);
 }
 
 TEST(Server, ThePortIsFreeAfterIt) {

@@ -22,12 +22,15 @@ namespace {
 using Mapping = CsvMapping;
 using Fields = std::vector<std::pair<std::string_view, std::function<void(const YAML::Node&)>>>;
 
-constexpr std::pair<std::string_view, Mapping::Format> kFormats[] = {
-    {"csv", Mapping::Format::kCsv}, {"words", Mapping::Format::kWords},
-    {"pattern", Mapping::Format::kPattern}, {"json", Mapping::Format::kJson}};
-constexpr std::pair<std::string_view, PropertyType> kPropertyTypes[] = {
-    {"string", PropertyType::kString}, {"number", PropertyType::kNumber}, {"integer", PropertyType::kInteger},
-    {"boolean", PropertyType::kBoolean}, {"time", PropertyType::kTime}};
+constexpr std::pair<std::string_view, Mapping::Format> kFormats[] = {{"csv", Mapping::Format::kCsv},
+                                                                     {"words", Mapping::Format::kWords},
+                                                                     {"pattern", Mapping::Format::kPattern},
+                                                                     {"json", Mapping::Format::kJson}};
+constexpr std::pair<std::string_view, PropertyType> kPropertyTypes[] = {{"string", PropertyType::kString},
+                                                                        {"number", PropertyType::kNumber},
+                                                                        {"integer", PropertyType::kInteger},
+                                                                        {"boolean", PropertyType::kBoolean},
+                                                                        {"time", PropertyType::kTime}};
 constexpr std::string_view kEventTypes[] = {"track", "identify", "page", "screen", "group", "alias"};
 
 std::string Kind(const YAML::Node& node) {
@@ -180,8 +183,10 @@ class Loader {
     for (const auto& entry : node) {
       Mapping::Lookup lookup;
       ReadFields(entry.second, "lookup",
-                 {{"key", ColumnInto(&lookup.key)}, {"value", ColumnInto(&lookup.value)},
-                  {"by", ColumnInto(&lookup.by)}, {"when", TestsInto(&lookup.when)}});
+                 {{"key", ColumnInto(&lookup.key)},
+                  {"value", ColumnInto(&lookup.value)},
+                  {"by", ColumnInto(&lookup.by)},
+                  {"when", TestsInto(&lookup.when)}});
       if (lookup.key == Mapping::kNone || lookup.value == Mapping::kNone) {
         Report(entry.second, "expected a key and a value");
       }
@@ -228,15 +233,29 @@ class Loader {
       return clock;
     }
     const auto part = [&](Mapping::Column* column) {
-      return [&, column](const YAML::Node& n) { clock.kind = Kind::kDate; *column = Use(n); };
+      return [&, column](const YAML::Node& n) {
+        clock.kind = Kind::kDate;
+        *column = Use(n);
+      };
     };
     ReadFields(node, "time",
-               {{"column", [&](const YAML::Node& n) { clock.kind = Kind::kColumn; clock.column = Use(n); }},
+               {{"column",
+                 [&](const YAML::Node& n) {
+                   clock.kind = Kind::kColumn;
+                   clock.column = Use(n);
+                 }},
                 {"format", [&](const YAML::Node& n) { ReadFormat(n, &clock); }},
-                {"year", part(&clock.year)}, {"month", part(&clock.month)}, {"day", part(&clock.day)},
-                {"at", [&](const YAML::Node& n) { clock.kind = Kind::kAt; clock.at = Instant(n); }},
+                {"year", part(&clock.year)},
+                {"month", part(&clock.month)},
+                {"day", part(&clock.day)},
+                {"at",
+                 [&](const YAML::Node& n) {
+                   clock.kind = Kind::kAt;
+                   clock.at = Instant(n);
+                 }},
                 {"plus", [&](const YAML::Node& n) { ReadShifts(n, &clock.plus); }}});
-    const bool whole_date = clock.year != Mapping::kNone && clock.month != Mapping::kNone && clock.day != Mapping::kNone;
+    const bool whole_date =
+        clock.year != Mapping::kNone && clock.month != Mapping::kNone && clock.day != Mapping::kNone;
     if (clock.kind == Kind::kNone) Report(node, "expected a column, a date (year, month, day) or an instant (at)");
     if (clock.kind == Kind::kDate && !whole_date) Report(node, "expected year, month and day");
     return clock;
@@ -257,12 +276,19 @@ class Loader {
     using Kind = Mapping::Shift::Kind;
     int kinds = 0;
     const auto kind = [&](Kind k) {
-      return [&, k](const YAML::Node& n) { shift->kind = k; shift->span = Span(n); ++kinds; };
+      return [&, k](const YAML::Node& n) {
+        shift->kind = k;
+        shift->span = Span(n);
+        ++kinds;
+      };
     };
     ReadFields(node, "plus",
-               {{"column", ColumnInto(&shift->column)}, {"by", ColumnInto(&shift->column)},
-                {"times", kind(Kind::kColumnTimes)}, {"spread", kind(Kind::kSpread)},
-                {"per_event", kind(Kind::kPerEvent)}, {"after", kind(Kind::kAfter)}});
+               {{"column", ColumnInto(&shift->column)},
+                {"by", ColumnInto(&shift->column)},
+                {"times", kind(Kind::kColumnTimes)},
+                {"spread", kind(Kind::kSpread)},
+                {"per_event", kind(Kind::kPerEvent)},
+                {"after", kind(Kind::kAfter)}});
     const bool wants_column = shift->kind == Kind::kColumnTimes || shift->kind == Kind::kSpread;
     if (kinds != 1 || wants_column != (shift->column != Mapping::kNone)) {
       Report(node, "expected one of {column, times}, {spread, by}, {per_event}, {after}");
@@ -296,13 +322,14 @@ class Loader {
       if (NormaliseEventName(event->name).empty()) Report(node, "expected an event's name, found " + Kind(node));
       return;
     }
-    ReadFields(node, "event", {{"column", ColumnInto(&event->name_column)},
-                               {"names", [&](const YAML::Node& n) {
-                                  if (!n.IsMap()) return Report(n, "expected a mapping, found " + Kind(n));
-                                  for (const auto& entry : n) {
-                                    event->names.emplace_back(Text(entry.first, "text"), Text(entry.second, "a name"));
-                                  }
-                                }}});
+    ReadFields(node, "event",
+               {{"column", ColumnInto(&event->name_column)},
+                {"names", [&](const YAML::Node& n) {
+                   if (!n.IsMap()) return Report(n, "expected a mapping, found " + Kind(n));
+                   for (const auto& entry : n) {
+                     event->names.emplace_back(Text(entry.first, "text"), Text(entry.second, "a name"));
+                   }
+                 }}});
     if (event->name_column == Mapping::kNone) Report(node, "expected a column");
   }
 
@@ -311,7 +338,8 @@ class Loader {
     ReadFields(node, "an event",
                {{"event", [&](const YAML::Node& n) { ReadName(n, &event); }},
                 {"type", [&](const YAML::Node& n) { event.type = Text(n, "a type"); }},
-                {"when", TestsInto(&event.when)}, {"unless", TestsInto(&event.when, true)},
+                {"when", TestsInto(&event.when)},
+                {"unless", TestsInto(&event.when, true)},
                 {"user", [&](const YAML::Node& n) { event.user = ReadIdentity(n); }},
                 {"id", [&](const YAML::Node& n) { event.id = ReadIdentity(n); }},
                 {"time", [&](const YAML::Node& n) { event.time = ReadClock(n); }},

@@ -16,12 +16,12 @@
 //     title: {key: id, value: name, when: {kind: A}}       text as this line's column `by` (default: the same column)
 //   user: "session ID"              or {columns: [ip, agent], prefix: "v-", hashed: true}; cells are joined with `:`,
 //                                   a missing one among several as nothing
-//   id: [order, line]               the messageId from columns (with the event's number in `events` behind it when there
+//   id: [order, line]               the messageId from columns (with the event's number in `events` behind it if there
 //                                   are several); without it, from file and line
 //   time: event_time                or {column: t, format: "%Y%m%d"}: `auto` (RFC 3339, or a number since the epoch in
 //                                   the unit that its size tells), `epoch`, `epoch_ms`, or a pattern of %Y %y %m %d %e
-//                                   %H %M %S %f %b %z %Z %%, read as UTC unless %z stands in it. Where a data set has no
-//                                   clock times they are reconstructed, and the file says how:
+//                                   %H %M %S %f %b %z %Z %%, read as UTC unless %z stands in it. Where a data set has
+//                                   no clock times they are reconstructed, and the file says how:
 //     {year: y, month: m, day: d}     columns of a date
 //     {at: 1998-02-09T00:00:00Z}      an instant
 //     plus: [{column: order, times: 30s}, {spread: 20h, by: user}, {per_event: 1m}, {after: 5m}]
@@ -113,7 +113,7 @@ struct CsvMapping {
 
   struct Event {
     std::string type = "track";
-    std::string name;             // constant; or from a column:
+    std::string name;  // constant; or from a column:
     Column name_column = kNone;
     std::vector<std::pair<std::string, std::string>> names;  // empty: the cell itself
     std::vector<Test> when;

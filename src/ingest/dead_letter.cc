@@ -20,8 +20,8 @@ static_assert(TableIsInOrder(), "InfoOf finds a reason at its own number");
 void AppendOnOneLine(std::string_view json, std::string* out) {
   const size_t begin = out->size();
   out->append(json);
-  std::replace_if(out->begin() + static_cast<ptrdiff_t>(begin), out->end(),
-                  [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      out->begin() + static_cast<ptrdiff_t>(begin), out->end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
 }  // namespace

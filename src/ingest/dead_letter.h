@@ -10,18 +10,36 @@ namespace attune {
 
 enum class Reason : uint8_t {
   // An event.
-  kInvalidJson, kInvalidEncoding, kNumberOutOfRange, kTooDeep, kEventTooLarge, kUnknownType, kMissingField,
-  kInvalidField, kIdentityMissing, kIdentityPlaceholder, kTimestampMissing, kInvalidTimestamp, kTimestampOutOfRange,
-  kUnknownEvent, kMissingProperty, kInvalidProperty,
+  kInvalidJson,
+  kInvalidEncoding,
+  kNumberOutOfRange,
+  kTooDeep,
+  kEventTooLarge,
+  kUnknownType,
+  kMissingField,
+  kInvalidField,
+  kIdentityMissing,
+  kIdentityPlaceholder,
+  kTimestampMissing,
+  kInvalidTimestamp,
+  kTimestampOutOfRange,
+  kUnknownEvent,
+  kMissingProperty,
+  kInvalidProperty,
   // A line of a history file.
-  kInvalidLine, kLineTooLong,
+  kInvalidLine,
+  kLineTooLong,
   // A whole request.
-  kBodyEmpty, kBodyTooLarge, kBadCompression, kNoBatch, kBatchTooLong,
+  kBodyEmpty,
+  kBodyTooLarge,
+  kBadCompression,
+  kNoBatch,
+  kBatchTooLong,
 };
 
 struct ReasonInfo {
   Reason reason;
-  std::string_view code;     // stable; in dead letters, answers and metrics
+  std::string_view code;  // stable; in dead letters, answers and metrics
   std::string_view meaning;
 };
 
@@ -63,11 +81,11 @@ struct EventError {
 
 // An event that was refused.
 struct DeadLetter {
-  std::string source;               // `events.ndjson:17`, `/v1/batch[3]`
-  std::vector<EventError> errors;   // at least one; the first is the one that is told where there is room for one
-  std::string message_id;           // as sent; may be empty
-  std::string event;                // the bytes as sent
-  bool event_is_json = false;       // and nested no deeper than an event may be
+  std::string source;              // `events.ndjson:17`, `/v1/batch[3]`
+  std::vector<EventError> errors;  // at least one; the first is the one that is told where there is room for one
+  std::string message_id;          // as sent; may be empty
+  std::string event;               // the bytes as sent
+  bool event_is_json = false;      // and nested no deeper than an event may be
 
   const EventError& first() const { return errors.front(); }
 };

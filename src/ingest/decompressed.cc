@@ -16,7 +16,8 @@ constexpr uint64_t kXzMemoryBytes = 256 << 20;
 // Compressed bytes as they come, a chunk at a time.
 class Compressed {
  public:
-  Compressed(std::unique_ptr<ByteSource> source, std::string first) : source_(std::move(source)), chunk_(std::move(first)) {}
+  Compressed(std::unique_ptr<ByteSource> source, std::string first)
+      : source_(std::move(source)), chunk_(std::move(first)) {}
 
   std::string_view rest() const { return std::string_view(chunk_).substr(at_); }
   void Take(size_t bytes) { at_ += bytes; }
@@ -188,7 +189,9 @@ class Sniffing : public ByteSource {
       inner_ = std::make_unique<Gzip>(Compressed(std::move(source_), first));
     } else if (first.starts_with("\x28\xb5\x2f\xfd")) {
       inner_ = std::make_unique<Zstd>(Compressed(std::move(source_), first));
-    } else if (first == std::string_view("\xfd" "7zXZ\0", 6)) {
+    } else if (first == std::string_view("\xfd"
+                                         "7zXZ\0",
+                                         6)) {
       inner_ = std::make_unique<Xz>(Compressed(std::move(source_), first));
     } else {
       inner_ = std::make_unique<Plain>(std::move(source_), first);

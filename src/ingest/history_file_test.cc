@@ -23,7 +23,8 @@ std::vector<std::string> All(Result<std::unique_ptr<HistoryReader>> reader) {
   while ((*reader)->Next(&event)) {
     if (event.dead) {
       const EventError& error = event.dead->first();
-      out.push_back(event.dead->source + ' ' + std::string(CodeOf(error.reason)) + ' ' + error.field + ' ' + error.detail);
+      out.push_back(event.dead->source + ' ' + std::string(CodeOf(error.reason)) + ' ' + error.field + ' ' +
+                    error.detail);
     } else {
       out.push_back(std::string(event.source) + ' ' + std::string(event.json));
     }
@@ -46,8 +47,9 @@ TEST(HistoryFile, EachLineIsAnEvent) {
   EXPECT_EQ(All(HistoryReader::OfText("", "e")), Lines{});
   IngestLimits limits;
   limits.line_bytes = 10;
-  EXPECT_EQ(All(HistoryReader::OfText("{\"a\":12345678}\n{\"b\":3}\n" + std::string(1'000'000, 'x'), "e", nullptr, limits)),
-            (Lines{"e:1 line_too_long  more than 10 bytes", "e:2 {\"b\":3}", "e:3 line_too_long  more than 10 bytes"}));
+  EXPECT_EQ(
+      All(HistoryReader::OfText("{\"a\":12345678}\n{\"b\":3}\n" + std::string(1'000'000, 'x'), "e", nullptr, limits)),
+      (Lines{"e:1 line_too_long  more than 10 bytes", "e:2 {\"b\":3}", "e:3 line_too_long  more than 10 bytes"}));
 }
 
 class HistoryFileOnDisk : public testing::Test {
@@ -142,13 +144,15 @@ TEST(CsvMapping, RowsBecomeEvents) {
       "9,soon,buy,\xFFx,1e3,2.0,0\n"
       "9,0,view,,007,007,0\n"
       ",1772359200000,buy,\"two\nlines\",,,\n";
-  EXPECT_EQ(All(HistoryReader::OfText(file, "f.csv", &mapping)), (Lines{
-      R"(f.csv:2 {"type":"track","event":"product_viewed","userId":"u-7","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"a \"b\", c","price":12.5,"count":3,"gift":true,"shop":"web"}})",
-      R"(f.csv:3 {"type":"track","event":"purchase","userId":"u-8","timestamp":"2026-03-01T10:00:00.000Z","properties":{"shop":"web"}})",
-      "f.csv:4 {\"type\":\"track\",\"event\":\"purchase\",\"userId\":\"u-9\",\"timestamp\":\"soon\",\"properties\":{\"name\":\"\uFFFDx\",\"price\":1000,\"count\":2,\"gift\":false,\"shop\":\"web\"}}",
-      R"(f.csv:5 {"type":"track","event":"product_viewed","userId":"u-9","timestamp":"1970-01-01T00:00:00.000Z","properties":{"price":7,"count":7,"gift":false,"shop":"web"}})",
-      R"(f.csv:6 {"type":"track","event":"purchase","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"two\nlines","shop":"web"}})",
-  }));
+  EXPECT_EQ(
+      All(HistoryReader::OfText(file, "f.csv", &mapping)),
+      (Lines{
+          R"(f.csv:2 {"type":"track","event":"product_viewed","userId":"u-7","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"a \"b\", c","price":12.5,"count":3,"gift":true,"shop":"web"}})",
+          R"(f.csv:3 {"type":"track","event":"purchase","userId":"u-8","timestamp":"2026-03-01T10:00:00.000Z","properties":{"shop":"web"}})",
+          "f.csv:4 {\"type\":\"track\",\"event\":\"purchase\",\"userId\":\"u-9\",\"timestamp\":\"soon\",\"properties\":{\"name\":\"\uFFFDx\",\"price\":1000,\"count\":2,\"gift\":false,\"shop\":\"web\"}}",
+          R"(f.csv:5 {"type":"track","event":"product_viewed","userId":"u-9","timestamp":"1970-01-01T00:00:00.000Z","properties":{"price":7,"count":7,"gift":false,"shop":"web"}})",
+          R"(f.csv:6 {"type":"track","event":"purchase","timestamp":"2026-03-01T10:00:00.000Z","properties":{"name":"two\nlines","shop":"web"}})",
+      }));
 }
 
 TEST(CsvMapping, RowsThatDoNotFitAreDeadLetters) {
@@ -162,15 +166,16 @@ TEST(CsvMapping, RowsThatDoNotFitAreDeadLetters) {
       "7,0,view,,,,maybe\n"
       "7,0,view,\"a\"b,,,\n"
       "7,0,view,\"open,,,\n";
-  EXPECT_EQ(All(HistoryReader::OfText(file, "f", &mapping)), (Lines{
-      "f:2 invalid_line  expected 7 cells, found 3",
-      "f:3 invalid_line event the mapping names no event for what \"look\"",
-      "f:4 invalid_line properties.price expected number, found \"12,50\"",
-      "f:5 invalid_line properties.count expected integer, found \"2.5\"",
-      "f:6 invalid_line properties.gift expected boolean, found \"maybe\"",
-      "f:7 invalid_line  something follows a cell's closing quote",
-      "f:8 invalid_line  a quote that does not end",
-  }));
+  EXPECT_EQ(All(HistoryReader::OfText(file, "f", &mapping)),
+            (Lines{
+                "f:2 invalid_line  expected 7 cells, found 3",
+                "f:3 invalid_line event the mapping names no event for what \"look\"",
+                "f:4 invalid_line properties.price expected number, found \"12,50\"",
+                "f:5 invalid_line properties.count expected integer, found \"2.5\"",
+                "f:6 invalid_line properties.gift expected boolean, found \"maybe\"",
+                "f:7 invalid_line  something follows a cell's closing quote",
+                "f:8 invalid_line  a quote that does not end",
+            }));
 }
 
 TEST(CsvMapping, TheFileMustHaveTheColumns) {
@@ -190,14 +195,15 @@ events:
 )");
   const std::string yes = ToHex(Hash128("yes:1"));
   const std::string no = ToHex(Hash128("no:2"));
-  EXPECT_EQ(All(HistoryReader::OfText("a,b\nyes,1\nno,2\n", "f", &mapping)), (Lines{
-      R"(f:2[0] {"type":"identify","messageId":"2:yes:0","userId":")" + yes +
-          R"(","timestamp":"2026-01-01T00:01:00.000Z","traits":{"x":"yes"}})",
-      R"(f:2[1] {"type":"track","event":"bought","messageId":"2:yes:1","userId":")" + yes +
-          R"(","timestamp":"2026-01-01T00:01:00.000Z","properties":{}})",
-      R"(f:3[0] {"type":"identify","messageId":"3:no:0","userId":")" + no +
-          R"(","timestamp":"2026-01-01T00:02:00.000Z","traits":{"x":"no"}})",
-  }));
+  EXPECT_EQ(All(HistoryReader::OfText("a,b\nyes,1\nno,2\n", "f", &mapping)),
+            (Lines{
+                R"(f:2[0] {"type":"identify","messageId":"2:yes:0","userId":")" + yes +
+                    R"(","timestamp":"2026-01-01T00:01:00.000Z","traits":{"x":"yes"}})",
+                R"(f:2[1] {"type":"track","event":"bought","messageId":"2:yes:1","userId":")" + yes +
+                    R"(","timestamp":"2026-01-01T00:01:00.000Z","properties":{}})",
+                R"(f:3[0] {"type":"identify","messageId":"3:no:0","userId":")" + no +
+                    R"(","timestamp":"2026-01-01T00:02:00.000Z","traits":{"x":"no"}})",
+            }));
 }
 
 TEST(CsvMapping, JsonLinesMayHoldLists) {
@@ -208,15 +214,22 @@ user: person.id
 time: {column: ts, format: epoch_ms}
 events: [{event: {column: "type"}, properties: {item: "item.n", odd: "a.b"}}]
 )");
-  EXPECT_EQ(All(HistoryReader::OfText(
-                R"({"person":{"id":7},"events":[{"ts":1000,"type":"A\u0062","item":{"n":"x"}},{"ts":2,"type":"c","a.b":null}]})" "\n"
-                R"({"person":{"id":"q"},"events":[],"x":1})" "\n" R"({"person":1})" "\n" "{\"a\":}\n",
-                "f", &mapping)), (Lines{
-      R"(f:1[0] {"type":"track","event":"Ab","userId":"7","timestamp":"1970-01-01T00:00:01.000Z","properties":{"item":"x"}})",
-      R"(f:1[1] {"type":"track","event":"c","userId":"7","timestamp":"1970-01-01T00:00:00.002Z","properties":{}})",
-      "f:3 invalid_line  expected a list \"events\"",
-      "f:4 invalid_line  expected a value at byte 5",
-  }));
+  EXPECT_EQ(
+      All(HistoryReader::OfText(
+          R"({"person":{"id":7},"events":[{"ts":1000,"type":"A\u0062","item":{"n":"x"}},{"ts":2,"type":"c","a.b":null}]})"
+          "\n"
+          R"({"person":{"id":"q"},"events":[],"x":1})"
+          "\n"
+          R"({"person":1})"
+          "\n"
+          "{\"a\":}\n",
+          "f", &mapping)),
+      (Lines{
+          R"(f:1[0] {"type":"track","event":"Ab","userId":"7","timestamp":"1970-01-01T00:00:01.000Z","properties":{"item":"x"}})",
+          R"(f:1[1] {"type":"track","event":"c","userId":"7","timestamp":"1970-01-01T00:00:00.002Z","properties":{}})",
+          "f:3 invalid_line  expected a list \"events\"",
+          "f:4 invalid_line  expected a value at byte 5",
+      }));
 }
 
 TEST(CsvMapping, SaysWhatIsWrongAndWhere) {
@@ -260,19 +273,27 @@ struct DataSet {
 const DataSet kDataSets[] = {
     {"eshop_clothing_2008", "eshop_clothing_2008/e-shop clothing 2008.csv.xz", {{"product_viewed", 165'474}}, 24'026},
     {"serenade_example", "serenade_example/train.txt.xz", {{"product_viewed", 113'601}}, 23'753},
-    {"rees46", "rees46_oct2019_head/2019-Oct.head.csv.xz",
-     {{"product_viewed", 17'055}, {"add_to_cart", 165}, {"purchase", 214}}, 4'504},
+    {"rees46",
+     "rees46_oct2019_head/2019-Oct.head.csv.xz",
+     {{"product_viewed", 17'055}, {"add_to_cart", 165}, {"purchase", 214}},
+     4'504},
     {"otto", "otto_fixture/train.jsonl", {{"product_viewed", 800}, {"add_to_cart", 52}, {"purchase", 10}}, 20},
     {"msweb", "msweb/anonymous-msweb.data.xz", {{"page_viewed", 98'654}}, 32'711},
     {"msweb", "msweb/anonymous-msweb.test.xz", {{"page_viewed", 15'191}}, 5'000},
     {"web_logs", "web_logs/apache_logs.log.xz", {{"page_requested", 10'000}}, 1'862},
     {"cdnow", "cdnow/CDNOW_master.txt.xz", {{"purchase", 69'659}}, 23'570},
-    {"hillstrom_email", "hillstrom_email/hillstrom.csv.xz",
-     {{"", 64'000}, {"email_sent", 42'694}, {"page_viewed", 9'394}, {"purchase", 578}}, 64'000},
-    {"open_bandit", "open_bandit_sample/bts/men/men.csv.xz",
-     {{"recommendation_shown", 10'000}, {"recommendation_clicked", 69}}, 238},
-    {"open_bandit", "open_bandit_sample/random/women/women.csv.xz",
-     {{"recommendation_shown", 10'000}, {"recommendation_clicked", 46}}, 205},
+    {"hillstrom_email",
+     "hillstrom_email/hillstrom.csv.xz",
+     {{"", 64'000}, {"email_sent", 42'694}, {"page_viewed", 9'394}, {"purchase", 578}},
+     64'000},
+    {"open_bandit",
+     "open_bandit_sample/bts/men/men.csv.xz",
+     {{"recommendation_shown", 10'000}, {"recommendation_clicked", 69}},
+     238},
+    {"open_bandit",
+     "open_bandit_sample/random/women/women.csv.xz",
+     {{"recommendation_shown", 10'000}, {"recommendation_clicked", 46}},
+     205},
 };
 
 // Reads and admits a whole file; the letters that were dead are counted by reason, the first few told.
@@ -284,9 +305,12 @@ void Count(HistoryReader* reader, std::map<std::string, int>* events, std::set<s
     Origin origin;
     origin.source = event.source;
     origin.history = true;
-    const Admission admitted = event.dead ? Admission{std::move(event.dead), {}, {}, false} : admission.Admit(event.json, origin);
+    const Admission admitted =
+        event.dead ? Admission{std::move(event.dead), {}, {}, false} : admission.Admit(event.json, origin);
     if (!admitted.ok()) {
-      if (++(*events)["!" + std::string(CodeOf(admitted.dead->first().reason))] < 4) ADD_FAILURE() << ToNdjson(*admitted.dead);
+      if (++(*events)["!" + std::string(CodeOf(admitted.dead->first().reason))] < 4) {
+        ADD_FAILURE() << ToNdjson(*admitted.dead);
+      }
       continue;
     }
     ++(*events)[std::string(admitted.head.name)];

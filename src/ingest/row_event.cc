@@ -52,7 +52,7 @@ bool AppendNumber(std::string_view text, std::string* json) {
 
 bool AppendBool(std::string_view text, std::string* json) {
   constexpr std::pair<std::string_view, bool> kWords[] = {
-      {"1", true}, {"true", true}, {"True", true}, {"TRUE", true}, {"yes", true},
+      {"1", true},  {"true", true},   {"True", true},   {"TRUE", true},   {"yes", true},
       {"0", false}, {"false", false}, {"False", false}, {"FALSE", false}, {"no", false}};
   for (const auto& [word, value] : kWords) {
     if (word != text) continue;
@@ -145,7 +145,8 @@ std::optional<Millis> RowEventWriter::Time(const CsvMapping::Clock& clock, const
       const Cell cell = At(column, row);
       if (!cell || !ReadNumber(*cell, &parts[i++])) return std::nullopt;
     }
-    const std::chrono::year_month_day date(std::chrono::year(parts[0]), std::chrono::month(static_cast<unsigned>(parts[1])),
+    const std::chrono::year_month_day date(std::chrono::year(parts[0]),
+                                           std::chrono::month(static_cast<unsigned>(parts[1])),
                                            std::chrono::day(static_cast<unsigned>(parts[2])));
     if (!date.ok()) return std::nullopt;
     time = std::chrono::sys_days(date).time_since_epoch().count() * kDay;
@@ -196,7 +197,8 @@ std::optional<EventError> RowEventWriter::Write(const CsvMapping::Event& event, 
   if (event.name_column != CsvMapping::kNone) {
     const Cell cell = At(event.name_column, row);
     name = cell.value_or("");
-    const auto named = std::find_if(event.names.begin(), event.names.end(), [&](const auto& n) { return n.first == name; });
+    const auto named =
+        std::find_if(event.names.begin(), event.names.end(), [&](const auto& n) { return n.first == name; });
     if (!event.names.empty() && named == event.names.end()) {
       const std::string& column = mapping_.columns[static_cast<size_t>(event.name_column)].name;
       return EventError{Reason::kInvalidLine, "event",

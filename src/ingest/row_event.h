@@ -27,7 +27,7 @@ class RowEventWriter {
                                              std::string* json);
 
   const CsvMapping& mapping_;
-  std::string user_;        // of the event written last
+  std::string user_;           // of the event written last
   int64_t events_before_ = 0;  // of that user, right before
 };
 

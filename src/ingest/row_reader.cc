@@ -31,9 +31,9 @@ std::optional<Error> RowReader::Bind(const std::vector<std::string>& names) {
     if (column.from != From::kFile) continue;
     const auto found = std::find(names.begin(), names.end(), column.name);
     if (found == names.end()) {
-      return Error{ErrorCode::kInvalid, fmt::format("{}:{}:{}: the file has no column \"{}\"{}", mapping_.file,
-                                                    column.location.line, column.location.column, column.name,
-                                                    DidYouMean(column.name, names))};
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("{}:{}:{}: the file has no column \"{}\"{}", mapping_.file, column.location.line,
+                               column.location.column, column.name, DidYouMean(column.name, names))};
     }
     position_[i] = static_cast<int>(found - names.begin());
   }
@@ -202,7 +202,9 @@ void RowReader::FillFromBefore() {
     const CsvMapping::Lookup& lookup = mapping_.lookups[i];
     const Cell key = row_[static_cast<size_t>(lookup.key)];
     const Cell value = row_[static_cast<size_t>(lookup.value)];
-    if (key && value && Holds(lookup.when, row_)) looked_up_[i].insert_or_assign(std::string(*key), std::string(*value));
+    if (key && value && Holds(lookup.when, row_)) {
+      looked_up_[i].insert_or_assign(std::string(*key), std::string(*value));
+    }
     const Cell by = row_[static_cast<size_t>(lookup.by)];
     const auto found = by ? looked_up_[i].find(*by) : looked_up_[i].end();
     if (found != looked_up_[i].end()) row_[static_cast<size_t>(lookup.to)] = found->second;

@@ -52,11 +52,11 @@ class RowReader {
   void FillFromBefore();
 
   const CsvMapping& mapping_;
-  std::vector<int> position_;             // of each column among the fields; -1: not of the file
+  std::vector<int> position_;  // of each column among the fields; -1: not of the file
   std::vector<std::string_view> fields_;
-  std::deque<std::string> unquoted_;      // cells that had to be written anew
+  std::deque<std::string> unquoted_;  // cells that had to be written anew
   std::string_view line_;
-  std::vector<std::string_view> items_;   // json: the rows
+  std::vector<std::string_view> items_;  // json: the rows
   std::string line_number_;
   size_t row_count_ = 0;
   size_t expected_fields_ = 0;

@@ -209,7 +209,7 @@ struct SegmentReader::Impl {
 
   TrackingPlan admission;
   IngestLimits limits;
-  EventReader reader;      // for what stands around events
+  EventReader reader;  // for what stands around events
   std::string inflated;
   std::string_view body;
   std::string source;

@@ -20,14 +20,22 @@ struct SegmentPath {
   std::string_view type;  // of the event; empty for batches
 };
 inline constexpr SegmentPath kSegmentPaths[] = {
-    {"/v1/track", SegmentCall::kTrack, "track"},          {"/v1/t", SegmentCall::kTrack, "track"},
-    {"/v1/identify", SegmentCall::kIdentify, "identify"}, {"/v1/i", SegmentCall::kIdentify, "identify"},
-    {"/v1/page", SegmentCall::kPage, "page"},             {"/v1/p", SegmentCall::kPage, "page"},
-    {"/v1/screen", SegmentCall::kScreen, "screen"},       {"/v1/s", SegmentCall::kScreen, "screen"},
-    {"/v1/group", SegmentCall::kGroup, "group"},          {"/v1/g", SegmentCall::kGroup, "group"},
-    {"/v1/alias", SegmentCall::kAlias, "alias"},          {"/v1/a", SegmentCall::kAlias, "alias"},
-    {"/v1/batch", SegmentCall::kBatch, ""},               {"/v1/b", SegmentCall::kBatch, ""},
-    {"/v1/import", SegmentCall::kImport, ""},             {"/beacon/v1/batch", SegmentCall::kBatch, ""},
+    {"/v1/track", SegmentCall::kTrack, "track"},
+    {"/v1/t", SegmentCall::kTrack, "track"},
+    {"/v1/identify", SegmentCall::kIdentify, "identify"},
+    {"/v1/i", SegmentCall::kIdentify, "identify"},
+    {"/v1/page", SegmentCall::kPage, "page"},
+    {"/v1/p", SegmentCall::kPage, "page"},
+    {"/v1/screen", SegmentCall::kScreen, "screen"},
+    {"/v1/s", SegmentCall::kScreen, "screen"},
+    {"/v1/group", SegmentCall::kGroup, "group"},
+    {"/v1/g", SegmentCall::kGroup, "group"},
+    {"/v1/alias", SegmentCall::kAlias, "alias"},
+    {"/v1/a", SegmentCall::kAlias, "alias"},
+    {"/v1/batch", SegmentCall::kBatch, ""},
+    {"/v1/b", SegmentCall::kBatch, ""},
+    {"/v1/import", SegmentCall::kImport, ""},
+    {"/beacon/v1/batch", SegmentCall::kBatch, ""},
 };
 
 // Null when the path is none of the table.

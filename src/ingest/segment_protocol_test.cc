@@ -51,8 +51,9 @@ TEST(SegmentProtocol, TakesASingleEventByItsPath) {
   SegmentReader reader(plan);
   for (const SegmentPath& path : kSegmentPaths) {
     if (path.type.empty()) continue;
-    const SegmentRequest request = Read(&reader, path.path,
-        R"({"event":"E","userId":"u","previousId":"p","groupId":"g","messageId":"m","writeKey":"WK"})");
+    const SegmentRequest request =
+        Read(&reader, path.path,
+             R"({"event":"E","userId":"u","previousId":"p","groupId":"g","messageId":"m","writeKey":"WK"})");
     ASSERT_EQ(Verdicts(request), "m") << path.path;
     EXPECT_EQ(request.write_key, "WK");
   }
@@ -62,8 +63,11 @@ TEST(SegmentProtocol, TakesASingleEventByItsPath) {
 TEST(SegmentProtocol, KeepsTheBytesOfEachEvent) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
-  const std::string first = R"({ "type":"track", "event" : "A",)" "\n" R"("userId":"u","properties":{"x":1.50,"s":"}]"}})";
-  const std::string body = " {\"batch\" : [ " + first + " ,\n" + Event("2") + "] , \"writeKey\":\"W\\u004b\", \"sentAt\":null}\n";
+  const std::string first = R"({ "type":"track", "event" : "A",)"
+                            "\n"
+                            R"("userId":"u","properties":{"x":1.50,"s":"}]"}})";
+  const std::string body =
+      " {\"batch\" : [ " + first + " ,\n" + Event("2") + "] , \"writeKey\":\"W\\u004b\", \"sentAt\":null}\n";
   const SegmentRequest request = Read(&reader, "/v1/batch", body);
   ASSERT_TRUE(request.ok());
   ASSERT_EQ(request.events.size(), 2u);
@@ -110,7 +114,13 @@ TEST(SegmentProtocol, OneBadEventDoesNotHarmItsNeighbours) {
 TEST(SegmentProtocol, RefusesABodyThatIsNotJsonWithItsPlace) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
-  const struct { const char* path; std::string body; Reason reason; size_t line; size_t column; } kBodies[] = {
+  const struct {
+    const char* path;
+    std::string body;
+    Reason reason;
+    size_t line;
+    size_t column;
+  } kBodies[] = {
       {"/v1/batch", "", Reason::kBodyEmpty, 0, 0},
       {"/v1/batch", " \n", Reason::kBodyEmpty, 0, 0},
       {"/v1/batch", "{\"batch\":[{\"type\":\"track\"", Reason::kInvalidJson, 1, 26},
@@ -203,8 +213,9 @@ TEST(SegmentProtocol, TheEnvelopesClockCountsForEventsWithoutOne) {
   ASSERT_EQ(request.events.size(), 2u);
   EXPECT_EQ(DecodeEvent(request.events[0].record)->head.time, kReceived - 10 * kSecond);
   EXPECT_EQ(DecodeEvent(request.events[1].record)->head.time, kReceived - kSecond);
-  const SegmentRequest header = Read(&reader, "/v1/t",
-      R"({"event":"e","userId":"u","timestamp":"2030-01-01T00:00:00Z"})", 1893456000000 + 3 * kSecond);
+  const SegmentRequest header =
+      Read(&reader, "/v1/t", R"({"event":"e","userId":"u","timestamp":"2030-01-01T00:00:00Z"})",
+           1893456000000 + 3 * kSecond);
   EXPECT_EQ(DecodeEvent(header.events[0].record)->head.time, kReceived - 3 * kSecond);
   const SegmentRequest history = Read(&reader, "/v1/import", body);
   EXPECT_EQ(DecodeEvent(history.events[0].record)->head.time, 1893456000000);
@@ -213,7 +224,10 @@ TEST(SegmentProtocol, TheEnvelopesClockCountsForEventsWithoutOne) {
 TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
-  constexpr struct { const char* event; const char* stored; } kEvents[] = {
+  constexpr struct {
+    const char* event;
+    const char* stored;
+  } kEvents[] = {
       {R"({"type":"page","userId":"u"})", R"({"context":{"ip":"1","page":{"a":1}},"type":"page","userId":"u"})"},
       {R"({"type":"page","userId":"u","context":{"page":{"b":2}} })",
        R"({"type":"page","userId":"u","context":{"page":{"b":2},"ip":"1"} })"},
@@ -244,7 +258,8 @@ std::vector<std::pair<std::string, std::string>> CapturedRequests(const std::str
       path = line.substr(post + 5, line.find(' ', post + 5) - post - 5);
     }
     const size_t begin = line.find_first_not_of(' ');
-    const bool is_body = begin != std::string::npos && line[begin] == '{' && line.find("user-agent\":") == std::string::npos;
+    const bool is_body =
+        begin != std::string::npos && line[begin] == '{' && line.find("user-agent\":") == std::string::npos;
     if (is_body && FindSegmentPath(path) != nullptr) requests.emplace_back(path, line.substr(begin));
   }
   return requests;

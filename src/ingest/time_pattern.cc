@@ -125,7 +125,8 @@ std::optional<Millis> ParseTimePattern(std::string_view text, std::string_view p
   PatternReader reader(text);
   if (!reader.Read(pattern)) return std::nullopt;
   const Parts& parts = reader.parts();
-  const std::chrono::year_month_day date(std::chrono::year(parts.year), std::chrono::month(static_cast<unsigned>(parts.month)),
+  const std::chrono::year_month_day date(std::chrono::year(parts.year),
+                                         std::chrono::month(static_cast<unsigned>(parts.month)),
                                          std::chrono::day(static_cast<unsigned>(parts.day)));
   if (!date.ok()) return std::nullopt;
   return std::chrono::sys_days(date).time_since_epoch().count() * kDay + parts.hour * kHour + parts.minute * kMinute +
@@ -140,7 +141,9 @@ std::string CheckTimePattern(std::string_view pattern) {
     if (letter == '\0' || std::string_view("YymdeHMSfbzZ%").find(letter) == std::string_view::npos) {
       return "expected one of %Y %y %m %d %e %H %M %S %f %b %z %Z %% after the percent sign";
     }
-    if (letter != '%' && seen.find(letter) != std::string::npos) return std::string("%") + letter + " stands here twice";
+    if (letter != '%' && seen.find(letter) != std::string::npos) {
+      return std::string("%") + letter + " stands here twice";
+    }
     seen += letter;
   }
   return seen.find_first_of("Yy") == std::string::npos ? "expected a pattern with a year, such as %Y-%m-%d" : "";

@@ -21,9 +21,9 @@ struct EventType {
   std::string_view name;  // empty: the member `event`
 };
 constexpr EventType kTypes[] = {
-    {"track", EventKind::kTrack, ""},       {"identify", EventKind::kIdentify, ""},
+    {"track", EventKind::kTrack, ""},           {"identify", EventKind::kIdentify, ""},
     {"page", EventKind::kTrack, "page_viewed"}, {"screen", EventKind::kTrack, "screen_viewed"},
-    {"group", EventKind::kGroup, ""},       {"alias", EventKind::kAlias, ""},
+    {"group", EventKind::kGroup, ""},           {"alias", EventKind::kAlias, ""},
 };
 constexpr std::string_view kTypeNames = "track, identify, page, screen, group or alias";
 
@@ -352,7 +352,8 @@ struct TrackingPlan::Impl {
   uint64_t ids_made = 0;
 };
 
-TrackingPlan::TrackingPlan(const Plan& plan, const IngestLimits& limits) : impl_(std::make_unique<Impl>(plan, limits)) {}
+TrackingPlan::TrackingPlan(const Plan& plan, const IngestLimits& limits)
+    : impl_(std::make_unique<Impl>(plan, limits)) {}
 TrackingPlan::~TrackingPlan() = default;
 TrackingPlan::TrackingPlan(TrackingPlan&&) noexcept = default;
 

@@ -82,8 +82,13 @@ TEST(TrackingPlan, AdmitsWhatThePlanDescribes) {
 TEST(TrackingPlan, KnowsTheSixTypes) {
   const Plan plan = Load(kShop);
   TrackingPlan admission(plan);
-  constexpr struct { const char* json; EventKind kind; const char* name; const char* user; const char* anonymous; }
-      kEvents[] = {
+  constexpr struct {
+    const char* json;
+    EventKind kind;
+    const char* name;
+    const char* user;
+    const char* anonymous;
+  } kEvents[] = {
       {R"({"type":"page","name":"Home","anonymousId":"a"})", EventKind::kTrack, "page_viewed", "a", "a"},
       {R"({"type":"page","properties":{"name":"Home"},"userId":7})", EventKind::kTrack, "page_viewed", "7", ""},
       {R"({"type":"screen","userId":"u"})", EventKind::kTrack, "screen_viewed", "u", ""},
@@ -102,7 +107,7 @@ TEST(TrackingPlan, KnowsTheSixTypes) {
     EXPECT_EQ(admitted.head.user, user) << json;
     EXPECT_EQ(admitted.head.anonymous_id, anonymous) << json;
     EXPECT_EQ(admitted.head.time, kReceived) << json;
-    EXPECT_EQ(admitted.known, name != std::string_view("something_else")&& name != std::string_view("screen_viewed"));
+    EXPECT_EQ(admitted.known, name != std::string_view("something_else") && name != std::string_view("screen_viewed"));
   }
 }
 
@@ -121,64 +126,67 @@ TEST(TrackingPlan, RefusesEventsThatCannotBe) {
   TrackingPlan admission(plan);
   std::string deep = "1";
   for (int i = 0; i < 33; ++i) deep = "[" + deep + "]";
-  ExpectRefused(&admission, Live(), {
-      {"{\"type\":}", Reason::kInvalidJson, "", "expected a value at byte 8"},
-      {"[1]", Reason::kInvalidJson, "", "expected an object at byte 0"},
-      {"{\"a\":\"\xC0\"}", Reason::kInvalidEncoding, "", "a byte that is not UTF-8 at byte 6"},
-      {"{\"a\":-1e999}", Reason::kNumberOutOfRange, "", "a number out of range at byte 5"},
-      {"{\"a\":" + deep + "}", Reason::kTooDeep, "", "nested too deep at byte 36"},
-      {"{\"a\":\"" + std::string(32 << 10, 'x') + "\"}", Reason::kEventTooLarge, "", "32776 bytes; at most 32768"},
-      {R"({"type":"tarck"})", Reason::kUnknownType, "type",
-       R"(expected track, identify, page, screen, group or alias, found string "tarck")"},
-      {"{}", Reason::kUnknownType, "type",
-       "expected track, identify, page, screen, group or alias, found missing"},
-      {R"({"type":"track","userId":"u"})", Reason::kMissingField, "event", "a track needs its event's name"},
-      {R"({"type":"track","userId":"u","event":{"a":1}})", Reason::kInvalidField, "event",
-       R"(expected string, found object {"a":1})"},
-      {R"({"type":"track","userId":"u","event":"--"})", Reason::kInvalidField, "event",
-       R"(expected a name with a letter or a digit, found string "--")"},
-      {R"({"type":"track","event":"e"})", Reason::kIdentityMissing, "userId", "neither userId nor anonymousId"},
-      {R"({"type":"track","event":"e","userId":null,"anonymousId":" "})", Reason::kIdentityMissing, "userId",
-       "neither userId nor anonymousId"},
-      {R"({"type":"track","event":"e","userId":"NULL","anonymousId":"a"})", Reason::kIdentityPlaceholder, "userId",
-       "\"NULL\" stands for nobody"},
-      {R"({"type":"track","event":"e","userId":"u","anonymousId":"00000000-0000-0000-0000-000000000000"})",
-       Reason::kIdentityPlaceholder, "anonymousId", "\"00000000-0000-0000-0000-000000000000\" stands for nobody"},
-      {R"({"type":"track","event":"e","userId":["u"]})", Reason::kInvalidField, "userId",
-       R"(expected string, found array ["u"])"},
-      {R"({"type":"track","event":"e","userId":")" + std::string(513, 'u') + "\"}", Reason::kInvalidField, "userId",
-       "513 bytes; at most 512"},
-      {R"({"type":"alias","userId":"u"})", Reason::kIdentityMissing, "previousId", "an alias names both ids"},
-      {R"({"type":"group","userId":"u"})", Reason::kMissingField, "groupId", "a group needs its id"},
-      {Track(R"("context":"web")"), Reason::kInvalidField, "context", R"(expected object, found string "web")"},
-      {Track(R"("timestamp":"soon")"), Reason::kInvalidTimestamp, "timestamp",
-       R"(expected RFC 3339 or a number since the epoch, found string "soon")"},
-      {Track(R"("timestamp":"2026-03-02T10:00:00.001Z")"), Reason::kTimestampOutOfRange, "timestamp",
-       "2026-03-02T10:00:00.001Z is more than 1d after it was received"},
-  });
+  ExpectRefused(
+      &admission, Live(),
+      {
+          {"{\"type\":}", Reason::kInvalidJson, "", "expected a value at byte 8"},
+          {"[1]", Reason::kInvalidJson, "", "expected an object at byte 0"},
+          {"{\"a\":\"\xC0\"}", Reason::kInvalidEncoding, "", "a byte that is not UTF-8 at byte 6"},
+          {"{\"a\":-1e999}", Reason::kNumberOutOfRange, "", "a number out of range at byte 5"},
+          {"{\"a\":" + deep + "}", Reason::kTooDeep, "", "nested too deep at byte 36"},
+          {"{\"a\":\"" + std::string(32 << 10, 'x') + "\"}", Reason::kEventTooLarge, "", "32776 bytes; at most 32768"},
+          {R"({"type":"tarck"})", Reason::kUnknownType, "type",
+           R"(expected track, identify, page, screen, group or alias, found string "tarck")"},
+          {"{}", Reason::kUnknownType, "type", "expected track, identify, page, screen, group or alias, found missing"},
+          {R"({"type":"track","userId":"u"})", Reason::kMissingField, "event", "a track needs its event's name"},
+          {R"({"type":"track","userId":"u","event":{"a":1}})", Reason::kInvalidField, "event",
+           R"(expected string, found object {"a":1})"},
+          {R"({"type":"track","userId":"u","event":"--"})", Reason::kInvalidField, "event",
+           R"(expected a name with a letter or a digit, found string "--")"},
+          {R"({"type":"track","event":"e"})", Reason::kIdentityMissing, "userId", "neither userId nor anonymousId"},
+          {R"({"type":"track","event":"e","userId":null,"anonymousId":" "})", Reason::kIdentityMissing, "userId",
+           "neither userId nor anonymousId"},
+          {R"({"type":"track","event":"e","userId":"NULL","anonymousId":"a"})", Reason::kIdentityPlaceholder, "userId",
+           "\"NULL\" stands for nobody"},
+          {R"({"type":"track","event":"e","userId":"u","anonymousId":"00000000-0000-0000-0000-000000000000"})",
+           Reason::kIdentityPlaceholder, "anonymousId", "\"00000000-0000-0000-0000-000000000000\" stands for nobody"},
+          {R"({"type":"track","event":"e","userId":["u"]})", Reason::kInvalidField, "userId",
+           R"(expected string, found array ["u"])"},
+          {R"({"type":"track","event":"e","userId":")" + std::string(513, 'u') + "\"}", Reason::kInvalidField, "userId",
+           "513 bytes; at most 512"},
+          {R"({"type":"alias","userId":"u"})", Reason::kIdentityMissing, "previousId", "an alias names both ids"},
+          {R"({"type":"group","userId":"u"})", Reason::kMissingField, "groupId", "a group needs its id"},
+          {Track(R"("context":"web")"), Reason::kInvalidField, "context", R"(expected object, found string "web")"},
+          {Track(R"("timestamp":"soon")"), Reason::kInvalidTimestamp, "timestamp",
+           R"(expected RFC 3339 or a number since the epoch, found string "soon")"},
+          {Track(R"("timestamp":"2026-03-02T10:00:00.001Z")"), Reason::kTimestampOutOfRange, "timestamp",
+           "2026-03-02T10:00:00.001Z is more than 1d after it was received"},
+      });
 }
 
 TEST(TrackingPlan, ChecksPropertiesAgainstThePlan) {
   const Plan plan = Load(kShop);
   TrackingPlan admission(plan);
-  ExpectRefused(&admission, Live(), {
-      {AddToCart("{}"), Reason::kMissingProperty, "properties.product_id", "expected string, found nothing"},
-      {AddToCart(R"({"product_id":null})"), Reason::kMissingProperty, "properties.product_id",
-       "expected string, found null"},
-      {AddToCart(R"({"product_id":"p","price":"12,50"})"), Reason::kInvalidProperty, "properties.price",
-       R"(expected number, found string "12,50")"},
-      {AddToCart(R"({"product_id":"p","quantity":2.5})"), Reason::kInvalidProperty, "properties.quantity",
-       "expected integer, found number 2.5"},
-      {AddToCart(R"({"product_id":"p","gift":1})"), Reason::kInvalidProperty, "properties.gift",
-       "expected boolean, found number 1"},
-      {AddToCart(R"({"product_id":"p","deliver_at":"monday"})"), Reason::kInvalidProperty, "properties.deliver_at",
-       R"(expected time, found string "monday")"},
-      {AddToCart(R"({"product_id":[")" + std::string(80, 'x') + R"("]})"), Reason::kInvalidProperty,
-       "properties.product_id",
-       "expected string, found array [\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"},
-      {R"({"type":"page","userId":"u"})", Reason::kMissingProperty, "properties.name",
-       "expected string, found nothing"},
-  });
+  ExpectRefused(
+      &admission, Live(),
+      {
+          {AddToCart("{}"), Reason::kMissingProperty, "properties.product_id", "expected string, found nothing"},
+          {AddToCart(R"({"product_id":null})"), Reason::kMissingProperty, "properties.product_id",
+           "expected string, found null"},
+          {AddToCart(R"({"product_id":"p","price":"12,50"})"), Reason::kInvalidProperty, "properties.price",
+           R"(expected number, found string "12,50")"},
+          {AddToCart(R"({"product_id":"p","quantity":2.5})"), Reason::kInvalidProperty, "properties.quantity",
+           "expected integer, found number 2.5"},
+          {AddToCart(R"({"product_id":"p","gift":1})"), Reason::kInvalidProperty, "properties.gift",
+           "expected boolean, found number 1"},
+          {AddToCart(R"({"product_id":"p","deliver_at":"monday"})"), Reason::kInvalidProperty, "properties.deliver_at",
+           R"(expected time, found string "monday")"},
+          {AddToCart(R"({"product_id":[")" + std::string(80, 'x') + R"("]})"), Reason::kInvalidProperty,
+           "properties.product_id",
+           "expected string, found array [\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"},
+          {R"({"type":"page","userId":"u"})", Reason::kMissingProperty, "properties.name",
+           "expected string, found nothing"},
+      });
   for (const char* properties : {R"({"product_id":"p","price":12.5,"quantity":2.0,"gift":true,"other":{}})",
                                  R"({"product_id":"p","price":null,"deliver_at":"2026-03-01T10:00:00+01:00"})",
                                  R"({"product_id":"p","deliver_at":1772359200000})"}) {
@@ -202,10 +210,11 @@ TEST(TrackingPlan, TellsAllErrorsUpToTwenty) {
 TEST(TrackingPlan, UnknownEventsAreRefusedWhenThePlanSaysSo) {
   const Plan plan = Load("unknown_events: refuse\nevents:\n  add_to_cart: {}\n");
   TrackingPlan admission(plan);
-  ExpectRefused(&admission, Live(), {
-      {R"({"type":"track","event":"add_to_crat","userId":"u"})", Reason::kUnknownEvent, "event",
-       R"(the plan has no event "add_to_crat"; did you mean "add_to_cart"?)"},
-  });
+  ExpectRefused(&admission, Live(),
+                {
+                    {R"({"type":"track","event":"add_to_crat","userId":"u"})", Reason::kUnknownEvent, "event",
+                     R"(the plan has no event "add_to_crat"; did you mean "add_to_cart"?)"},
+                });
   EXPECT_TRUE(admission.Admit(R"({"type":"identify","userId":"u"})", Live()).ok());
 }
 
@@ -262,9 +271,10 @@ TEST(TrackingPlan, AHistorysTimesAreTakenAsTheyAre) {
     EXPECT_EQ(admitted.head.time, time) << members;
   }
   EXPECT_EQ(admission.Admit(Track(kCases[0].members), history).head.received, kCases[0].time);
-  ExpectRefused(&admission, history, {
-      {Track(""), Reason::kTimestampMissing, "timestamp", "an event of a history says when it happened"},
-  });
+  ExpectRefused(&admission, history,
+                {
+                    {Track(""), Reason::kTimestampMissing, "timestamp", "an event of a history says when it happened"},
+                });
 }
 
 TEST(TrackingPlan, MakesIdsThatAHistoryRepeats) {
@@ -292,14 +302,14 @@ TEST(DeadLetter, IsOneLineOfJson) {
   letter.errors = {{Reason::kInvalidProperty, "properties.price", "expected number, found string \"12,50\""}};
   letter.event = "{\"a\":\n1}";
   letter.event_is_json = true;
-  EXPECT_EQ(ToNdjson(letter),
-            R"({"source":"events.ndjson:17","reason":"invalid_property","field":"properties.price",)"
-            R"("detail":"expected number, found string \"12,50\"","event":{"a": 1}})");
+  EXPECT_EQ(ToNdjson(letter), R"({"source":"events.ndjson:17","reason":"invalid_property","field":"properties.price",)"
+                              R"("detail":"expected number, found string \"12,50\"","event":{"a": 1}})");
   letter.errors = {{Reason::kInvalidJson, "", "broken"}};
   letter.event = "{\"a\":\xFF\n";
   letter.event_is_json = false;
-  EXPECT_EQ(ToNdjson(letter), "{\"source\":\"events.ndjson:17\",\"reason\":\"invalid_json\",\"field\":null,"
-                              "\"detail\":\"broken\",\"event\":\"{\\\"a\\\":\uFFFD\\n\"}");
+  EXPECT_EQ(ToNdjson(letter),
+            "{\"source\":\"events.ndjson:17\",\"reason\":\"invalid_json\",\"field\":null,"
+            "\"detail\":\"broken\",\"event\":\"{\\\"a\\\":\uFFFD\\n\"}");
 }
 
 }  // namespace

@@ -6,7 +6,10 @@ namespace attune {
 namespace {
 
 TEST(WriteKey, IsFoundWhereverClientsPutIt) {
-  const struct { KeySources sources; const char* key; } kCases[] = {
+  const struct {
+    KeySources sources;
+    const char* key;
+  } kCases[] = {
       {{}, ""},
       {{.authorization = "Basic V0s6"}, "WK"},  // what Segment's libraries send
       {{.authorization = "basic  V0s6cGFzcw=="}, "WK"},

@@ -39,10 +39,9 @@ Result<DataLock> DataLock::Take(const std::string& dir) {
   DataLock lock(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Refused(path, "lock", errno);
-    return Error{ErrorCode::kConflict,
-                 fmt::format("{}: another process{} uses this data folder; stop it first, or use "
-                             "another folder",
-                             path, HolderOf(fd))};
+    return Error{ErrorCode::kConflict, fmt::format("{}: another process{} uses this data folder; stop it first, or use "
+                                                   "another folder",
+                                                   path, HolderOf(fd))};
   }
   // For people only: the lock holds without it, so a full disk is no reason to refuse.
   const std::string pid = fmt::format("{}\n", getpid());

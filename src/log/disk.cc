@@ -14,11 +14,9 @@ namespace {
 
 Error SystemError(std::string_view what, const std::string& path, int number) {
   const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-  const ErrorCode code = full                 ? ErrorCode::kUnavailable
-                         : number == ENOENT   ? ErrorCode::kNotFound
-                                              : ErrorCode::kIo;
-  return Error{code, fmt::format("{}: cannot {}: {}{}", path, what, full ? "storage full: " : "",
-                                 std::strerror(number))};
+  const ErrorCode code = full ? ErrorCode::kUnavailable : number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
+  return Error{code,
+               fmt::format("{}: cannot {}: {}{}", path, what, full ? "storage full: " : "", std::strerror(number))};
 }
 
 // Calls until it is not interrupted by a signal.
@@ -39,8 +37,7 @@ class RealFile : public DiskFile {
   Result<size_t> Read(uint64_t offset, char* out, size_t size) override {
     size_t done = 0;
     while (done < size) {
-      const ssize_t n =
-          Uninterrupted([&] { return pread(fd_, out + done, size - done, offset + done); });
+      const ssize_t n = Uninterrupted([&] { return pread(fd_, out + done, size - done, offset + done); });
       if (n < 0) return SystemError("read", path_, errno);
       if (n == 0) break;
       done += n;
@@ -50,8 +47,7 @@ class RealFile : public DiskFile {
 
   Status Write(uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
-      const ssize_t n =
-          Uninterrupted([&] { return pwrite(fd_, bytes.data(), bytes.size(), offset); });
+      const ssize_t n = Uninterrupted([&] { return pwrite(fd_, bytes.data(), bytes.size(), offset); });
       if (n < 0) return SystemError("write", path_, errno);
       // No progress and no reason: never loop on it.
       if (n == 0) return SystemError("write", path_, EIO);
@@ -96,9 +92,7 @@ class RealFile : public DiskFile {
 class OperatingSystem : public Disk {
  public:
   Result<std::unique_ptr<DiskFile>> Open(const std::string& path, Mode mode) override {
-    const int flags = mode == Mode::kRead    ? O_RDONLY
-                      : mode == Mode::kWrite ? O_RDWR
-                                             : O_RDWR | O_CREAT | O_TRUNC;
+    const int flags = mode == Mode::kRead ? O_RDONLY : mode == Mode::kWrite ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC;
     const int fd = Uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0640); });
     if (fd < 0) return SystemError("open", path, errno);
     return std::unique_ptr<DiskFile>(std::make_unique<RealFile>(fd, path));
@@ -128,8 +122,7 @@ class OperatingSystem : public Disk {
   }
 
   Status SyncDir(const std::string& dir) override {
-    const int fd =
-        Uninterrupted([&] { return open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    const int fd = Uninterrupted([&] { return open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return SystemError("open", dir, errno);
     const int result = fsync(fd);
     const int number = errno;

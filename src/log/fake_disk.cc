@@ -234,8 +234,7 @@ void FakeDisk::CrashKeepingSectors(const std::function<bool(uint64_t)>& keep) {
         const uint64_t sector = at / kSectorBytes * kSectorBytes;
         const uint64_t stop = std::min(end, sector + kSectorBytes);
         if (keep(sector)) {
-          Apply({Change::kWrite, at, change.bytes.substr(at - change.offset, stop - at)},
-                &inode.durable);
+          Apply({Change::kWrite, at, change.bytes.substr(at - change.offset, stop - at)}, &inode.durable);
         }
         at = stop;
       }

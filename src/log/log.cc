@@ -59,10 +59,7 @@ class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
 };
 
 Log::Log(std::string dir, LogOptions options)
-    : dir_(std::move(dir)),
-      options_(std::move(options)),
-      disk_(*options_.disk),
-      pool_(std::make_shared<BlockPool>()) {}
+    : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {}
 
 Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions options) {
   std::unique_ptr<Log> log(new Log(dir, std::move(options)));
@@ -108,16 +105,14 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
   for (const LogEntry& entry : entries) {
     if (entry.type == kHoleType) return Error{ErrorCode::kInvalid, "record type 0 is a hole"};
     if (entry.payload.size() > kMaxPayloadBytes) {
-      return Error{ErrorCode::kInvalid,
-                   fmt::format("a record of {} bytes is above the limit of {}",
-                               entry.payload.size(), kMaxPayloadBytes)};
+      return Error{ErrorCode::kInvalid, fmt::format("a record of {} bytes is above the limit of {}",
+                                                    entry.payload.size(), kMaxPayloadBytes)};
     }
     added += kRecordHeaderBytes + entry.payload.size();
   }
   if (added == 0 || added > options_.max_pending_bytes) {
     return Error{ErrorCode::kInvalid,
-                 fmt::format("an append of {} bytes; the limits are 1 and {}", added,
-                             options_.max_pending_bytes)};
+                 fmt::format("an append of {} bytes; the limits are 1 and {}", added, options_.max_pending_bytes)};
   }
   bool was_empty = false;
   {
@@ -125,8 +120,7 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     if (failure_) return *failure_;
     if (closing_) return Error{ErrorCode::kUnavailable, "the log is closed"};
     if (pending_bytes_ + added > options_.max_pending_bytes) {
-      return Error{ErrorCode::kUnavailable,
-                   fmt::format("{} bytes wait for the disk already", pending_bytes_)};
+      return Error{ErrorCode::kUnavailable, fmt::format("{} bytes wait for the disk already", pending_bytes_)};
     }
     pending_bytes_ += added;
     was_empty = filling_.bytes->empty();
@@ -134,8 +128,7 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     filling_.waiters.push_back({next_sequence_, std::move(callback)});
     for (const LogEntry& entry : entries) {
       const uint16_t flags = filling_.bytes->empty() ? kGroupStart : 0;
-      AppendRecord({next_sequence_++, entry.type, entry.shard, flags, entry.payload},
-                   filling_.bytes.get());
+      AppendRecord({next_sequence_++, entry.type, entry.shard, flags, entry.payload}, filling_.bytes.get());
     }
     filling_.last_sequence = next_sequence_ - 1;
   }
@@ -210,8 +203,7 @@ Status Log::ZeroAhead(uint64_t written_end, size_t written_bytes) {
   if (written_end <= zeroed_) return {};
   zeroed_ = written_end;
   if (written_bytes >= kSmallWriteBytes) return {};
-  const uint64_t target =
-      std::min(reserved_, (written_end / kZeroAheadBytes + 1) * kZeroAheadBytes);
+  const uint64_t target = std::min(reserved_, (written_end / kZeroAheadBytes + 1) * kZeroAheadBytes);
   if (target <= written_end) return {};
   static const std::string zeros(kZeroAheadBytes, '\0');
   zeroed_ = target;
@@ -228,8 +220,7 @@ Status Log::CutToEnd() {
 
 Status Log::Reserve(uint64_t end) {
   if (end <= reserved_) return {};
-  const uint64_t ahead =
-      std::max(end, std::min(end + options_.reserve_bytes, options_.max_file_bytes));
+  const uint64_t ahead = std::max(end, std::min(end + options_.reserve_bytes, options_.max_file_bytes));
   Status status = file_->Allocate(ahead);
   uint64_t reserved = ahead;
   if (!status.ok() && status.error().code == ErrorCode::kUnavailable) {
@@ -256,8 +247,7 @@ Status Log::CreateFile(uint64_t first_sequence) {
   const std::string path = LogFilePath(dir_, first_sequence);
   auto file = disk_.Open(path, Disk::Mode::kCreate);
   if (!file.ok()) return file.error();
-  const Status written =
-      (*file)->Write(0, EncodeFileHeader({first_sequence, file_first_sequence_}));
+  const Status written = (*file)->Write(0, EncodeFileHeader({first_sequence, file_first_sequence_}));
   if (!written.ok()) {
     // Left behind, the empty file would be removed by the next Open, or emptied by the next
     // attempt.
@@ -280,7 +270,9 @@ void Log::Succeed(Group group) {
   storage_full_.store(false, std::memory_order_release);
   durable_sequence_.store(group.last_sequence, std::memory_order_release);
   if (options_.on_durable) {
-    options_.on_durable({std::move(group.bytes), group.first_sequence, group.last_sequence});
+    const uint64_t offset = end_ - group.bytes->size();
+    options_.on_durable(
+        {std::move(group.bytes), group.first_sequence, group.last_sequence, file_first_sequence_, offset});
   }
   for (const Waiter& waiter : group.waiters) {
     if (waiter.callback) waiter.callback({}, waiter.first_sequence);

@@ -32,6 +32,9 @@ struct DurableBlock {
   std::shared_ptr<const std::string> bytes;
   uint64_t first_sequence = 0;
   uint64_t last_sequence = 0;
+  // Where they lie: the file, by the first sequence in its name, and the offset of the first of them.
+  uint64_t file_first_sequence = 0;
+  uint64_t offset = 0;
 };
 
 struct LogEntry {
@@ -147,10 +150,10 @@ class Log {
   const std::shared_ptr<BlockPool> pool_;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;       // filling_ has bytes, or closing_
-  Group filling_;                      // guarded by mutex_, as all down to failure_
+  std::condition_variable work_;  // filling_ has bytes, or closing_
+  Group filling_;                 // guarded by mutex_, as all down to failure_
   uint64_t next_sequence_ = 1;
-  size_t pending_bytes_ = 0;           // in filling_ and in the group that is being written
+  size_t pending_bytes_ = 0;  // in filling_ and in the group that is being written
   bool closing_ = false;
   std::optional<Error> failure_;
 

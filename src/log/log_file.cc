@@ -17,9 +17,7 @@ constexpr std::string_view kSuffix = ".log";
 constexpr size_t kNameDigits = 20;
 constexpr size_t kSequenceOffset = 8;  // in a record's header
 
-bool AllZero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
-}
+bool AllZero(std::string_view bytes) { return bytes.find_first_not_of('\0') == std::string_view::npos; }
 
 }  // namespace
 
@@ -42,8 +40,7 @@ Result<std::vector<uint64_t>> ListLogFiles(Disk& disk, const std::string& dir) {
   return sequences;
 }
 
-Result<LogFileScanner> LogFileScanner::OpenDamaged(Disk& disk, const std::string& dir,
-                                                   uint64_t first_sequence) {
+Result<LogFileScanner> LogFileScanner::OpenDamaged(Disk& disk, const std::string& dir, uint64_t first_sequence) {
   const std::string path = LogFilePath(dir, first_sequence);
   auto file = disk.Open(path, Disk::Mode::kRead);
   if (!file.ok()) return file.error();
@@ -59,13 +56,11 @@ Result<LogFileScanner> LogFileScanner::OpenDamaged(Disk& disk, const std::string
   return scanner;
 }
 
-Result<LogFileScanner> LogFileScanner::Open(Disk& disk, const std::string& dir,
-                                            uint64_t first_sequence) {
+Result<LogFileScanner> LogFileScanner::Open(Disk& disk, const std::string& dir, uint64_t first_sequence) {
   auto scanner = OpenDamaged(disk, dir, first_sequence);
   if (scanner.ok() && !scanner->header_) {
     return Error{ErrorCode::kCorrupt,
-                 fmt::format("{}: offset 0: the file header is damaged or of another file",
-                             scanner->path_)};
+                 fmt::format("{}: offset 0: the file header is damaged or of another file", scanner->path_)};
   }
   return scanner;
 }

@@ -36,8 +36,7 @@ class LogFileScanner {
   // Reads the header: kCorrupt when it is damaged, kInvalid when it is newer than this program.
   static Result<LogFileScanner> Open(Disk& disk, const std::string& dir, uint64_t first_sequence);
   // As Open, but a damaged header is no error; header() is then empty.
-  static Result<LogFileScanner> OpenDamaged(Disk& disk, const std::string& dir,
-                                            uint64_t first_sequence);
+  static Result<LogFileScanner> OpenDamaged(Disk& disk, const std::string& dir, uint64_t first_sequence);
 
   enum class Step { kRecord, kEnd, kBad };
 

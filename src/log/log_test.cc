@@ -293,8 +293,7 @@ TEST(Log, AFullDiskWhileRotatingIsNoFailure) {
   auto log = MustOpen(options);
   ASSERT_TRUE(AppendAndWait(*log, {std::string(200, 'a')}).status.ok());
   disk.FailAfter(FakeDisk::Op::kWrite, 0, {ErrorCode::kUnavailable, "storage full"}, 13);
-  EXPECT_EQ(AppendAndWait(*log, {std::string(200, 'b')}).status.error().code,
-            ErrorCode::kUnavailable);
+  EXPECT_EQ(AppendAndWait(*log, {std::string(200, 'b')}).status.error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(AppendAndWait(*log, {std::string(200, 'c')}).first_sequence, 2u);
   EXPECT_EQ(disk.Paths().size(), 2u);
   EXPECT_EQ(ReadAll(disk).size(), 2u);
@@ -369,12 +368,13 @@ TEST(Log, CallbacksMayAppend) {
   auto log = MustOpen(On(disk));
   std::promise<uint64_t> second;
   const LogEntry entry{1, 1, "x"};
-  ASSERT_TRUE(log->Append({&entry, 1}, [&](const Status&, uint64_t) {
-    const Status status = log->Append({&entry, 1}, [&](const Status&, uint64_t first) {
-      second.set_value(first);
-    });
-    EXPECT_TRUE(status.ok());
-  }).ok());
+  ASSERT_TRUE(log->Append({&entry, 1},
+                          [&](const Status&, uint64_t) {
+                            const Status status = log->Append(
+                                {&entry, 1}, [&](const Status&, uint64_t first) { second.set_value(first); });
+                            EXPECT_TRUE(status.ok());
+                          })
+                  .ok());
   EXPECT_EQ(second.get_future().get(), 2u);
 }
 

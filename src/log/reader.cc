@@ -8,17 +8,15 @@
 
 namespace attune {
 
-Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence,
-                                  LogReaderOptions options) {
+Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence, LogReaderOptions options) {
   LogReader reader(dir, options);
   const auto files = ListLogFiles(*options.disk, dir);
   if (!files.ok()) return files.error();
   reader.next_sequence_ = std::max<uint64_t>(from_sequence, 1);
   if (files->empty()) return reader;
   if (files->front() > reader.next_sequence_) {
-    return Error{ErrorCode::kNotFound,
-                 fmt::format("{}: the log begins at record {}; {} was removed", dir, files->front(),
-                             reader.next_sequence_)};
+    return Error{ErrorCode::kNotFound, fmt::format("{}: the log begins at record {}; {} was removed", dir,
+                                                   files->front(), reader.next_sequence_)};
   }
   const auto after = std::upper_bound(files->begin(), files->end(), reader.next_sequence_);
   auto scanner = LogFileScanner::Open(*options.disk, dir, *(after - 1));
@@ -77,9 +75,8 @@ Result<bool> LogReader::GoToNextFile() {
   auto next = files->begin();
   if (scanner_) {
     // By name, not by what comes next: an empty file and the one after it never have the same name.
-    next = std::find_if(files->begin(), files->end(), [&](uint64_t first) {
-      return LogFilePath(dir_, first) > scanner_->path();
-    });
+    next = std::find_if(files->begin(), files->end(),
+                        [&](uint64_t first) { return LogFilePath(dir_, first) > scanner_->path(); });
   }
   if (next == files->end()) return false;
   if (scanner_) {
@@ -87,9 +84,8 @@ Result<bool> LogReader::GoToNextFile() {
     if (!damage.ok()) return damage.error();
     const bool whole = scanner_->expected() == *next || scanner_->after_hole();
     if (damage->has_value() || !whole) {
-      return Error{ErrorCode::kCorrupt,
-                   fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
-                               scanner_->offset(), scanner_->expected())};
+      return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
+                                                    scanner_->offset(), scanner_->expected())};
     }
   }
   auto scanner = LogFileScanner::Open(*options_.disk, dir_, *next);
@@ -101,16 +97,14 @@ Result<bool> LogReader::GoToNextFile() {
 // The newest file ends here. That is right when nothing was promised to follow.
 Status LogReader::CheckEnd() {
   if (!scanner_) return {};
-  const bool promised =
-      options_.last_sequence != 0 && scanner_->expected() <= options_.last_sequence;
+  const bool promised = options_.last_sequence != 0 && scanner_->expected() <= options_.last_sequence;
   if (!promised && options_.last_sequence != 0) return {};
   const auto damage = scanner_->Examine();
   if (!damage.ok()) return damage.error();
   if (!damage->has_value() && !promised) return {};
   if (damage->has_value() && (*damage)->torn && !promised) return {};
-  return Error{ErrorCode::kCorrupt,
-               fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
-                           scanner_->offset(), scanner_->expected())};
+  return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
+                                                scanner_->offset(), scanner_->expected())};
 }
 
 }  // namespace attune

@@ -29,8 +29,7 @@ class LogReader {
   // same file are read over).
   // kNotFound when records from there on were removed. No error when the log ends before it: Next
   // then returns false.
-  static Result<LogReader> Open(const std::string& dir, uint64_t from_sequence,
-                                LogReaderOptions options = {});
+  static Result<LogReader> Open(const std::string& dir, uint64_t from_sequence, LogReaderOptions options = {});
 
   // The next record; false at the end. `record` points into the reader and is valid until the next
   // call. Holes are stepped over: then the sequence jumps. kCorrupt names file and offset; the

@@ -35,8 +35,7 @@ bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* pay
   record->shard = reader.U8();
   record->flags = reader.U16();
   record->sequence = reader.U64();
-  return reader.ok() && *payload_bytes <= kMaxPayloadBytes && record->flags <= kGroupStart &&
-         record->sequence != 0;
+  return reader.ok() && *payload_bytes <= kMaxPayloadBytes && record->flags <= kGroupStart && record->sequence != 0;
 }
 
 bool ParseRecord(std::string_view bytes, RecordView* record) {
@@ -83,8 +82,7 @@ Result<FileHeader> ParseFileHeader(std::string_view bytes, const std::string& pa
   reader.U32();
   const uint32_t crc = reader.U32();
   if (!reader.ok() || !magic_fits || crc != Crc32c(bytes.substr(0, kFileCrcOffset))) {
-    return Error{ErrorCode::kCorrupt,
-                 fmt::format("{}: offset 0: the file header is damaged", path)};
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: offset 0: the file header is damaged", path)};
   }
   if (version > kLogVersion) {
     return Error{ErrorCode::kInvalid,

@@ -16,8 +16,7 @@ constexpr size_t kCopyBytes = 1 << 20;
 
 class Recoverer {
  public:
-  Recoverer(Disk& disk, const std::string& dir, bool repair)
-      : disk_(disk), dir_(dir), repair_(repair) {}
+  Recoverer(Disk& disk, const std::string& dir, bool repair) : disk_(disk), dir_(dir), repair_(repair) {}
 
   Result<LogRecovery> Run();
 
@@ -40,13 +39,12 @@ class Recoverer {
 };
 
 Error DamageError(const LogFileScanner& scanner, const Damage& damage) {
-  return Error{ErrorCode::kCorrupt,
-               fmt::format("{}: offset {}: record {} is damaged{}; a repair keeps the others",
-                           scanner.path(), damage.offset, scanner.expected(),
-                           damage.next_offset == 0
-                               ? std::string()
-                               : fmt::format(", good records follow at offset {}",
-                                             damage.next_offset))};
+  return Error{
+      ErrorCode::kCorrupt,
+      fmt::format("{}: offset {}: record {} is damaged{}; a repair keeps the others", scanner.path(), damage.offset,
+                  scanner.expected(),
+                  damage.next_offset == 0 ? std::string()
+                                          : fmt::format(", good records follow at offset {}", damage.next_offset))};
 }
 
 // A file is created and its header synced before any record goes there. So a newest file with
@@ -74,12 +72,10 @@ Status Recoverer::CheckHeader(size_t index) {
   if (linked) return {};
   if (!repair_) {
     if (!scanner->header()) {
-      return Error{ErrorCode::kCorrupt, fmt::format("{}: offset 0: the file header is damaged",
-                                                    scanner->path())};
+      return Error{ErrorCode::kCorrupt, fmt::format("{}: offset 0: the file header is damaged", scanner->path())};
     }
-    return Error{ErrorCode::kCorrupt,
-                 fmt::format("{}: the log file before it, {}, is missing", scanner->path(),
-                             LogFilePath(dir_, scanner->header()->previous))};
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: the log file before it, {}, is missing", scanner->path(),
+                                                  LogFilePath(dir_, scanner->header()->previous))};
   }
   auto file = disk_.Open(scanner->path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
@@ -91,7 +87,7 @@ Status Recoverer::CheckRecords(size_t index) {
   auto scanner = LogFileScanner::Open(disk_, dir_, files_[index]);
   if (!scanner.ok()) return scanner.error();
   const uint64_t next_file = index + 1 < files_.size() ? files_[index + 1] : 0;
-  uint64_t lost_from = 0;  // the sequence that was due where records were skipped
+  uint64_t lost_from = 0;   // the sequence that was due where records were skipped
   uint64_t last_group = 0;  // its offset; 0, the header's, when there is no record
   while (true) {
     const uint64_t offset = scanner->offset();
@@ -175,8 +171,7 @@ Status Recoverer::CloseGap(LogFileScanner& scanner, uint64_t next_file) {
   return WriteHole(scanner, end.offset, end.offset + kRecordHeaderBytes);
 }
 
-Status Recoverer::KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes,
-                                   uint64_t offset) {
+Status Recoverer::KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes, uint64_t offset) {
   const std::string name = scanner.path().substr(scanner.path().rfind('/') + 1);
   auto copy = disk_.Open(fmt::format("{}/damaged-{}-{}", dir_, name, offset), Disk::Mode::kCreate);
   if (!copy.ok()) return copy.error();

@@ -23,15 +23,15 @@
 namespace attune {
 
 struct LogRecovery {
-  uint64_t first_sequence = 1;   // the oldest record that is kept, or the first one to come
-  uint64_t last_sequence = 0;    // the newest, 0 when there is none
+  uint64_t first_sequence = 1;  // the oldest record that is kept, or the first one to come
+  uint64_t last_sequence = 0;   // the newest, 0 when there is none
   uint64_t files = 0;
-  uint64_t torn_bytes = 0;       // cut from the newest file
-  uint64_t holes = 0;            // made by this repair
-  uint64_t lost_records = 0;     // that these holes stand for
-  uint64_t damaged_bytes = 0;    // that these holes cover
+  uint64_t torn_bytes = 0;     // cut from the newest file
+  uint64_t holes = 0;          // made by this repair
+  uint64_t lost_records = 0;   // that these holes stand for
+  uint64_t damaged_bytes = 0;  // that these holes cover
   // Of the newest file: where the next record goes.
-  uint64_t newest_file = 0;      // its first sequence; 0: no file at all
+  uint64_t newest_file = 0;  // its first sequence; 0: no file at all
   uint64_t end_offset = 0;
 };
 

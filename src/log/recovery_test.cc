@@ -40,8 +40,7 @@ MadeFile Make(uint64_t first_sequence, uint64_t previous, const std::vector<Spec
   uint64_t sequence = first_sequence;
   for (const Spec& spec : specs) {
     const std::string payload = Payload(sequence, spec.payload_bytes);
-    AppendRecord({sequence++, 1, 2, spec.group_start ? kGroupStart : uint16_t{0}, payload},
-                 &made.bytes);
+    AppendRecord({sequence++, 1, 2, spec.group_start ? kGroupStart : uint16_t{0}, payload}, &made.bytes);
     made.ends.push_back(made.bytes.size());
   }
   return made;
@@ -54,8 +53,7 @@ void Put(FakeDisk& disk, const MadeFile& made) {
 
 // Sequences that a reader gives, each checked against its payload's origin; the error, if it ends
 // with one.
-std::vector<uint64_t> Sequences(Disk& disk, std::optional<Error>* error = nullptr,
-                                uint64_t from = 1) {
+std::vector<uint64_t> Sequences(Disk& disk, std::optional<Error>* error = nullptr, uint64_t from = 1) {
   std::vector<uint64_t> found;
   auto reader = LogReader::Open(kDir, from, {.disk = &disk});
   RecordView record;
@@ -79,8 +77,7 @@ std::vector<uint64_t> Range(uint64_t first, uint64_t last) {
   return range;
 }
 
-const std::vector<Spec> kThreeGroups = {{true, 30}, {false, 10}, {true, 25}, {true, 40}, {false, 0},
-                                        {false, 33}};
+const std::vector<Spec> kThreeGroups = {{true, 30}, {false, 10}, {true, 25}, {true, 40}, {false, 0}, {false, 33}};
 
 TEST(Recovery, AnEmptyFolderIsAnEmptyLog) {
   FakeDisk disk;
@@ -215,8 +212,8 @@ TEST(Recovery, ARepairLosesOnlyTheDamagedRecord) {
     EXPECT_EQ(recovery->damaged_bytes, whole.ends[lost] - whole.ends[lost - 1]);
     EXPECT_EQ(recovery->last_sequence, 6u);
     // The damaged bytes are kept, and the log is sound from now on.
-    const std::string kept = disk.Content("log/damaged-00000000000000000001.log-" +
-                                          std::to_string(whole.ends[lost - 1]));
+    const std::string kept =
+        disk.Content("log/damaged-00000000000000000001.log-" + std::to_string(whole.ends[lost - 1]));
     EXPECT_EQ(kept, flipped.bytes.substr(whole.ends[lost - 1], kept.size()));
     ASSERT_TRUE(RecoverLog(disk, kDir, false).ok());
     LogReport report;
@@ -232,9 +229,9 @@ TEST(Recovery, ARepairOfSeveralDamagesAndALargeOne) {
   const MadeFile whole = Make(1, 0, specs);
   FakeDisk disk;
   MadeFile damaged = whole;
-  damaged.bytes[whole.ends[9] + 30] ^= 1;                                    // record 10
-  damaged.bytes.replace(whole.ends[99] + 5, 100 * 120, 100 * 120, '\x5a');   // 100 to 200
-  damaged.bytes[whole.ends[349]] ^= 1;                                       // 350
+  damaged.bytes[whole.ends[9] + 30] ^= 1;                                   // record 10
+  damaged.bytes.replace(whole.ends[99] + 5, 100 * 120, 100 * 120, '\x5a');  // 100 to 200
+  damaged.bytes[whole.ends[349]] ^= 1;                                      // 350
   Put(disk, damaged);
   const auto recovery = RecoverLog(disk, kDir, true);
   ASSERT_TRUE(recovery.ok()) << recovery.error().message;
@@ -365,8 +362,8 @@ TEST_F(SeveralFiles, ANewestFileWithoutRecordsIsFine) {
 }
 
 TEST_F(SeveralFiles, OtherFilesInTheFolderAreLeftAlone) {
-  for (const char* name : {"log/LOCK", "log/1.log", "log/00000000000000000001.log.tmp",
-                           "log/0000000000000000000x.log"}) {
+  for (const char* name :
+       {"log/LOCK", "log/1.log", "log/00000000000000000001.log.tmp", "log/0000000000000000000x.log"}) {
     disk_.SetContent(name, "something");
   }
   EXPECT_EQ(RecoverLog(disk_, kDir, false)->files, 3u);

@@ -47,15 +47,14 @@ Status VerifyFile(LogFileScanner& scanner, uint64_t previous, uint64_t next, Log
       report->torn_bytes += (*damage)->last_byte - (*damage)->offset;
       return {};
     }
-    AddDamage(fmt::format("{}: offset {}: record {} is damaged", scanner.path(), scanner.offset(),
-                          scanner.expected()),
+    AddDamage(fmt::format("{}: offset {}: record {} is damaged", scanner.path(), scanner.offset(), scanner.expected()),
               report);
     if ((*damage)->next_offset == 0) return {};
     scanner.SkipTo((*damage)->next_offset);
   }
   if (next != 0 && scanner.expected() != next && !scanner.after_hole()) {
-    AddDamage(fmt::format("{}: offset {}: records {} to {} are missing", scanner.path(),
-                          scanner.offset(), scanner.expected(), next - 1),
+    AddDamage(fmt::format("{}: offset {}: records {} to {} are missing", scanner.path(), scanner.offset(),
+                          scanner.expected(), next - 1),
               report);
   }
   return {};

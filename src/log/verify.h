@@ -16,9 +16,9 @@ struct LogReport {
   uint64_t payload_bytes = 0;   // of these
   uint64_t first_sequence = 0;  // of these
   uint64_t last_sequence = 0;
-  uint64_t holes = 0;           // left by earlier repairs
-  uint64_t torn_bytes = 0;      // at the end of the newest file: no damage, the next Open cuts them
-  uint64_t damages = 0;         // bad records, bad headers, missing files
+  uint64_t holes = 0;       // left by earlier repairs
+  uint64_t torn_bytes = 0;  // at the end of the newest file: no damage, the next Open cuts them
+  uint64_t damages = 0;     // bad records, bad headers, missing files
   std::optional<Error> first_damage;
 };
 

@@ -71,12 +71,61 @@ class Runtime::Writer {
   std::thread thread_;
 };
 
+// Questions are answered one after the other, in the order they came; destroyed, it answers those that wait.
+class Runtime::Reader {
+ public:
+  explicit Reader(std::unique_ptr<LogLookup> lookup) : lookup_(std::move(lookup)), thread_([this] { Run(); }) {}
+  ~Reader() {
+    {
+      const std::lock_guard hold(mutex_);
+      closing_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+
+  LogLookup& lookup() { return *lookup_; }
+  void Ask(std::function<void(LogLookup&)> question) {
+    {
+      const std::lock_guard hold(mutex_);
+      questions_.push_back(std::move(question));
+    }
+    work_.notify_one();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock hold(mutex_);
+    while (true) {
+      work_.wait(hold, [&] { return closing_ || !questions_.empty(); });
+      if (questions_.empty()) return;
+      const auto question = std::move(questions_.front());
+      questions_.pop_front();
+      hold.unlock();
+      question(*lookup_);
+      hold.lock();
+    }
+  }
+
+  const std::unique_ptr<LogLookup> lookup_;
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<std::function<void(LogLookup&)>> questions_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
 // --- opening ---
 
 Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options)
-    : dir_(std::move(dir)), program_(std::move(program)), options_(std::move(options)), sizes_(program_->segment_count) {}
+    : dir_(std::move(dir)),
+      program_(std::move(program)),
+      options_(std::move(options)),
+      sizes_(program_->segment_count),
+      size_history_(*program_->plan) {}
 
-Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options) {
+Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
+                                               RuntimeOptions options) {
   auto lock = DataLock::Take(dir);
   if (!lock.ok()) return lock.error();
   auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(program), std::move(options)));
@@ -98,12 +147,16 @@ Status Runtime::Recover() {
     loop.shards.push_back(std::make_unique<Shard>(static_cast<uint8_t>(i), program_, &loop.reader));
   }
   if (Status status = RestoreShards(); !status.ok()) return status;
+  if (Status status = size_history_.Restore(*store_); !status.ok()) return status;
   LogOptions log_options = options_.log;
   log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
   auto log = Log::Open(dir_ + "/log", std::move(log_options));
   if (!log.ok()) return log.error();
   log_ = std::move(log).value();
   if (Status status = ReadTail(); !status.ok()) return status;
+  auto lookup = LogLookup::Open(dir_ + "/log");
+  if (!lookup.ok()) return lookup.error();
+  reader_ = std::make_unique<Reader>(std::move(lookup).value());
   writer_ = std::make_unique<Writer>(store_.get());
   uint64_t users = 0;
   for (const auto& loop : loops_) {
@@ -142,7 +195,8 @@ Status Runtime::ReadTail() {
   for (const auto& loop : loops_) {
     for (const auto& shard : loop->shards) {
       if (shard->position() > last) {
-        return Error{ErrorCode::kCorrupt, "a snapshot includes records that the log does not hold; a log file is missing"};
+        return Error{ErrorCode::kCorrupt,
+                     "a snapshot includes records that the log does not hold; a log file is missing"};
       }
       from = std::min(from, shard->position());
     }
@@ -198,7 +252,9 @@ void Runtime::Close() {
     loop->work.notify_one();
   }
   for (const auto& loop : loops_) loop->thread.join();
+  SampleSizes();
   writer_.reset();
+  reader_.reset();
 }
 
 // --- records in ---
@@ -211,6 +267,7 @@ Status Runtime::Append(std::span<const LogEntry> entries, Log::Callback callback
 }
 
 void Runtime::OnDurable(const DurableBlock& block) {
+  reader_->lookup().Note(block.file_first_sequence, block.first_sequence, block.offset);
   const size_t bytes = block.bytes->size();
   backlog_bytes_ += bytes * loops_.size();
   for (const auto& loop : loops_) {
@@ -230,6 +287,8 @@ void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
   }
   loop.work.notify_one();
 }
+
+void Runtime::AskLog(std::function<void(LogLookup&)> question) { reader_->Ask(std::move(question)); }
 
 void Runtime::AskNow(uint8_t shard, std::function<void(Shard&, Millis)> question) {
   Ask(shard, [this, question = std::move(question)](Shard& owner) {
@@ -253,6 +312,7 @@ Shard* Runtime::Loop::Of(uint8_t number) {
 void Runtime::Loop::Run() {
   next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
   auto next_tick = Clock::now();
+  auto next_sample = Clock::now();  // of the sizes of segments, which the first loop takes for all
   std::deque<Task> taken;
   while (true) {
     {
@@ -274,6 +334,10 @@ void Runtime::Loop::Run() {
     if (Clock::now() >= next_tick) {
       Tick(runtime->options_.clock());
       next_tick = Clock::now() + std::chrono::milliseconds(runtime->options_.tick_every_ms);
+    }
+    if (index == 0 && Clock::now() >= next_sample) {
+      runtime->SampleSizes();
+      next_sample = Clock::now() + std::chrono::milliseconds(runtime->options_.sample_every_ms);
     }
     Snapshot();
   }
@@ -315,7 +379,8 @@ void Runtime::Loop::ApplyRecord(const RecordView& record) {
     stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
   }
   if (!effects.transitions.empty() || !effects.firings.empty()) runtime->OnTransitions(effects);
-  const bool told = !effects.transitions.empty() || !effects.firings.empty() || record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
+  const bool told = !effects.transitions.empty() || !effects.firings.empty() ||
+                    record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
   if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard->engine(), effects);
   effects.transitions.clear();
   effects.firings.clear();
@@ -327,6 +392,21 @@ void Runtime::OnTransitions(const Effects& effects) {
   }
   stats_.transitions.fetch_add(effects.transitions.size(), std::memory_order_relaxed);
   stats_.firings.fetch_add(effects.firings.size(), std::memory_order_relaxed);
+}
+
+void Runtime::SampleSizes() {
+  const std::vector<ConditionId>& conditions = program_->condition_of_segment;
+  std::vector<uint64_t> sizes(conditions.size());
+  for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = SegmentSize(conditions[i]);
+  WriteBatch batch;
+  size_history_.Sample(options_.clock(), sizes, &batch);
+  if (!batch.empty()) writer_->Write(std::move(batch));
+}
+
+std::vector<SizePoint> Runtime::SegmentSizes(ConditionId segment) const {
+  const auto& conditions = program_->condition_of_segment;
+  const auto place = std::find(conditions.begin(), conditions.end(), segment) - conditions.begin();
+  return size_history_.Of(static_cast<size_t>(place));
 }
 
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.

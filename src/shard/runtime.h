@@ -14,31 +14,34 @@
 
 #include "base/result.h"
 #include "log/log.h"
+#include "log/lookup.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
+#include "shard/size_history.h"
 #include "state/store.h"
 
 namespace attune {
 
 // Counted since the start, by all loops together.
 struct RuntimeStats {
-  std::atomic<uint64_t> events{0};        // applied, duplicates and late ones included
+  std::atomic<uint64_t> events{0};  // applied, duplicates and late ones included
   std::atomic<uint64_t> late{0};
   std::atomic<uint64_t> duplicates{0};
   std::atomic<uint64_t> dead_letters{0};
   std::atomic<uint64_t> transitions{0};
   std::atomic<uint64_t> firings{0};
   std::atomic<uint64_t> ticks{0};
-  std::atomic<uint64_t> snapshots{0};     // of one shard each
+  std::atomic<uint64_t> snapshots{0};  // of one shard each
   std::atomic<uint64_t> users{0};
 };
 
 struct RuntimeOptions {
-  int threads = 1;                        // loops; 1 to kShards
-  Millis tick_every_ms = 50;              // how often loops look for due timers
-  Millis snapshot_every_ms = 1000;        // at the least; longer under load, so that snapshots take about a tenth of the time
+  int threads = 1;                  // loops; 1 to kShards
+  Millis tick_every_ms = 50;        // how often loops look for due timers
+  Millis sample_every_ms = 1000;    // how often the sizes of segments are looked at for their history
+  Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
-  LogOptions log;                         // on_durable is the runtime's own
+  LogOptions log;  // on_durable is the runtime's own
   // Called on a loop's thread for each record with effects, in log order within a shard. Views live during the call.
   std::function<void(const RecordView& record, const Engine& engine, const Effects& effects)> on_effects;
   // Progress of the recovery: records read, of how many.
@@ -48,17 +51,21 @@ struct RuntimeOptions {
 class Runtime {
  public:
   // Recovers from the folder: the newest snapshots, then the log's tail. The folder is locked while the runtime lives.
-  static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program, RuntimeOptions options);
+  static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program,
+                                               RuntimeOptions options);
   // Close().
   ~Runtime();
 
-  // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are behind.
+  // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are
+  // behind.
   Status Append(std::span<const LogEntry> entries, Log::Callback callback);
   // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
   void Ask(uint8_t shard, std::function<void(Shard&)> question);
   // The same at an instant that is now, with every timer of the shard fired that is due by then: what a question about
   // memberships needs, as loops look for due timers only now and then. (While nothing can be logged, timers wait.)
   void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
+  // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
+  void AskLog(std::function<void(LogLookup&)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
 
   const Program& program() const { return *program_; }
@@ -67,6 +74,8 @@ class Runtime {
   const RuntimeStats& stats() const { return stats_; }
   // How many users hold a segment. Any thread.
   uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
+  // Its sizes as time went by, the newest at most sample_every_ms old. Any thread.
+  std::vector<SizePoint> SegmentSizes(ConditionId segment) const;
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 
@@ -75,13 +84,14 @@ class Runtime {
 
  private:
   struct Task {
-    DurableBlock block;                          // or
+    DurableBlock block;  // or
     std::function<void(Shard&)> question;
     uint8_t shard = 0;
   };
   // One thread and the shards it owns: those whose number modulo the threads is its own.
   struct Loop {
-    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index) : runtime(owner), reader(std::move(program)), index(index) {}
+    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index)
+        : runtime(owner), reader(std::move(program)), index(index) {}
     void Run();
     void Apply(const DurableBlock& block);
     void ApplyRecord(const RecordView& record);
@@ -97,20 +107,21 @@ class Runtime {
     int index;
     std::vector<std::unique_ptr<Shard>> shards;
     Effects effects;
-    uint64_t position = 0;                       // the last sequence seen, of any shard
-    size_t snapshotted = 0;                      // the shard whose turn it is
+    uint64_t position = 0;   // the last sequence seen, of any shard
+    size_t snapshotted = 0;  // the shard whose turn it is
     std::chrono::steady_clock::time_point next_snapshot;
     std::chrono::steady_clock::time_point snapshot_began;
     std::chrono::steady_clock::duration snapshot_work{};
 
     std::mutex mutex;
     std::condition_variable work;
-    std::deque<Task> tasks;                      // guarded by mutex, as are the next two
+    std::deque<Task> tasks;  // guarded by mutex, as are the next two
     size_t waiting_bytes = 0;
     bool closing = false;
     std::thread thread;
   };
   class Writer;  // writes complete snapshot batches, on its own thread
+  class Reader;  // answers from the log, on its own thread
 
   Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options);
   Status Recover();
@@ -118,12 +129,14 @@ class Runtime {
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
   void OnTransitions(const Effects& effects);
+  void SampleSizes();
 
   const std::string dir_;
   const std::shared_ptr<const Program> program_;
   RuntimeOptions options_;
   RuntimeStats stats_;
   std::vector<std::atomic<uint64_t>> sizes_;
+  SizeHistory size_history_;
   uint64_t recovered_records_ = 0;
   std::atomic<size_t> backlog_bytes_{0};
   bool closed_ = false;
@@ -132,8 +145,9 @@ class Runtime {
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Reader> reader_;
   std::vector<std::unique_ptr<Loop>> loops_;
-  std::unique_ptr<Log> log_;   // last: its thread calls into all of the above
+  std::unique_ptr<Log> log_;  // last: its thread calls into all of the above
 };
 
 }  // namespace attune

@@ -24,9 +24,10 @@ Shard::Outcome Shard::Apply(const RecordView& record, Effects* effects) {
     return {};
   }
   if (record.type != static_cast<uint8_t>(RecordType::kEvent)) return {};
-  const auto event = reader_.Read(record.payload);
+  auto event = reader_.Read(record.payload);
   // What the log holds was checked when it was let in, and its checksum fits: anything else is a bug.
   ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  event->sequence = record.sequence;
   return {engine_.Apply(*event, effects), true};
 }
 

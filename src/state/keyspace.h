@@ -8,6 +8,9 @@
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
 //   d/<name>                     dead letters
+//   i/<identity>                 the name of the dead letter with that message id and reason
+//   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
+//                                definition, and both it and the instant are 16 hexadecimal digits
 //   o/<name>                     outbox: what is to be delivered
 //   m/<name>                     models
 //
@@ -31,20 +34,18 @@ inline constexpr std::string_view kApiKeys = "k/";
 inline constexpr std::string_view kConfig = "c/";
 inline constexpr std::string_view kPlans = "p/";
 inline constexpr std::string_view kDeadLetters = "d/";
+inline constexpr std::string_view kDeadLetterIds = "i/";
+inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
 inline constexpr std::string_view kModels = "m/";
 
 // What may be written by name through WriteBatch::Put; users and shards have methods of their own.
-inline constexpr std::string_view kNamed[] = {kApiKeys,     kConfig, kPlans,
-                                              kDeadLetters, kOutbox, kModels};
+inline constexpr std::string_view kNamed[] = {kApiKeys,       kConfig,       kPlans,  kDeadLetters,
+                                              kDeadLetterIds, kSegmentSizes, kOutbox, kModels};
 
-inline std::string UsersOf(uint8_t shard) {
-  return std::string(kUsers) + static_cast<char>(shard);
-}
+inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }
 inline std::string Shard(uint8_t shard) { return std::string(kShards) + static_cast<char>(shard); }
-inline std::string Named(std::string_view prefix, std::string_view name) {
-  return std::string(prefix).append(name);
-}
+inline std::string Named(std::string_view prefix, std::string_view name) { return std::string(prefix).append(name); }
 
 }  // namespace attune::keys

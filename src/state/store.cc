@@ -40,11 +40,10 @@ Error Convert(const rocksdb::Status& status, const std::string& dir) {
   const std::string text = status.ToString();
   // There is no code for a lock that another holds, only "lock hold by current process … DIR/LOCK: …"
   // …" and "While lock file: DIR/LOCK: …".
-  const bool locked = status.IsIOError() && text.find("lock ") != std::string::npos &&
-                      text.find("/LOCK: ") != std::string::npos;
+  const bool locked =
+      status.IsIOError() && text.find("lock ") != std::string::npos && text.find("/LOCK: ") != std::string::npos;
   if (locked) code = ErrorCode::kConflict;
-  return Error{code,
-               fmt::format("{}: {}{}", dir, status.IsNoSpace() ? "storage full: " : "", text)};
+  return Error{code, fmt::format("{}: {}{}", dir, status.IsNoSpace() ? "storage full: " : "", text)};
 }
 
 Status ToStatus(const rocksdb::Status& status, const std::string& dir) {
@@ -69,8 +68,7 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   tuned.compression = rocksdb::kLZ4Compression;
   tuned.write_buffer_size = options.write_buffer_bytes / 4;
   tuned.max_write_buffer_number = 4;
-  tuned.write_buffer_manager =
-      std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes, nullptr, true);
+  tuned.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes, nullptr, true);
   tuned.max_total_wal_size = kBatchLogBytes;
   tuned.target_file_size_base = 32 << 20;
   tuned.max_bytes_for_level_base = 128 << 20;
@@ -88,8 +86,7 @@ rocksdb::Options Tuned(const StoreOptions& options) {
 }
 
 void CheckNamed(std::string_view prefix) {
-  const bool known = std::find(std::begin(keys::kNamed), std::end(keys::kNamed), prefix) !=
-                     std::end(keys::kNamed);
+  const bool known = std::find(std::begin(keys::kNamed), std::end(keys::kNamed), prefix) != std::end(keys::kNamed);
   ATTUNE_CHECK(known, "named blobs live under the prefixes of keyspace.h");
 }
 
@@ -107,12 +104,8 @@ WriteBatch& WriteBatch::operator=(WriteBatch&&) noexcept = default;
 void WriteBatch::PutUser(uint8_t shard, std::string_view id, std::string_view blob) {
   rep_->batch.Put(keys::User(shard, id), ToSlice(blob));
 }
-void WriteBatch::DeleteUser(uint8_t shard, std::string_view id) {
-  rep_->batch.Delete(keys::User(shard, id));
-}
-void WriteBatch::PutShard(uint8_t shard, std::string_view blob) {
-  rep_->batch.Put(keys::Shard(shard), ToSlice(blob));
-}
+void WriteBatch::DeleteUser(uint8_t shard, std::string_view id) { rep_->batch.Delete(keys::User(shard, id)); }
+void WriteBatch::PutShard(uint8_t shard, std::string_view blob) { rep_->batch.Put(keys::Shard(shard), ToSlice(blob)); }
 void WriteBatch::Put(std::string_view prefix, std::string_view name, std::string_view blob) {
   CheckNamed(prefix);
   rep_->batch.Put(keys::Named(prefix, name), ToSlice(blob));
@@ -131,8 +124,7 @@ struct Store::Rep {
   std::unique_ptr<rocksdb::DB> db;
 
   Result<std::optional<std::string>> Get(const std::string& key) const;
-  Status Visit(const std::string& prefix, std::string_view from, bool whole,
-               const Store::Visit& visit) const;
+  Status Visit(const std::string& prefix, std::string_view from, bool whole, const Store::Visit& visit) const;
   Status CheckVersion();
 };
 
@@ -171,8 +163,7 @@ Status Store::Rep::CheckVersion() {
     if (read_only) return {};
     rocksdb::WriteOptions write;
     write.sync = true;
-    return ToStatus(db->Put(write, ToSlice(keys::kVersion), std::to_string(keys::kStoreVersion)),
-                    dir);
+    return ToStatus(db->Put(write, ToSlice(keys::kVersion), std::to_string(keys::kStoreVersion)), dir);
   }
   const std::string& text = **stored;
   uint32_t version = 0;
@@ -225,11 +216,8 @@ Status Store::Sync() { return ToStatus(rep_->db->SyncWAL(), rep_->dir); }
 Result<std::optional<std::string>> Store::GetUser(uint8_t shard, std::string_view id) const {
   return rep_->Get(keys::User(shard, id));
 }
-Result<std::optional<std::string>> Store::GetShard(uint8_t shard) const {
-  return rep_->Get(keys::Shard(shard));
-}
-Result<std::optional<std::string>> Store::Get(std::string_view prefix,
-                                              std::string_view name) const {
+Result<std::optional<std::string>> Store::GetShard(uint8_t shard) const { return rep_->Get(keys::Shard(shard)); }
+Result<std::optional<std::string>> Store::Get(std::string_view prefix, std::string_view name) const {
   CheckNamed(prefix);
   return rep_->Get(keys::Named(prefix, name));
 }
@@ -242,9 +230,7 @@ Status Store::ForEach(std::string_view prefix, const Visit& visit, std::string_v
   return rep_->Visit(std::string(prefix), from, false, visit);
 }
 
-Status Store::Verify() const {
-  return ToStatus(rep_->db->VerifyChecksum(), rep_->dir);
-}
+Status Store::Verify() const { return ToStatus(rep_->db->VerifyChecksum(), rep_->dir); }
 
 Status Store::Checkpoint(const std::string& dir) const {
   rocksdb::Checkpoint* made = nullptr;

@@ -59,8 +59,7 @@ class Store {
  public:
   // Opens the store in the folder, or makes one. kInvalid: a newer program wrote it. kConflict:
   // another process has it.
-  static Result<std::unique_ptr<Store>> Open(const std::string& dir,
-                                             const StoreOptions& options = {});
+  static Result<std::unique_ptr<Store>> Open(const std::string& dir, const StoreOptions& options = {});
 
   ~Store();
   Store(const Store&) = delete;

@@ -17,9 +17,8 @@ namespace fs = std::filesystem;
 class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = fs::path(testing::TempDir()) /
-           ("attune_store_test_" + std::to_string(getpid()) + "_" +
-            testing::UnitTest::GetInstance()->current_test_info()->name());
+    dir_ = fs::path(testing::TempDir()) / ("attune_store_test_" + std::to_string(getpid()) + "_" +
+                                           testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(dir_);
   }
   void TearDown() override { fs::remove_all(dir_); }
@@ -88,11 +87,14 @@ TEST_F(StoreTest, AShardsUsersAreItsOwnWhateverTheirIds) {
   ASSERT_TRUE(store->Write(batch).ok());
   for (const uint8_t shard : shards) {
     std::vector<std::string> found;
-    ASSERT_TRUE(store->ForEachUser(shard, [&](std::string_view id, std::string_view blob) {
-      EXPECT_EQ(blob, std::to_string(shard));
-      found.emplace_back(id);
-      return true;
-    }).ok());
+    ASSERT_TRUE(store
+                    ->ForEachUser(shard,
+                                  [&](std::string_view id, std::string_view blob) {
+                                    EXPECT_EQ(blob, std::to_string(shard));
+                                    found.emplace_back(id);
+                                    return true;
+                                  })
+                    .ok());
     EXPECT_EQ(found, std::vector<std::string>(std::begin(ids), std::end(ids))) << int{shard};
   }
 }
@@ -104,10 +106,15 @@ TEST_F(StoreTest, AVisitCanStartAnywhereAndStop) {
   batch.Put(keys::kOutbox, "z", "z");
   ASSERT_TRUE(store->Write(batch).ok());
   std::string seen;
-  ASSERT_TRUE(store->ForEach(keys::kPlans, [&](std::string_view name, std::string_view) {
-    seen += name;
-    return name != "c";
-  }, "aa").ok());
+  ASSERT_TRUE(store
+                  ->ForEach(
+                      keys::kPlans,
+                      [&](std::string_view name, std::string_view) {
+                        seen += name;
+                        return name != "c";
+                      },
+                      "aa")
+                  .ok());
   EXPECT_EQ(seen, "bc");
 }
 
@@ -125,13 +132,16 @@ TEST_F(StoreTest, AHundredThousandUsersAreVisitedInOrder) {
   store = MustOpen();
   int count = 0;
   std::string last;
-  ASSERT_TRUE(store->ForEachUser(1, [&](std::string_view id, std::string_view blob) {
-    EXPECT_LT(last, id);
-    EXPECT_EQ(blob.size(), 100u);
-    last = id;
-    ++count;
-    return true;
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEachUser(1,
+                                [&](std::string_view id, std::string_view blob) {
+                                  EXPECT_LT(last, id);
+                                  EXPECT_EQ(blob.size(), 100u);
+                                  last = id;
+                                  ++count;
+                                  return true;
+                                })
+                  .ok());
   EXPECT_EQ(count, kUsers / 2);
   EXPECT_TRUE(store->Verify().ok());
 }
@@ -247,8 +257,7 @@ TEST_F(StoreTest, DamageIsReportedNotReturned) {
   ASSERT_EQ(damaged, 1);
   auto store = MustOpen();
   EXPECT_EQ(store->Verify().error().code, ErrorCode::kCorrupt);
-  const Status read =
-      store->ForEachUser(1, [](std::string_view, std::string_view) { return true; });
+  const Status read = store->ForEachUser(1, [](std::string_view, std::string_view) { return true; });
   EXPECT_EQ(read.error().code, ErrorCode::kCorrupt);
 }
 

@@ -48,8 +48,7 @@ std::vector<Box> BoxesOf(const fs::path& page) {
 std::vector<fs::path> Pages() {
   std::vector<fs::path> pages;
   for (const auto& entry : fs::directory_iterator(kRoot)) pages.push_back(entry.path());
-  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "docs"))
-    pages.push_back(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "docs")) pages.push_back(entry.path());
   std::erase_if(pages, [](const fs::path& page) { return page.extension() != ".md"; });
   return pages;
 }
@@ -85,10 +84,8 @@ TEST(DocumentedExamples, PlansAndExpressionsLoad) {
           }
         }
         for (const std::string& text : texts) {
-          const ParsedExpression parsed =
-              ParseExpression(box.kind == "selector" ? "count(" + text + ")" : text, *plan);
-          EXPECT_TRUE(parsed.expression) << place << " " << text << "\n"
-                                         << Problems(parsed.problems);
+          const ParsedExpression parsed = ParseExpression(box.kind == "selector" ? "count(" + text + ")" : text, *plan);
+          EXPECT_TRUE(parsed.expression) << place << " " << text << "\n" << Problems(parsed.problems);
           ++expressions;
         }
       }

@@ -440,6 +440,33 @@ def test_one_bad_event_fails_alone():
         same([error["field"] for error in errors], ["properties.price", "properties.quantity", "properties.gift"])
 
 
+def test_a_refused_event_sent_again_is_one_letter():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        bad = lambda id, price, user="ann": track(user, "add_to_cart", {"price": price}, messageId=id)
+        with Server(path / "plan.yaml", path / "data") as server:
+            server.send("/v1/track", bad("one", "x"))
+            server.send("/v1/batch", {"batch": [bad("one", "x"), bad("two", "x"), bad("one", "y"), bad('qu"ote', "x"), bad('qu"ote', "x")]})
+            # Another reason, and letters without an id, are letters of their own.
+            server.send("/v1/batch", {"batch": [dict(bad("one", 1), event=None), {"type": "track", "event": "e"}, {"type": "track", "event": "e"}]})
+            position = int(server.send("/v1/track", bad("two", "z")).headers["Attune-Position"])
+            letters = server.ask("/v1/dead-letters")["dead_letters"]
+            told = [(letter["messageId"], letter["reason"], letter["repeats"]) for letter in letters]
+            same(sorted(told, key=str), sorted([("one", "invalid_property", 2), ("two", "invalid_property", 1), ('qu"ote', "invalid_property", 1),
+                                                ("one", "missing_field", 0), (None, "identity_missing", 0), (None, "identity_missing", 0)], key=str))
+            same(told[-1], ("one", "invalid_property", 2), "a letter stays where it stood first")
+            again = next(letter for letter in letters if letter["messageId"] == "two")
+            same((again["sequence"], again["event"]["properties"], again["source"]), (position, {"price": "x"}, "/v1/batch[1]"))
+            expect(again["received"] <= again["last_received"], again)
+            server.kill()
+        # Recovery reads some of the records once more; none is counted again. A repeat after it is.
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(server.ask("/v1/dead-letters")["dead_letters"], letters)
+            server.send("/v1/track", bad("two", "x"))
+            counts = {letter["messageId"]: letter["repeats"] for letter in server.ask("/v1/dead-letters")["dead_letters"] if letter["reason"] == "invalid_property"}
+            same(counts, {"one": 2, "two": 2, 'qu"ote': 1})
+
+
 def test_bytes_that_are_no_event():
     deep = lambda n: b'{"type":"track","userId":"ann","event":"e","properties":' + b'{"a":' * n + b"1" + b"}" * n + b"}"
     good = json.dumps(track("bob", "e")).encode()
@@ -485,7 +512,7 @@ def test_names_and_ids():
         same(len(server.ask("/user/ann/behavior?limit=3")["recent_events"]), 3)
         same(server.ask("/v1/users/ann/behavior?limit=0")["recent_events"], [])
         # Users are texts of every kind.
-        odd = ["a/b", "a b", "ü", "a%2Fb", "a+b", "日本", "\U0001f600", "..", ".", "a?b=c", "a#b", '"quoted"', "tab\tbed", "\x7f", "a\\b", "'; --", "<b>"]
+        odd = ["a/b", "a b", "ü", "a%2Fb", "a+b", "日本", "\U0001f600", "..", ".", "a?b=c", "a#b", '"quoted"', "tab\tbed", "\x7f", "nul\0byte", "\0", "a\\b", "'; --", "<b>"]
         for user in odd:
             position = server.batch([track(user, "e")])
             known = server.behavior(user, position)
@@ -555,8 +582,12 @@ def test_what_is_known_of_a_user():
         same((known["scores"], known["consents"]), ({}, {}))
         same(list(known["session"]), ["id", "start", "events"])
         same((known["session"]["start"], known["session"]["events"]), (rfc3339(start + 1), 5))
-        same(known["recent_events"], [{"event": name, "timestamp": rfc3339(start + i)} for i, name in (
-            (5, "purchase"), (4, "purchase"), (3, "add_to_cart"), (2, "add_to_cart"), (1, "page_viewed"))])
+        recent = known["recent_events"]
+        same([list(event) for event in recent], [["id", "event", "timestamp", "properties"]] * 5)
+        same([(event["event"], event["timestamp"], event["properties"]) for event in recent], [(name, rfc3339(start + i), properties) for i, name, properties in (
+            (5, "purchase", {"order_id": "p", "total": 0.2}), (4, "purchase", {"order_id": "o", "total": 0.1}),
+            (3, "add_to_cart", {"product_id": "a"}), (2, "add_to_cart", {"product_id": "a"}), (1, "page_viewed", {}))])
+        same(len({event["id"] for event in recent} - {None}), 5, "ids are made where none is sent")
         same(server.ask("/v1/users/ann/behavior"), known)
         # A trait is taken back by null; the rest stays.
         server.batch([{"type": "identify", "userId": "ann", "traits": {"country": None}}])
@@ -566,6 +597,34 @@ def test_what_is_known_of_a_user():
         # A session that is over is none.
         old = start - 24 * 3_600_000
         same(server.behavior("old", server.batch([track("old", "e", timestamp=old)]))["session"], None)
+
+
+def test_recent_events_are_read_back_from_the_log():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        start = now() - 60_000
+        user = "ann \u00fc\0"
+        sent = [track(user, f"Event {i}", {"i": i, "text": "x" * (i * 997 % 20_000), "deep": {"a": [1, {"b": None}]}}, messageId=f"m-{i}", timestamp=start + i)
+                for i in range(30)]
+        told = lambda events: [{"id": event["messageId"], "event": event["event"].lower().replace(" ", "_"), "timestamp": rfc3339(event["timestamp"]),
+                                "properties": event["properties"]} for event in events]
+        recent = lambda query="": server.ask(f"/user/{urllib.parse.quote(user)}/behavior{query}")["recent_events"]
+        with Server(path / "plan.yaml", path / "data") as server:
+            # Between others' events; the latest by their time, wherever the log has them.
+            for i in (*range(0, 30, 2), *range(29, 0, -2)):
+                server.batch([track("other", "noise", {"j": j, "pad": "y" * 500}) for j in range(40)] + [sent[i]])
+                expect(sent[i]["messageId"] in [event["id"] for event in recent()] or i < 20, i)
+            same(recent(), told(sent[:19:-1]))
+            same(recent("?limit=1"), told(sent[29:]))
+            server.batch([dict(sent[29], properties={"again": True})])  # a duplicate changes nothing
+            same(recent("?limit=3"), told(sent[:26:-1]))
+        with Server(path / "plan.yaml", path / "data") as server:  # from a snapshot
+            same(recent(), told(sent[:19:-1]))
+            server.kill()
+        # Another plan: the state is built anew from the log.
+        (path / "plan.yaml").write_text(PLAN + "  more: {when: count(any) >= 1}\n")
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(recent(), told(sent[:19:-1]))
 
 
 UNTIL = """
@@ -662,6 +721,30 @@ def test_segments_and_their_members():
                     break
             same((sorted(found), count), (users, pages), f"limit {limit}")
         same(server.ask("/v1/segments/buyer/users"), {"users": [], "next": None})
+
+
+def test_sizes_over_time_outlive_a_restart():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        before = now()
+        sizes = lambda: server.ask("/v1/segments/shopper")["sizes"]
+        told = lambda: [point["size"] for point in sizes()]
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(told(), [0], "the size as it is")
+            server.batch([track("ann", "add_to_cart"), track("bob", "add_to_cart")])
+            same(told()[-1], 2, "the last point is the present")
+        # What was noted before the end is there; another definition begins anew.
+        with Server(path / "plan.yaml", path / "data") as server:
+            noted = sizes()
+            same(noted[-1]["size"], 2)
+            expect(before <= millis(noted[0]["at"]) <= millis(noted[-1]["at"]) <= now(), noted)
+            server.batch([track("eve", "add_to_cart")])
+            same(told()[-1], 3)
+            server.kill()
+        (path / "plan.yaml").write_text(PLAN.replace("count(add_to_cart) >= 1", "count(add_to_cart) >= 2"))
+        with Server(path / "plan.yaml", path / "data") as server:
+            same(told(), [0])
+            same(server.ask("/v1/segments/buyer")["sizes"][0]["size"], 0)
 
 
 def test_metrics_can_be_read():

@@ -18,7 +18,7 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
       },
       [&](const TriggerFiring& f) {
         result.firings.push_back(
-            {f.at, program->conditions[f.trigger].name, f.user->id, "", f.values});
+            {f.at, program->conditions[f.trigger].name, std::string(f.user->id()), "", f.values});
       },
       [&](Millis at, const UserState& user) {
         UserValues values{at, std::string(user.id()), {}, {}};

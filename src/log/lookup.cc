@@ -1,0 +1,106 @@
+#include "log/lookup.h"
+
+#include <algorithm>
+
+#include "log/log_file.h"
+
+namespace attune {
+namespace {
+
+constexpr uint64_t kMarkBytes = 64 << 10;
+
+}  // namespace
+
+Result<std::unique_ptr<LogLookup>> LogLookup::Open(const std::string& dir, Disk* disk) {
+  const auto files = ListLogFiles(*disk, dir);
+  if (!files.ok()) return files.error();
+  auto lookup = std::unique_ptr<LogLookup>(new LogLookup(dir, disk));
+  for (const uint64_t first : *files) lookup->files_[first] = {{first, kFileHeaderBytes}};
+  return lookup;
+}
+
+void LogLookup::Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t offset) {
+  const std::lock_guard hold(mutex_);
+  AddMark(&files_[file_first_sequence], {sequence, offset});
+}
+
+// Keeps marks apart. Requires mutex_.
+void LogLookup::AddMark(std::vector<Mark>* marks, Mark mark) {
+  const auto after = std::upper_bound(marks->begin(), marks->end(), mark.offset,
+                                      [](uint64_t offset, const Mark& m) { return offset < m.offset; });
+  if (after != marks->begin() && mark.offset - (after - 1)->offset < kMarkBytes) return;
+  marks->insert(after, mark);
+}
+
+std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t sequence) {
+  const std::lock_guard hold(mutex_);
+  const auto file = files_.upper_bound(sequence);
+  if (file == files_.begin()) return std::nullopt;
+  const auto& [first, marks] = *std::prev(file);
+  const auto after =
+      std::upper_bound(marks.begin(), marks.end(), sequence, [](uint64_t s, const Mark& m) { return s < m.sequence; });
+  if (after == marks.begin()) return std::nullopt;
+  return std::pair{first, *(after - 1)};
+}
+
+std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uint64_t> sequences) {
+  std::vector<std::optional<Found>> found(sequences.size());
+  std::unique_ptr<DiskFile> file;
+  uint64_t opened = 0;  // the first sequence of `file`
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const auto from = Before(sequences[i]);
+    if (!from) continue;
+    if (!file || opened != from->first) {
+      auto next = disk_.Open(LogFilePath(dir_, from->first), Disk::Mode::kRead);
+      if (!next.ok()) {
+        if (next.error().code == ErrorCode::kNotFound) {
+          const std::lock_guard hold(mutex_);
+          files_.erase(from->first);
+        }
+        continue;
+      }
+      file = std::move(*next);
+      opened = from->first;
+    }
+    block_size_ = 0;  // another file's, or read before its end was written
+    found[i] = ReadFrom(*file, from->first, from->second, sequences[i]);
+  }
+  return found;
+}
+
+std::optional<LogLookup::Found> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark,
+                                                    uint64_t sequence) {
+  while (true) {
+    auto bytes = View(file, mark.offset, kRecordHeaderBytes);
+    RecordView record;
+    uint32_t payload_bytes = 0;
+    if (!bytes.ok() || bytes->size() < kRecordHeaderBytes || !ParseRecordHeader(*bytes, &record, &payload_bytes)) {
+      return std::nullopt;
+    }
+    bytes = View(file, mark.offset, kRecordHeaderBytes + payload_bytes);
+    if (!bytes.ok() || !ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return std::nullopt;
+    if (record.sequence > sequence) return std::nullopt;  // it fell into a hole
+    if (record.sequence == sequence && record.type != kHoleType) {
+      return Found{record.type, record.shard, std::string(record.payload)};
+    }
+    mark.offset += kRecordHeaderBytes + payload_bytes;
+    mark.sequence = record.type == kHoleType ? record.sequence : record.sequence + 1;
+    const std::lock_guard hold(mutex_);
+    if (const auto marks = files_.find(file_first_sequence); marks != files_.end()) AddMark(&marks->second, mark);
+  }
+}
+
+Result<std::string_view> LogLookup::View(DiskFile& file, uint64_t offset, size_t size) {
+  if (offset < block_offset_ || offset + size > block_offset_ + block_size_) {
+    const size_t wanted = std::max<size_t>(size, kMarkBytes);
+    if (block_.size() < wanted) block_.resize(wanted);
+    block_size_ = 0;
+    const auto read = file.Read(offset, block_.data(), wanted);
+    if (!read.ok()) return read.error();
+    block_offset_ = offset;
+    block_size_ = *read;
+  }
+  return std::string_view(block_.data(), block_size_).substr(offset - block_offset_, size);
+}
+
+}  // namespace attune
