@@ -7,8 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
+
+#include "oracle/identity.h"
 
 #if __has_include("oracle/engine_run.h")
 #include "oracle/engine_run.h"
@@ -58,6 +61,8 @@ TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
   int given_up = 0;
   int transitions = 0;
   int firings = 0;
+  int of_keys = 0;
+  int merges = 0;
   for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
     for (uint64_t seed = 1; seed <= 50; ++seed) {
       const Case made = Generate(seed, {scale, true, Features::All()});
@@ -65,11 +70,18 @@ TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
       given_up += result.gave_up;
       transitions += !result.transitions.empty();
       firings += !result.firings.empty();
+      of_keys += std::any_of(result.firings.begin(), result.firings.end(),
+                             [](const Firing& firing) { return !firing.key.empty(); });
+      Identity identity;
+      const auto merged = [&](const Record& record) { return identity.TakeIn(record).has_value(); };
+      merges += std::count_if(made.records.begin(), made.records.end(), merged) > 0;
     }
   }
   EXPECT_LE(given_up, 1);
   EXPECT_GE(transitions, 80);
   EXPECT_GE(firings, 25);
+  EXPECT_GE(of_keys, 5);
+  EXPECT_GE(merges, 20);
 }
 
 // A run that is wrong on purpose: every exit comes a millisecond late.

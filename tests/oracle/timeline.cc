@@ -108,8 +108,7 @@ class UserRun {
         search(*some->args[0], history_.Restricted(some->path, key));
       }
     }
-    result_->gave_up |= history_.gave_up();
-    history_.ForgetLists();
+    Forget();
     return candidates;
   }
 
@@ -123,7 +122,7 @@ class UserRun {
       result_->transitions.push_back({t, history_.user(), segment.name, now, corrected});
     }
     if (triggers_.Judge(history_, t)) clock_ = t;
-    history_.ForgetLists();
+    Forget();
   }
 
   // The instants asked for that the clock passes on its way to `time`.
@@ -142,8 +141,14 @@ class UserRun {
     for (const Segment& segment : plan_.segments) {
       if (Evaluate(*segment.when, history_, at).IsTrue()) values.segments.push_back(segment.name);
     }
-    history_.ForgetLists();
+    Forget();
     result_->values.push_back(std::move(values));
+  }
+
+  // After each evaluation, any of which may have been the one that was given up.
+  void Forget() {
+    result_->gave_up |= history_.gave_up();
+    history_.ForgetLists();
   }
 
   const Plan& plan_;
