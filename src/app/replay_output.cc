@@ -141,7 +141,8 @@ void ReplayOutput::Sort(const std::deque<UserState>& users) {
   std::stable_sort(firings_.begin(), firings_.end(), [&](const Fired& a, const Fired& b) {
     if (a.at != b.at) return a.at < b.at;
     if (a.user != b.user) return a.user < b.user;
-    return names.place_of[a.firing.trigger] < names.place_of[b.firing.trigger];
+    if (a.firing.trigger != b.firing.trigger) return names.place_of[a.firing.trigger] < names.place_of[b.firing.trigger];
+    return a.firing.key < b.firing.key;
   });
   std::stable_sort(values_.begin(), values_.end(),
                    [](const Values& a, const Values& b) { return std::tie(a.at, a.user) < std::tie(b.at, b.user); });

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/keys.h"
 #include "engine/program.h"
 
 namespace attune {
@@ -35,6 +36,12 @@ class Compiler {
   }
 
  private:
+  // Of what stands within a some(…) or top(…) over a property.
+  Compiler(Compiler* whole, uint32_t key) : whole_(whole), key_(key) {
+    program_ = std::shared_ptr<Program>(new Program(whole->program_->zone));
+    program_->plan = whole->program_->plan;
+  }
+
   // --- nodes ---
 
   // `latest`: of a count that is only compared, how many of the latest events decide it; 0 when all do.
@@ -45,7 +52,7 @@ class Compiler {
     std::vector<NodeId> children;
     if (e.kind == Kind::kList) {
       node.literal = CompileList(e);
-    } else {
+    } else if (!IsKeyed(e.kind)) {
       const uint32_t decisive = DecisiveCount(e);
       for (const ExpressionPtr& arg : e.args) children.push_back(Compile(*arg, &arg == &e.args.front() ? decisive : 0));
     }
@@ -56,6 +63,8 @@ class Compiler {
       case Kind::kMatches: node.pattern = Pattern::Compile(e.text).value(); break;
       case Kind::kInSegment: node.index = SegmentIndex(e.text); break;
       case Kind::kBucket: node.literal = Text(e.text); break;
+      case Kind::kSome:
+      case Kind::kTop: node.index = SharedKeys(e); break;
       default:
         if (IsAggregate(e.kind)) node.aggregate = Aggregate(e, latest);
         if (IsSequence(e.kind)) node.aggregate = Sequence(e);
@@ -75,6 +84,7 @@ class Compiler {
   }
 
   static bool IsAggregate(Kind kind) { return kind >= Kind::kCount && kind <= Kind::kPeriods; }
+  static bool IsKeyed(Kind kind) { return kind == Kind::kSome || kind == Kind::kTop; }
   static bool IsSequence(Kind kind) { return kind >= Kind::kSequence && kind <= Kind::kSequenceMatches; }
 
   bool IsMoving(Kind kind, const std::vector<NodeId>& children) const {
@@ -156,6 +166,7 @@ class Compiler {
   // --- what is remembered ---
 
   uint32_t Field(const PropertyPath& path) {
+    if (whole_) return whole_->Field(path);
     std::string key(path.in_context ? "c" : "p");
     key += path.is_time ? 't' : '-';
     for (const std::string& part : path.keys) key += part + '\0';
@@ -165,6 +176,7 @@ class Compiler {
   }
 
   uint32_t Selector(const attune::Selector& selector) {
+    if (whole_) return *selectors_within_.insert(whole_->Selector(selector)).first;
     const auto [place, inserted] = selectors_.emplace(ToText(selector), static_cast<uint32_t>(program_->selectors.size()));
     if (!inserted) return place->second;
     const uint32_t id = place->second;
@@ -248,14 +260,19 @@ class Compiler {
     sequence.to = RangeTo(e.window);
     const bool fixed = e.window.kind == WindowKind::kEver || e.window.kind == WindowKind::kRange;
     sequence.tally = e.kind == Kind::kSequenceMatches && fixed;
+    // Whatever its key, the next event is the user's: only her whole history knows it.
+    const bool next = std::any_of(e.steps.begin(), e.steps.end(), [](const SequenceStep& step) { return step.immediate; });
+    spec.whole = whole_ && next;
+    Compiler& owner = spec.whole ? *whole_ : *this;
+    SequenceProgram& sequences = owner.program_->sequences;
     SequenceQuery query;
-    query.sequence = program_->sequences.Add(sequence, SequenceKeep(e));
+    query.sequence = sequences.Add(sequence, SequenceKeep(e), spec.whole ? std::span(&key_, 1) : std::span<const uint32_t>());
     query.kind = e.kind == Kind::kSequence        ? SequenceQuery::Kind::kHolds
                  : e.kind == Kind::kSequenceDepth ? SequenceQuery::Kind::kDepth
                                                   : SequenceQuery::Kind::kMatches;
     const auto key = std::tuple(query.sequence, query.kind, ToText(e.window));
-    auto known = sequence_queries_.find(key);
-    if (known == sequence_queries_.end()) known = sequence_queries_.emplace(key, program_->sequences.AddQuery(query)).first;
+    auto known = owner.sequence_queries_.find(key);
+    if (known == owner.sequence_queries_.end()) known = owner.sequence_queries_.emplace(key, sequences.AddQuery(query)).first;
     spec.sequence = known->second;
     program_->aggregates.push_back(spec);
     return static_cast<uint32_t>(program_->aggregates.size() - 1);
@@ -312,6 +329,36 @@ class Compiler {
     }
   }
 
+  // --- keys ---
+
+  uint32_t SharedKeys(const Expression& e) {
+    const auto [place, inserted] = keys_.emplace(ToText(e), static_cast<uint32_t>(program_->keys.size()));
+    if (inserted) AddKeys(e);
+    return place->second;
+  }
+
+  uint32_t AddKeys(const Expression& e) {
+    KeySpec spec;
+    spec.kind = e.kind;
+    spec.field = Field(e.path);
+    spec.listed = static_cast<uint32_t>(e.number);
+    auto within = std::unique_ptr<Compiler>(new Compiler(this, spec.field));
+    spec.root = within->Compile(*e.args[0]);
+    spec.within = within->program_;
+    program_->keys.push_back(std::move(spec));
+    within_.push_back(std::move(within));
+    return static_cast<uint32_t>(program_->keys.size() - 1);
+  }
+
+  // A trigger's own: when a key rises it is the first to see it.
+  NodeId KeyedRoot(const Expression& some) {
+    Node node;
+    node.kind = Kind::kSome;
+    node.index = AddKeys(some);
+    program_->nodes.push_back(std::move(node));
+    return static_cast<NodeId>(program_->nodes.size() - 1);
+  }
+
   // --- conditions ---
 
   void OrderSegments() {
@@ -343,9 +390,16 @@ class Compiler {
     Condition condition;
     condition.name = trigger.name;
     condition.trigger = &trigger;
-    if (trigger.when) condition.root = Compile(*trigger.when);
+    Compiler* carried = this;
+    if (const Expression* some = program_->plan->KeyedBy(trigger)) {
+      condition.root = KeyedRoot(*some);
+      condition.keys = program_->nodes[condition.root].index;
+      carried = within_[condition.keys].get();
+    } else if (trigger.when) {
+      condition.root = Compile(*trigger.when);
+    }
     if (trigger.kind == Trigger::Kind::kOn) condition.on_selector = Selector(trigger.on);
-    for (const auto& [name, value] : trigger.with) condition.with.emplace_back(name, Compile(*value));
+    for (const auto& [name, value] : trigger.with) condition.with.emplace_back(name, carried->Compile(*value));
     for (size_t i = nodes; i < program_->nodes.size(); ++i) {
       Node& node = program_->nodes[i];
       if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
@@ -358,9 +412,13 @@ class Compiler {
 
   void SetSessionRules() {
     const Plan& plan = *program_->plan;
-    bool used = false;
-    for (const AggregateSpec& a : program_->aggregates) used |= UsesSessions(a);
+    bool used = UsesSessions(*program_);
+    for (const KeySpec& keys : program_->keys) used |= UsesSessions(*keys.within);
     program_->sessions = {plan.session_gap, plan.session_max, used, static_cast<size_t>(plan.limit_events)};
+  }
+
+  static bool UsesSessions(const Program& program) {
+    return std::any_of(program.aggregates.begin(), program.aggregates.end(), [](const AggregateSpec& a) { return UsesSessions(a); });
   }
 
   static bool UsesSessions(const AggregateSpec& a) {
@@ -372,6 +430,7 @@ class Compiler {
   struct Uses {
     std::set<uint32_t> selectors;
     std::set<uint32_t> segments;
+    std::set<uint32_t> keys;
     bool sessions = false;
     bool every_event = false;
     bool traits = false;
@@ -382,14 +441,26 @@ class Compiler {
     for (uint32_t i = 0; i < node.count; ++i) Collect(program_->children[node.first + i], uses);
     if (node.kind == Kind::kInSegment) uses->segments.insert(node.index);
     uses->traits |= node.kind == Kind::kTrait;
+    if (IsKeyed(node.kind)) CollectWithin(node.index, uses);
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
     uses->sessions |= UsesSessions(a);
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
-    if (a.sequence != kNone) CollectSteps(a.sequence, uses);
+    if (a.sequence != kNone && !a.whole) CollectSteps(a.sequence, uses);
     if (a.anchor != kNone) Collect(a.anchor, uses);
+  }
+
+  // All but the selectors: an event without the property changes no key.
+  void CollectWithin(uint32_t keys, Uses* uses) const {
+    Uses within;
+    within_[keys]->Collect(program_->keys[keys].root, &within);
+    uses->keys.insert(keys);
+    uses->segments.insert(within.segments.begin(), within.segments.end());
+    uses->sessions |= within.sessions;
+    uses->every_event |= within.every_event;
+    uses->traits |= within.traits;
   }
 
   // An event in order completes a match with the last step, and makes a run deeper with any. With one that is not to
@@ -405,12 +476,8 @@ class Compiler {
   // Tables by name and by selector.
   void Link() {
     Program& p = *program_;
-    p.series_limit = static_cast<uint32_t>(p.plan->limit_events);
-    p.long_series = std::min(p.long_series, p.series_limit);
-    p.sequences.Link(p.selectors.size(), static_cast<size_t>(p.plan->limit_events));
-    const size_t bits[] = {p.series.size(), p.total_slot_holds_value.size(), p.conditions.size(), p.conditions.size()};
-    for (size_t i = 0; i < std::size(bits); ++i) p.state.first[i + 1] = p.state.first[i] + static_cast<uint32_t>((bits[i] + 63) / 64);
-    p.state.id = p.state.first[std::size(bits)];
+    LinkState(p.selectors.size());
+    for (uint32_t k = 0; k < p.keys.size(); ++k) LinkWithin(k);
     p.selectors_of_name.resize(p.names.size());
     for (uint32_t s = 0; s < selector_names_.size(); ++s) {
       for (const auto& [name, id] : p.names) {
@@ -418,21 +485,55 @@ class Compiler {
         if (wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end()) p.selectors_of_name[id].push_back(s);
       }
     }
-    p.series_of_selector.resize(p.selectors.size());
-    p.totals_of_selector.resize(p.selectors.size());
-    for (uint32_t i = 0; i < p.series.size(); ++i) p.series_of_selector[p.series[i].selector].push_back(i);
-    for (uint32_t i = 0; i < p.totals.size(); ++i) p.totals_of_selector[p.totals[i].selector].push_back(i);
     p.fields_of_name.resize(p.names.size());
     for (NameId name = 0; name < p.names.size(); ++name) {
       std::set<uint32_t> fields;
-      for (const uint32_t s : p.selectors_of_name[name]) FieldsOf(s, &fields);
+      for (const KeySpec& keys : p.keys) fields.insert(keys.field);
+      for (const uint32_t s : p.selectors_of_name[name]) {
+        if (p.selectors[s].filter != kNone) FieldsOfNode(p.selectors[s].filter, &fields);
+        FieldsOf(s, &fields);
+        for (const auto& within : within_) within->FieldsOf(s, &fields);
+      }
       p.fields_of_name[name].assign(fields.begin(), fields.end());
     }
   }
 
+  // What a user's state, or a key's, is laid out by.
+  void LinkState(size_t selectors) {
+    Program& p = *program_;
+    p.series_limit = static_cast<uint32_t>(p.plan->limit_events);
+    p.long_series = std::min(p.long_series, p.series_limit);
+    p.sequences.Link(selectors, static_cast<size_t>(p.plan->limit_events));
+    const size_t bits[] = {p.series.size(), p.total_slot_holds_value.size(), p.conditions.size(), p.conditions.size()};
+    for (size_t i = 0; i < std::size(bits); ++i) p.state.first[i + 1] = p.state.first[i] + static_cast<uint32_t>((bits[i] + 63) / 64);
+    p.state.id = p.state.first[std::size(bits)];
+    p.series_of_selector.resize(selectors);
+    p.totals_of_selector.resize(selectors);
+    for (uint32_t i = 0; i < p.series.size(); ++i) p.series_of_selector[p.series[i].selector].push_back(i);
+    for (uint32_t i = 0; i < p.totals.size(); ++i) p.totals_of_selector[p.totals[i].selector].push_back(i);
+  }
+
+  void LinkWithin(uint32_t keys) {
+    KeySpec& spec = program_->keys[keys];
+    Compiler& within = *within_[keys];
+    within.LinkState(program_->selectors.size());
+    within.program_->sessions = program_->sessions;
+    for (Node& node : within.program_->nodes) {
+      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+    }
+    spec.selectors.resize(program_->selectors.size());
+    for (const uint32_t selector : within.selectors_within_) spec.selectors[selector] = true;
+    Uses uses;
+    within.Collect(spec.root, &uses);
+    spec.sessions = uses.sessions;
+    spec.every_event = uses.every_event;
+    spec.traits = uses.traits;
+    program_->keys_of_segment.resize(program_->conditions.size());
+    for (const uint32_t segment : uses.segments) program_->keys_of_segment[segment].push_back(keys);
+  }
+
   void FieldsOf(uint32_t selector, std::set<uint32_t>* fields) const {
     const Program& p = *program_;
-    if (p.selectors[selector].filter != kNone) FieldsOfNode(p.selectors[selector].filter, fields);
     for (const uint32_t i : p.series_of_selector[selector]) {
       if (p.series[i].field != kNone) fields->insert(p.series[i].field);
     }
@@ -513,6 +614,8 @@ class Compiler {
     Program& p = *program_;
     const ConditionSet none(p.conditions.size());
     p.listeners_of_selector.assign(p.selectors.size(), none);
+    p.listeners_of_keys.assign(p.keys.size(), none);
+    p.keys_of_segment.resize(p.conditions.size());
     p.dependents_of_segment.assign(p.conditions.size(), none);
     p.rising = p.falling = p.session_listeners = p.event_listeners = p.trait_listeners = none;
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
@@ -520,6 +623,7 @@ class Compiler {
       Uses uses;
       Collect(p.conditions[c].root, &uses);
       for (const uint32_t selector : uses.selectors) p.listeners_of_selector[selector].Add(c);
+      for (const uint32_t keys : uses.keys) p.listeners_of_keys[keys].Add(c);
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
@@ -530,6 +634,8 @@ class Compiler {
     }
   }
 
+  Compiler* const whole_ = nullptr;  // of the program around this one
+  const uint32_t key_ = kNone;       // within a some(…) or top(…): the field of its property
   std::shared_ptr<Program> program_;
   std::map<std::string, NodeId> metric_roots_;
   std::vector<NodeId> segment_roots_;
@@ -539,6 +645,9 @@ class Compiler {
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> series_;
   std::map<std::tuple<TotalSpec::Kind, uint32_t, uint32_t, Millis, Millis>, uint32_t> totals_;
   std::map<std::tuple<uint32_t, SequenceQuery::Kind, std::string>, uint32_t> sequence_queries_;
+  std::map<std::string, uint32_t> keys_;
+  std::vector<std::unique_ptr<Compiler>> within_;  // by keys
+  std::set<uint32_t> selectors_within_;            // those of the program around this one that stand in it
 };
 
 std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan) { return Compiler(std::move(plan)).Run(); }
@@ -546,27 +655,33 @@ std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan
 int64_t Program::StateBound(NodeId root) const {
   std::set<uint32_t> seen_series, seen_totals, seen_sequences;
   bool sessions_used = false;
+  bool rows_used = false;
+  constexpr int64_t kMembership = 40;  // since when, and the next instant of change
+  int64_t bytes = kMembership;
   const auto visit = [&](const auto& self, NodeId id) -> void {
     const Node& node = nodes[id];
     for (uint32_t i = 0; i < node.count; ++i) self(self, children[node.first + i]);
+    if (node.kind == Expression::Kind::kSome || node.kind == Expression::Kind::kTop) {
+      const KeySpec& spec = keys[node.index];
+      bytes += plan->limit_events * (static_cast<int64_t>(sizeof(Key)) + spec.within->StateBound(spec.root));
+      for (const AggregateSpec& a : spec.within->aggregates) rows_used |= a.whole;
+    }
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = aggregates[node.aggregate];
     if (a.series != kNone) seen_series.insert(a.series);
     if (a.total != kNone) seen_totals.insert(a.total);
-    if (a.sequence != kNone) seen_sequences.insert(sequences.query(a.sequence).sequence);
+    if (a.sequence != kNone && !a.whole) seen_sequences.insert(sequences.query(a.sequence).sequence);
     sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.fn == Expression::Kind::kSessions;
     if (a.anchor != kNone) self(self, a.anchor);
   };
   visit(visit, root);
-  constexpr int64_t kMembership = 40;  // since when, and the next instant of change
-  int64_t bytes = kMembership;
   for (const uint32_t i : seen_series) {
     const int64_t entries = series[i].keep_span > 0 ? std::max<int64_t>(plan->limit_events, series[i].keep_count) : series[i].keep_count;
     bytes += 48 + entries * (series[i].field == kNone ? 8 : 16);
   }
   bytes += static_cast<int64_t>(seen_totals.size()) * 32;
   // The rows are shared by all sequences, and as many again may lie between two times that the oldest are dropped.
-  if (!seen_sequences.empty()) bytes += plan->limit_events * static_cast<int64_t>(sequences.layout().row_bytes()) * 3 / 2;
+  if (rows_used || !seen_sequences.empty()) bytes += plan->limit_events * static_cast<int64_t>(sequences.layout().row_bytes()) * 3 / 2;
   for (const uint32_t i : seen_sequences) {
     const SequenceProgram::Sequence& sequence = sequences.sequence(i);
     bytes += int64_t{sequence.steps} * 32;

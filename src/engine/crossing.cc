@@ -65,6 +65,13 @@ Crossing::Crossing(Evaluator* evaluator, NodeId time, const Value& value, Millis
   comparisons_[1] = Kind::kLess;
 }
 
+Crossing::Crossing(Evaluator* evaluator, Kind comparison, const MovingTerm& a, const MovingTerm& b, bool now)
+    : evaluator_(*evaluator), predicate_(nullptr), now_(now), t_(evaluator->t_) {
+  operands_.push_back(a);
+  operands_.push_back(b);
+  comparisons_[0] = comparison;
+}
+
 Millis Crossing::Find(Millis until) {
   Millis change = kNever;
   if (FindDirectly(until, &change)) return change;

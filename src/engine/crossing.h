@@ -21,6 +21,9 @@ class Crossing {
   // The predicate is that a time, `value` at t, stays where it is in [low, high).
   Crossing(Evaluator* evaluator, NodeId time, const Value& value, Millis low, Millis high);
 
+  // The predicate compares two amounts.
+  Crossing(Evaluator* evaluator, Expression::Kind comparison, const MovingTerm& a, const MovingTerm& b, bool now);
+
   // The first instant in (t, until) with another outcome, else `until`. After a large amount of work an instant up to
   // which the outcome is certain: looking again there is right, if not as seldom as could be.
   Millis Find(Millis until);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "engine/keys.h"
 
 namespace attune {
 
@@ -128,7 +129,12 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
     if (user->next_due <= record.time) MarkDue(user, record.time);
   }
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
-  if (added || late || record.time < user->looked) dirty_.Fill(program_->conditions.size());
+  if (added || late || record.time < user->looked) {
+    dirty_.Fill(program_->conditions.size());
+    for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+      if (user->keys(i)) user->keys(i)->InvalidateAll();
+    }
+  }
   user->first_seen = std::min(user->first_seen, record.time);
   user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);
@@ -147,7 +153,8 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
-  if (user->sessions.Insert(record.time, record.id, program_->sessions)) dirty_.AddAll(program_->session_listeners);
+  const bool began = user->sessions.Insert(record.time, record.id, program_->sessions);
+  if (began) dirty_.AddAll(program_->session_listeners);
   matched_.clear();
   bool marked = program_->sequences.every_event();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
@@ -165,10 +172,39 @@ void Engine::TakeIn(UserState* user, const Record& record) {
     }
   }
   if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
+  if (!program_->keys.empty()) TakeInKeys(user, record, began);
+}
+
+void Engine::TakeInKeys(UserState* user, const Record& record, bool began) {
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    const KeySpec& spec = program_->keys[i];
+    if (user->keys(i) && (spec.every_event || (spec.sessions && began))) user->keys(i)->InvalidateAll();
+    const Stored value = Stored::Acquire(record.fields[spec.field], &interner_);
+    if (value.is_null()) continue;
+    KeyStates& keys = user->MakeKeys(i);
+    Key* key = keys.Take(value, record.time, program_->series_limit, &interner_);
+    UserState* state = &key->state;
+    state->now = user->now;
+    bool concerns = key->stale || spec.kind == Expression::Kind::kTop;  // its place among equals
+    bool marked = false;
+    for (const uint32_t selector : matched_) {
+      concerns |= spec.selectors[selector];
+      marked |= spec.within->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
+      for (const uint32_t index : spec.within->series_of_selector[selector]) AddToSeries(state, index, record);
+      for (const uint32_t index : spec.within->totals_of_selector[selector]) AddToTotal(state, index, record);
+    }
+    if (marked) state->MakeSequences().TakeIn(spec.within->sequences, record.time, matched_, record.fields, &interner_);
+    if (!concerns) continue;
+    keys.Invalidate(key);
+    dirty_.AddAll(program_->listeners_of_keys[i]);
+  }
 }
 
 void Engine::TakeInTraits(UserState* user, const Record& record) {
   dirty_.AddAll(program_->trait_listeners);
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (program_->keys[i].traits && user->keys(i)) user->keys(i)->InvalidateAll();
+  }
   if (record.traits.empty()) return;
   std::vector<Trait>& traits = user->MakeTraits();
   for (const Record::TraitChange& change : record.traits) {
@@ -182,8 +218,9 @@ void Engine::TakeInTraits(UserState* user, const Record& record) {
   }
 }
 
+// Of a user, or of a key with the series of its own program.
 bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
-  const SeriesSpec& spec = program_->series[index];
+  const SeriesSpec& spec = user->program().series[index];
   const bool with_values = spec.field != kNone;
   if (with_values) {
     const Type type = record.fields[spec.field].type();
@@ -197,10 +234,10 @@ bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) 
 
 // Drops from the front what can never be asked for again, when it is time to. False when the limit dropped what can.
 bool Engine::Prune(UserState* user, uint32_t index) {
-  const uint32_t limit = program_->SeriesLimit(index);
+  const uint32_t limit = user->program().SeriesLimit(index);
   const Series held = user->FindSeries(index);
   if (!user->IsSeriesFull(index) && held.size() < limit) return true;
-  const SeriesSpec& spec = program_->series[index];
+  const SeriesSpec& spec = user->program().series[index];
   uint32_t drop = 0;
   if (spec.keep_span != kNever) {
     const Millis horizon = user->now - spec.keep_span;
@@ -215,7 +252,7 @@ bool Engine::Prune(UserState* user, uint32_t index) {
 
 bool Engine::AddToTotal(UserState* user, uint32_t index, const Record& record) {
   using Kind = TotalSpec::Kind;
-  const TotalSpec& spec = program_->totals[index];
+  const TotalSpec& spec = user->program().totals[index];
   if (record.time < spec.from || record.time >= spec.to) return true;
   const Value value = spec.field == kNone ? Value() : record.fields[spec.field];
   if (spec.field != kNone) {
@@ -268,6 +305,7 @@ void Engine::Judge(UserState* user, Millis at, bool corrected, Effects* effects)
 void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects) {
   const Condition& condition = program_->conditions[c];
   if (condition.on_selector != kNone) return;
+  if (condition.keys != kNone) return JudgeKeys(user, c, at, effects);
   const Outcome now = evaluator_.Judge(condition.root, *user, at);
   user->SetDue(c, now.until);
   if (now.holds == user->Holds(c)) return;
@@ -280,10 +318,28 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
   if (condition.segment) {
     sizes_[c] += now.holds ? 1 : -1;
     dirty_.AddAll(program_->dependents_of_segment[c]);
+    for (const uint32_t keys : program_->keys_of_segment[c]) {
+      if (user->keys(keys)) user->keys(keys)->InvalidateAll();
+    }
     effects->transitions.push_back({at, user, c, now.holds, corrected});
   } else if (now.holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
     Fire(user, c, at, effects);
   }
+}
+
+// A trigger that fires for each key, in the order of their JSON.
+void Engine::JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effects) {
+  const Condition& condition = program_->conditions[c];
+  std::vector<const Key*> changed;
+  user->SetDue(c, evaluator_.JudgeKeys(condition.keys, *user, at, &changed));
+  std::vector<std::pair<std::string, const Key*>> fired;
+  for (const Key* key : changed) {
+    changed_ = true;
+    if (key->holds != (condition.trigger->kind == Trigger::Kind::kEnter)) continue;
+    fired.emplace_back(ToJson(key->value.Load(interner_)), key);
+  }
+  std::sort(fired.begin(), fired.end());
+  for (const auto& [json, key] : fired) Fire(user, c, at, effects, key, json);
 }
 
 // --- triggers ---
@@ -298,7 +354,7 @@ void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
   evaluator_.Forget();
 }
 
-bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at) {
+bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at, uint64_t key) {
   const Millis span = trigger.at_most ? std::max(trigger.cooldown, trigger.at_most->span) : trigger.cooldown;
   if (span == 0) return true;
   auto& firings = user->MakeFirings();
@@ -309,26 +365,28 @@ bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Mil
     if (firing.condition != c) continue;
     // A firing counts while it is young by the user's clock: what it is compared with may be an event that comes late.
     const Millis apart = std::max(std::abs(at - firing.at), now - firing.at);
-    if (trigger.cooldown > 0 && apart < trigger.cooldown) return false;
+    if (trigger.cooldown > 0 && firing.key == key && apart < trigger.cooldown) return false;
     if (trigger.at_most && apart < trigger.at_most->span) ++recent;
   }
   if (trigger.at_most && recent >= trigger.at_most->count) return false;
-  firings.push_back({c, at});
+  firings.push_back({c, at, key});
   return true;
 }
 
-void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects) {
+void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects, const Key* key, const std::string& key_json) {
   const Condition& condition = program_->conditions[c];
-  if (!MayFire(user, *condition.trigger, c, at)) return;
+  if (!MayFire(user, *condition.trigger, c, at, key ? Hash64(key_json) : 0)) return;
   TriggerFiring firing;
   firing.at = at;
   firing.user = user;
   firing.trigger = c;
-  // Length-free parts joined by zero bytes, which names and instants do not hold.
-  firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + '\0' + std::to_string(at)));
+  firing.key = key_json;
+  // Length-free parts joined by zero bytes, which names, JSON and instants do not hold.
+  firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + key_json + '\0' + std::to_string(at)));
   firing.values = "{";
   for (const auto& [name, node] : condition.with) {
-    const Value value = evaluator_.Evaluate(node, *user, std::max(at, user->now)).value;
+    const Millis t = std::max(at, user->now);
+    const Value value = key ? evaluator_.EvaluateWithin(condition.keys, node, *user, *key, t) : evaluator_.Evaluate(node, *user, t).value;
     if (value.is_null()) continue;
     if (firing.values.size() > 1) firing.values += ',';
     AppendJsonString(name, &firing.values);

@@ -19,6 +19,8 @@
 
 namespace attune {
 
+struct Key;
+
 // A change of membership.
 struct Transition {
   Millis at = 0;
@@ -35,6 +37,7 @@ struct TriggerFiring {
   ConditionId trigger = 0;
   std::string id;      // 32 hexadecimal digits, from the trigger, the user, the key and the instant alone
   std::string values;  // the expressions of `with` as a JSON object, nulls left out
+  std::string key;     // as JSON; empty: none
 };
 
 // What came of a record. Cleared by the caller.
@@ -138,6 +141,8 @@ class Engine {
   void MarkDue(UserState* user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
+  // `began`: a session did, or the event came late.
+  void TakeInKeys(UserState* user, const Record& record, bool began);
   void TakeInTraits(UserState* user, const Record& record);
   // Whether the event is nothing but one more: what adds up over the series does not fall with it.
   bool AddToSeries(UserState* user, uint32_t index, const Record& record);
@@ -146,9 +151,11 @@ class Engine {
 
   void Judge(UserState* user, Millis at, bool corrected, Effects* effects);
   void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
+  void JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effects);
   void FireOn(UserState* user, const Record& record, Effects* effects);
-  void Fire(UserState* user, ConditionId c, Millis at, Effects* effects);
-  bool MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at);
+  // `key`: of a trigger that fires for each; `key_json` is its value.
+  void Fire(UserState* user, ConditionId c, Millis at, Effects* effects, const Key* key = nullptr, const std::string& key_json = "");
+  bool MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at, uint64_t key);
 
   std::shared_ptr<const Program> program_;
   Interner interner_;

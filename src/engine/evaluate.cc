@@ -38,14 +38,21 @@ bool Beats(const Value& a, const Value& b, bool largest) {
   return largest ? Order(a, b) > 0 : Order(a, b) < 0;
 }
 
+Evaluator::Evaluator(const Program& program, const Interner& interner)
+    : program_(program), interner_(interner), whole_program_(&program) {
+  for (const KeySpec& keys : program.keys) within_.push_back(std::make_unique<Evaluator>(*keys.within, interner));
+}
+
 Timed Evaluator::Evaluate(NodeId node, const UserState& user, Millis t) {
-  user_ = &user;
+  judging_ = false;
+  user_ = whole_ = &user;
   t_ = t;
   return Node(node);
 }
 
 Outcome Evaluator::Judge(NodeId node, const UserState& user, Millis t) {
-  user_ = &user;
+  judging_ = true;
+  user_ = whole_ = &user;
   t_ = t;
   return Holds(node);
 }
@@ -67,11 +74,13 @@ Timed Evaluator::Node(NodeId id) {
     case Kind::kWeekday:
     case Kind::kDate: return Calendar(node.kind);
     case Kind::kBucket: {
-      const Sha256Digest digest = Sha256(std::string(node.literal.string()) + ":" + std::string(user_->id()));
+      const Sha256Digest digest = Sha256(std::string(node.literal.string()) + ":" + std::string(whole_->id()));
       uint64_t bits = 0;
       for (int i = 0; i < 8; ++i) bits = bits << 8 | digest[static_cast<size_t>(i)];
       return {Value::Number(static_cast<double>(bits >> 11) / 9007199254740992.0), kNever};
     }
+    case Kind::kSome:
+    case Kind::kTop: return FromKeys(node);
     default: break;
   }
   if (IsCondition(node.kind)) {
@@ -92,7 +101,7 @@ Outcome Evaluator::Holds(NodeId id) {
       const Outcome x = Holds(Child(node, 0));
       return {!x.holds, x.until};
     }
-    case Kind::kInSegment: return {user_->Holds(node.index), kNever};
+    case Kind::kInSegment: return {whole_->Holds(node.index), kNever};
     default: break;
   }
   if (!IsCondition(node.kind)) {
@@ -320,7 +329,7 @@ Timed Evaluator::Function(const attune::Node& node) {
 }
 
 Timed Evaluator::ReadTrait(const std::string& name) {
-  for (const Trait& trait : user_->traits()) {
+  for (const Trait& trait : whole_->traits()) {
     if (trait.name == name) return {TraitValue(trait.json), kNever};
   }
   return {};
@@ -380,7 +389,7 @@ Evaluator::Bounds Evaluator::BoundsOf(const AggregateSpec& spec) {
     case WindowKind::kSession:
     case WindowKind::kLastSession: {
       const bool open = spec.window == WindowKind::kSession;
-      const Session* session = open ? user_->sessions.OpenAt(t_, program_.sessions) : user_->sessions.latest();
+      const Session* session = open ? whole_->sessions.OpenAt(t_, program_.sessions) : whole_->sessions.latest();
       bounds.none = session == nullptr;
       if (!session) break;
       bounds.low = session->first - 1;
@@ -578,7 +587,7 @@ Timed Evaluator::Periods(const AggregateSpec& spec, const Series& series) {
 }
 
 Timed Evaluator::FromSessions(const AggregateSpec& spec) {
-  const Sessions& sessions = user_->sessions;
+  const Sessions& sessions = whole_->sessions;
   const SessionRules& rules = program_.sessions;
   if (spec.fn == Kind::kDuration) {
     const bool open = spec.window == WindowKind::kSession;
@@ -605,11 +614,14 @@ Timed Evaluator::FromSessions(const AggregateSpec& spec) {
 Timed Evaluator::FromSequence(const AggregateSpec& spec) {
   const auto value = [&](double x) { return spec.fn == Kind::kSequence ? Value::Bool(x > 0) : Value::Number(x); };
   const Bounds bounds = BoundsOf(spec);
-  if (bounds.none || !user_->sequences()) return {value(0), bounds.until};
+  const SequenceState* state = spec.whole ? whole_->sequences() : user_->sequences();
+  if (bounds.none || !state) return {value(0), bounds.until};
   // The sequence of a range sees no other events.
   const bool range = spec.window == WindowKind::kRange;
-  const SequenceReading reading = user_->sequences()->Read(program_.sequences, spec.sequence, range ? kAlways : bounds.low,
-                                                           range ? kNever : bounds.high);
+  const Millis low = range ? kAlways : bounds.low;
+  const Millis high = range ? kNever : bounds.high;
+  const SequenceReading reading = spec.whole ? state->ReadRestricted(whole_program_->sequences, spec.sequence, low, high, restriction_)
+                                             : state->Read(program_.sequences, spec.sequence, low, high);
   if (reading.incomplete) incomplete_ = true;
   return {value(reading.value), SequenceStays(spec, bounds, reading)};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "engine/program.h"
@@ -9,6 +10,9 @@
 #include "event/event.h"
 
 namespace attune {
+
+struct Key;
+class KeyStates;
 
 // A value at t, and the first instant after t at which it may be another although no event comes: it is certainly the
 // same before. For a node that is `moving` this holds of everything in it that does not move.
@@ -27,21 +31,28 @@ struct Outcome {
 // next call of Forget, and no longer than the state they were read from.
 class Evaluator {
  public:
-  Evaluator(const Program& program, const Interner& interner) : program_(program), interner_(interner) {}
+  Evaluator(const Program& program, const Interner& interner);
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   Outcome Judge(NodeId node, const UserState& user, Millis t);
   // Whether a selector's filter holds for the event whose fields these are.
   bool Matches(NodeId filter, std::span<const Value> fields);
 
+  // Judges the keys of a some(…) that are stale or due, and tells which came out otherwise than before: pointers that live
+  // as long as their user has no event more. Gives the first instant at which another may.
+  Millis JudgeKeys(uint32_t keys, const UserState& user, Millis t, std::vector<const Key*>* changed);
+  // The value for one key, of a node of the program within.
+  Value EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
+
   void Forget() {
     if (!lists_.empty()) lists_.clear();
     if (!readers_.empty()) readers_.clear();
+    for (const auto& within : within_) within->Forget();
   }
   // Some value since the last Forget was computed from less than the whole history, because the plan's limit dropped
   // events.
-  bool incomplete() const { return incomplete_; }
-  void ResetIncomplete() { incomplete_ = false; }
+  bool incomplete() const;
+  void ResetIncomplete();
 
  private:
   friend class Crossing;
@@ -81,6 +92,15 @@ class Evaluator {
   Timed FromTotal(const AggregateSpec& spec);
   Timed FromSeries(const AggregateSpec& spec);
   Timed FromSessions(const AggregateSpec& spec);
+  // Of some and top. Judging keeps in the keys how they came out, and looks at those alone that are stale or due; a look at
+  // any other instant leaves them as they are.
+  Timed FromKeys(const attune::Node& node);
+  Outcome Some(uint32_t keys, KeyStates* states);
+  Timed Top(uint32_t keys, KeyStates* states);
+  Millis RankingStays(uint32_t keys, const KeyStates& states, std::span<const Key* const> listed, Millis until);
+  void RefreshKeys(uint32_t keys, KeyStates* states, std::vector<const Key*>* changed);
+  // The evaluator of the program within, set to a key of the user at hand.
+  Evaluator& Within(uint32_t keys, const Key& key);
   Timed FromSequence(const AggregateSpec& spec);
   Millis SequenceStays(const AggregateSpec& spec, const Bounds& bounds, const SequenceReading& reading);
   Timed Periods(const AggregateSpec& spec, const Series& series);
@@ -102,6 +122,11 @@ class Evaluator {
   const Program& program_;
   const Interner& interner_;
   const UserState* user_ = nullptr;
+  const UserState* whole_ = nullptr;      // whose sessions, traits and segments are asked for: within keys, the user around
+  const Program* whole_program_;
+  StepRestriction restriction_;           // within keys, of the user's sequences
+  bool judging_ = false;
+  std::vector<std::unique_ptr<Evaluator>> within_;  // by keys
   Millis t_ = 0;
   std::span<const Value> fields_;
   std::deque<std::vector<Value>> lists_;  // what list values view

@@ -32,7 +32,8 @@ std::string FiringJson(const TriggerFiring& firing, const Program& program) {
   AppendJsonString(program.conditions[firing.trigger].name, &line);
   line += ",\"user\":";
   AppendJsonString(firing.user->id(), &line);
-  return line + ",\"key\":null,\"id\":\"" + firing.id + "\",\"values\":" + firing.values + '}';
+  line += ",\"key\":" + (firing.key.empty() ? "null" : firing.key);
+  return line + ",\"id\":\"" + firing.id + "\",\"values\":" + firing.values + '}';
 }
 
 std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::vector<std::string>* incomplete) {

@@ -69,6 +69,7 @@ struct AggregateSpec {
   uint32_t total = kNone;
   uint32_t terms = kNone;    // of an average of a total
   uint32_t sequence = kNone; // a query
+  bool whole = false;        // within a some(…) or top(…): a query of the program around it
   Window::Kind window = Window::Kind::kEver;
   Millis length = 0;
   Millis offset = 0;
@@ -108,9 +109,27 @@ struct Node {
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  uint32_t index = kNone;    // the field of a property, the condition of in_segment, the name of a trait, a reach
+  // The field of a property, the condition of in_segment, the name of a trait, a reach, the keys of some and top.
+  uint32_t index = kNone;
   Value literal;             // text and lists live in the Program
   std::shared_ptr<const Pattern> pattern;
+};
+
+struct Program;
+
+// A some(…) or top(…). What stands within is a program of its own, of which each value of the property, a *key*, has the
+// state; selectors, fields and conditions have the numbers of the program around it.
+struct KeySpec {
+  Expression::Kind kind = Expression::Kind::kSome;
+  uint32_t field = 0;           // of the property
+  uint32_t listed = 0;          // by top, at most
+  NodeId root = kNone;
+  std::shared_ptr<const Program> within;
+  std::vector<bool> selectors;  // those whose events can change how a key comes out
+  // What changes how all of them come out: where sessions begin, every event, traits.
+  bool sessions = false;
+  bool every_event = false;
+  bool traits = false;
 };
 
 struct Condition {
@@ -120,6 +139,7 @@ struct Condition {
   const Trigger* trigger = nullptr;
   uint32_t on_selector = kNone;  // of a trigger `on`
   std::vector<std::pair<std::string, NodeId>> with;
+  uint32_t keys = kNone;     // of a trigger that fires for each key: they are its own, and `with` is of the program within
 };
 
 // A set of conditions as bits.
@@ -196,6 +216,7 @@ struct Program {
   std::vector<AggregateSpec> aggregates;
   std::vector<Reach> reaches;
   SequenceProgram sequences;
+  std::vector<KeySpec> keys;
   std::vector<Node> nodes;
   std::vector<NodeId> children;
   std::vector<std::string> traits;                        // dotted names that expressions read
@@ -207,7 +228,9 @@ struct Program {
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
 
   std::vector<ConditionSet> listeners_of_selector;
+  std::vector<ConditionSet> listeners_of_keys;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
+  std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: those that ask whether it holds
   // Conditions that one more event in order can turn only from false to true (or only from true to false), at every
   // instant from then on: what came out so stays, and lasts no shorter than it was going to.
   ConditionSet rising;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/keys.h"
+
 namespace attune {
 namespace {
 
@@ -18,6 +20,20 @@ UserState::UserState(std::string_view id, uint32_t slot_number, const Program& p
   block_.Take(program.state.id + WordsOf(id.size()));
   std::memset(block_.words(0), 0, block_.used() * sizeof(uint64_t));
   std::memcpy(block_.words(program.state.id), id.data(), id.size());
+}
+
+UserState::~UserState() = default;
+
+UserState::Rare& UserState::MakeRare() {
+  if (!rare_) rare_ = std::make_unique<Rare>();
+  return *rare_;
+}
+
+KeyStates& UserState::MakeKeys(uint32_t index) {
+  auto& keys = MakeRare().keys;
+  keys.resize(program_.keys.size());
+  if (!keys[index]) keys[index] = std::make_unique<KeyStates>(*program_.keys[index].within);
+  return *keys[index];
 }
 
 // --- arrays ---
@@ -227,6 +243,18 @@ void UserState::AddRecent(uint64_t sequence) {
   parts_[kRecent].size += 1;
 }
 
+void UserState::ReleaseTexts(Interner* interner) {
+  ForEach(kSeries, [&](uint32_t index, uint64_t) { DropFromSeries(index, static_cast<uint32_t>(FindHead(index)->size), interner); });
+  ForEach(kTotals, [&](uint32_t slot, uint64_t word) {
+    if (program_.total_slot_holds_value[slot]) Stored::FromBits(word).Release(interner);
+  });
+  if (!rare_) return;
+  if (rare_->sequences) rare_->sequences->ReleaseTexts(program_.sequences, interner);
+  for (const auto& keys : rare_->keys) {
+    if (keys) keys->ReleaseTexts(interner);
+  }
+}
+
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + block_.size() * sizeof(uint64_t) + sessions.MemoryBytes();
   if (!rare_) return bytes;
@@ -234,6 +262,7 @@ size_t UserState::MemoryBytes() const {
   for (const Trait& trait : rare_->traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
   for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
   if (rare_->sequences) bytes += rare_->sequences->MemoryBytes(program_.sequences);
+  for (const auto& keys : rare_->keys) bytes += keys ? keys->MemoryBytes() : 0;
   return bytes;
 }
 
@@ -288,7 +317,10 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   const std::vector<Firing> none;
   const std::vector<Firing>& firings = user.rare_ ? user.rare_->firings : none;
   out->Varint(firings.size());
-  for (const Firing& firing : firings) pair(firing.condition, static_cast<uint64_t>(firing.at));
+  for (const Firing& firing : firings) {
+    pair(firing.condition, static_cast<uint64_t>(firing.at));
+    out->U64(firing.key);
+  }
   out->Varint(user.recent().size());
   for (const uint64_t sequence : user.recent()) out->U64(sequence);
   out->Varint(user.traits().size());
@@ -299,6 +331,10 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   }
   out->Bool(user.sequences() != nullptr);
   if (user.sequences()) user.sequences()->Write(program.sequences, interner, out);
+  for (uint32_t i = 0; i < program.keys.size(); ++i) {
+    out->Bool(user.keys(i) != nullptr);
+    if (user.keys(i)) user.keys(i)->Write(interner, out);
+  }
 }
 
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
@@ -345,7 +381,8 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t condition = in->Varint();
     if (condition >= program.conditions.size()) return false;
-    user->MakeFirings().push_back({static_cast<ConditionId>(condition), in->I64()});
+    const Millis at = in->I64();
+    user->MakeFirings().push_back({static_cast<ConditionId>(condition), at, in->U64()});
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) user->AddRecent(in->U64());
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
@@ -356,6 +393,9 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
     user->MakeTraits().push_back(std::move(trait));
   }
   if (in->Bool() && !user->MakeSequences().Read(program.sequences, interner, in)) return false;
+  for (uint32_t i = 0; i < program.keys.size(); ++i) {
+    if (in->Bool() && !user->MakeKeys(i).Read(interner, in)) return false;
+  }
   return in->done();
 }
 

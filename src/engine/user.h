@@ -19,6 +19,8 @@
 
 namespace attune {
 
+class KeyStates;
+
 struct Trait {
   std::string name;   // dotted
   Millis time;
@@ -28,6 +30,7 @@ struct Trait {
 struct Firing {
   ConditionId condition;
   Millis at;
+  uint64_t key = 0;  // a hash of the key as JSON; 0: none
 };
 
 inline constexpr size_t kRecentEvents = 10;
@@ -37,6 +40,9 @@ inline constexpr size_t kRecentEvents = 10;
 class UserState {
  public:
   UserState(std::string_view id, uint32_t slot, const Program& program);
+  ~UserState();
+
+  const Program& program() const { return program_; }
 
   std::string_view id() const { return {reinterpret_cast<const char*>(block_.words(program_.state.id)), id_size_}; }
 
@@ -132,6 +138,12 @@ class UserState {
     return *sequences;
   }
 
+  // Of a some(…) or top(…); null as long as no event of hers has the property.
+  KeyStates* keys(uint32_t index) const { return rare_ && !rare_->keys.empty() ? rare_->keys[index].get() : nullptr; }
+  KeyStates& MakeKeys(uint32_t index);
+
+  // Gives back all uses of the interner, before she is forgotten.
+  void ReleaseTexts(Interner* interner);
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
   void Prefetch() const {
@@ -153,11 +165,9 @@ class UserState {
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
     absl::flat_hash_map<uint32_t, RunningSums> running;
     std::unique_ptr<SequenceState> sequences;
+    std::vector<std::unique_ptr<KeyStates>> keys;
   };
-  Rare& MakeRare() {
-    if (!rare_) rare_ = std::make_unique<Rare>();
-    return *rare_;
-  }
+  Rare& MakeRare();
 
   const uint64_t* Bits(Part part) const { return block_.words(program_.state.first[part]); }
   uint64_t* Words(Part part) { return block_.words(static_cast<uint32_t>(parts_[part].at)); }

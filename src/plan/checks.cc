@@ -95,8 +95,6 @@ std::vector<Finding> CheckTriggers(const Plan& plan) {
 
 std::vector<Finding> RefuseUnfinished(const Plan& plan) {
   static const std::map<Kind, const char*> kUnfinished = {
-      {Kind::kSome, "some(…)"},
-      {Kind::kTop, "top(…)"},
       {Kind::kInSegmentFor, "in_segment(…) for …"},
       {Kind::kEntered, "entered(…)"},
       {Kind::kLeft, "left(…)"},

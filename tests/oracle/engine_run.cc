@@ -1,11 +1,42 @@
 #include "oracle/engine_run.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "engine/record.h"
 #include "shard/history_run.h"
 
 namespace attune::oracle {
+namespace {
+
+attune::Record ReadBack(const Record& record, RecordReader* reader, std::string* bytes) {
+  bytes->clear();
+  EncodeEvent(HeadOf(record), record.json, bytes);
+  const auto read = reader->Read(*bytes);
+  ATTUNE_CHECK(read.ok(), "the generator writes events that can be read");
+  return *read;
+}
+
+Transition Told(const attune::Transition& t, const Program& program) {
+  return {t.at, std::string(t.user->id()), program.conditions[t.segment].name, t.enter, t.corrected};
+}
+
+Firing Told(const TriggerFiring& f, const Program& program) {
+  return {f.at, program.conditions[f.trigger].name, std::string(f.user->id()), f.key, f.values};
+}
+
+std::unique_ptr<Engine> Restored(Engine* engine, const std::shared_ptr<const Program>& program) {
+  auto restored = std::make_unique<Engine>(program);
+  for (const UserState& user : engine->users()) {
+    ByteWriter bytes;
+    WriteUser(user, engine->interner(), &bytes);
+    const Status status = restored->Restore(user.id(), bytes.view());
+    ATTUNE_CHECK(status.ok(), "what was written can be read");
+  }
+  return restored;
+}
+
+}  // namespace
 
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
   // The plan outlives the run: the program only borrows it.
@@ -14,11 +45,10 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
   HistoryRun* running = nullptr;
   const HistoryRun::Sink sink = {
       [&](const attune::Transition& t) {
-        result.transitions.push_back({t.at, std::string(t.user->id()), program->conditions[t.segment].name, t.enter, t.corrected});
+        result.transitions.push_back(Told(t, *program));
       },
       [&](const TriggerFiring& f) {
-        result.firings.push_back(
-            {f.at, program->conditions[f.trigger].name, std::string(f.user->id()), "", f.values});
+        result.firings.push_back(Told(f, *program));
       },
       [&](Millis at, const UserState& user) {
         UserValues values{at, std::string(user.id()), {}, {}};
@@ -38,14 +68,35 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
   Millis last = kAlways;
   std::string bytes;
   for (const Record& record : records) {
-    bytes.clear();
-    EncodeEvent(HeadOf(record), record.json, &bytes);
-    const auto read = reader.Read(bytes);
-    ATTUNE_CHECK(read.ok(), "the generator writes events that can be read");
-    run.Apply(*read);
+    run.Apply(ReadBack(record, &reader, &bytes));
     last = std::max(last, record.time);
   }
   run.Finish(options.until.value_or(last));
+  Sort(&result);
+  return result;
+}
+
+RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
+  const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
+  auto engine = std::make_unique<Engine>(program);
+  RunResult result;
+  Effects effects;
+  const auto emit = [&] {
+    for (const attune::Transition& t : effects.transitions) result.transitions.push_back(Told(t, *program));
+    for (const TriggerFiring& f : effects.firings) result.firings.push_back(Told(f, *program));
+    effects = {};
+  };
+  RecordReader reader(program);
+  Millis last = kAlways;
+  std::string bytes;
+  for (const Record& record : records) {
+    engine = Restored(engine.get(), program);
+    engine->Apply(ReadBack(record, &reader, &bytes), &effects);
+    emit();
+    last = std::max(last, record.time);
+  }
+  engine->Advance(options.until.value_or(last), &effects);
+  emit();
   Sort(&result);
   return result;
 }

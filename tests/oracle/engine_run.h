@@ -8,4 +8,8 @@ namespace attune::oracle {
 // Runs the records through the bytes that the log keeps and the very engine that serves.
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);
 
+// The same without values, by an engine that is stopped before every record and goes on from the bytes of its users.
+RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records,
+                            const RunOptions& options);
+
 }  // namespace attune::oracle

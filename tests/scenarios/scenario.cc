@@ -372,6 +372,7 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                   [&](const TriggerFiring& f) {
                     const std::string& trigger = program->conditions[f.trigger].name;
                     std::string text = ClockText(f.at) + ' ' + std::string(f.user->id()) + " fires " + trigger;
+                    if (!f.key.empty()) text += " for " + f.key;
                     if (f.values != "{}") text += ' ' + f.values;
                     lines.push_back({f.at, std::string(f.user->id()), trigger, std::move(text)});
                   },
