@@ -86,7 +86,7 @@ TEST_P(ReplayParts, SaysWhatSortedLinesSay) {
       outputs[part]->Add(transition);
       transitions.push_back({at, std::string(user->id()), name, TransitionJson(transition, *program_)});
     } else {
-      const TriggerFiring firing{at, user, condition, std::to_string(i), "{}"};
+      const TriggerFiring firing{at, user, condition, std::to_string(i), "{}", ""};
       outputs[part]->Add(firing);
       firings.push_back({at, std::string(user->id()), name, FiringJson(firing, *program_)});
     }

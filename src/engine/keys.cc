@@ -90,17 +90,17 @@ Millis KeyStates::NextDue() {
 void KeyStates::Forget(size_t limit, Interner* interner) {
   std::vector<Key*> all;
   for (const auto& [bits, key] : keys_) all.push_back(key.get());
-  const auto first = all.begin() + static_cast<ptrdiff_t>(all.size() - std::min(all.size(), limit));
+  const auto first = all.begin() + static_cast<ptrdiff_t>(all.size() - limit);
   std::nth_element(all.begin(), first, all.end(), [](const Key* a, const Key* b) { return a->touched < b->touched; });
+  std::erase_if(stale_, [&](const Key* key) { return key->touched < (*first)->touched; });
   for (auto key = all.begin(); key != first; ++key) {
     const Stored value = (*key)->value;
     holding_ -= (*key)->holds ? 1 : 0;
     (*key)->state.ReleaseTexts(interner);
-    std::erase(stale_, *key);
     keys_.erase(value.bits());
     value.Release(interner);
-    truncated_ = true;
   }
+  truncated_ = true;
   // An id of a text may come to mean another one.
   std::erase_if(dues_, [&](const Due& due) { return !keys_.contains(due.key); });
   std::make_heap(dues_.begin(), dues_.end(), std::greater<>());

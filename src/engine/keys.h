@@ -87,7 +87,7 @@ class KeyStates {
   void SetDue(Key* key);
   Key* PopDue();
   bool IsDue(const Due& due) const;
-  void Forget(size_t limit, Interner* interner);
+  void Forget(size_t limit, Interner* interner);  // requires that there are more
 
   const Program& within_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Key>> keys_;  // by bits of the value
