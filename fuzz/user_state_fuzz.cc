@@ -39,20 +39,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }();
   const auto written_of = [](const UserState& user, const Interner& interner) {
     ByteWriter out;
-    WriteUser(user, *program, interner, &out);
+    WriteUser(user, interner, &out);
     return out.Take();
   };
   Interner interner;
-  UserState user;
+  UserState user("ann", 0, *program);
   ByteReader in({reinterpret_cast<const char*>(data), size});
-  if (!ReadUser(&in, *program, &interner, &user)) return 0;
+  if (!ReadUser(&in, &interner, &user)) return 0;
   const std::string written = written_of(user, interner);
-  UserState again;
+  UserState again("ann", 0, *program);
   ByteReader in_again(written);
-  ATTUNE_CHECK(ReadUser(&in_again, *program, &interner, &again), "what was written can be read");
+  ATTUNE_CHECK(ReadUser(&in_again, &interner, &again), "what was written can be read");
   ATTUNE_CHECK(written_of(again, interner) == written, "and is the same state");
-  ReleaseTexts(*program, &user, &interner);
-  ReleaseTexts(*program, &again, &interner);
-  ATTUNE_CHECK(interner.size() == 0, "each text is given back");
   return 0;
 }
