@@ -131,7 +131,8 @@ std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
     const auto event = DecodeEvent(found->payload);
     if (event.ok()) events.insert(events.begin(), RecentOf(*event, &reader));
   }
-  std::stable_sort(events.begin(), events.end(), [](const RecentEvent& a, const RecentEvent& b) { return a.time > b.time; });
+  std::stable_sort(events.begin(), events.end(),
+                   [](const RecentEvent& a, const RecentEvent& b) { return a.time > b.time; });
   events.resize(std::min(events.size(), behavior.limit));
   std::string json = behavior.before;
   for (const RecentEvent& event : events) {
