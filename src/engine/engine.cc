@@ -129,6 +129,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   }
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
   if (added || late || record.time < user->looked) dirty_.Fill(program_->conditions.size());
+  user->known |= record.names_user;
   user->first_seen = std::min(user->first_seen, record.time);
   user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);

@@ -54,6 +54,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const Program& program() const { return *program_; }
+  const std::shared_ptr<const Program>& shared_program() const { return program_; }
 
   // Takes in one record: fires the user's timers that are due before it, puts it at its place, judges what it touches.
   // A duplicate changes nothing.
@@ -63,6 +64,12 @@ class Engine {
   // before it is applied, in their order.
   void Expect(std::string_view user);
   static constexpr size_t kExpect = 12;
+
+  // Takes in a record by which the history of `from` becomes its user's: `from` leaves her segments and is there no more,
+  // and the record's user is judged as one who did what both did. `history` is both's records and this one, encoded, in
+  // the order of event time and log. The instant is the record's, or the latest of either user.
+  Applied Merge(UserState* from, const Record& merging, std::span<const std::string* const> history, RecordReader* reader,
+                Effects* effects);
 
   // Whether Apply would drop the record of this user.
   bool IsDuplicate(const UserState& user, const Record& record) const;

@@ -11,6 +11,8 @@ Result<Record> RecordReader::Read(std::string_view bytes) {
   Record record;
   record.kind = head.kind;
   record.user = head.user;
+  record.anonymous_id = head.anonymous_id;
+  record.names_user = head.kind != EventKind::kAlias && head.user != head.anonymous_id;
   record.id = Hash64(head.id);
   record.event = head.name;
   record.name = head.kind == EventKind::kTrack ? program_->NameOf(head.name) : kOtherName;

@@ -19,6 +19,8 @@ struct Record {
 
   EventKind kind = EventKind::kTrack;
   std::string_view user;
+  std::string_view anonymous_id;          // of an alias: the previous id; may be empty
+  bool names_user = false;                // by a userId, so that she is known; an alias makes nobody known
   uint64_t id = 0;                        // hash of the message id
   uint64_t sequence = 0;                  // in the log; 0 when it comes from elsewhere
   std::string_view event;                 // its name, of a track

@@ -227,6 +227,46 @@ void UserState::AddRecent(uint64_t sequence) {
   parts_[kRecent].size += 1;
 }
 
+// --- the end of one ---
+
+void UserState::ReleaseTexts(Interner* interner) const {
+  ForEach(kSeries, [&](uint32_t series, uint64_t) {
+    if (Lanes(series) == 1) return;
+    const Array* head = FindHead(series);
+    const uint64_t* values = block_.words(static_cast<uint32_t>(head->at + head->room));
+    for (size_t i = 0; i < head->size; ++i) Stored::FromBits(values[i]).Release(interner);
+  });
+  ForEach(kTotals, [&](uint32_t slot, uint64_t word) {
+    if (program_.total_slot_holds_value[slot]) Stored::FromBits(word).Release(interner);
+  });
+}
+
+void UserState::Swap(UserState* other) {
+  std::swap(first_seen, other->first_seen);
+  std::swap(now, other->now);
+  std::swap(looked, other->looked);
+  std::swap(armed, other->armed);
+  std::swap(next_due, other->next_due);
+  std::swap(known, other->known);
+  std::swap(ended, other->ended);
+  std::swap(dirty, other->dirty);
+  std::swap(in_snapshot, other->in_snapshot);
+  std::swap(sessions, other->sessions);
+  std::swap(block_, other->block_);
+  std::swap(parts_, other->parts_);
+  std::swap(id_size_, other->id_size_);
+  std::swap(rare_, other->rare_);
+}
+
+void UserState::End() {
+  UserState empty(id(), slot, program_);
+  empty.ended = true;
+  empty.known = known;
+  empty.dirty = dirty;
+  empty.in_snapshot = in_snapshot;
+  Swap(&empty);
+}
+
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + block_.size() * sizeof(uint64_t) + sessions.MemoryBytes();
   if (!rare_) return bytes;

@@ -45,6 +45,8 @@ class UserState {
   Millis armed = kNever;       // the instant under which she stands in the timer queue
   Millis next_due = kNever;    // no condition is due before
   const uint32_t slot;         // her place in the engine's list of users
+  bool known = false;          // by a userId
+  bool ended = false;          // her history became another's
   bool dirty = false;          // changed since the last snapshot began
   bool in_snapshot = false;    // still to be written by the snapshot at hand
   Sessions sessions;
@@ -122,6 +124,15 @@ class UserState {
   std::vector<Trait>& MakeTraits() { return MakeRare().traits; }
   // Of triggers, as far back as cooldowns and caps look.
   std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
+
+  std::span<const Firing> firings() const { return rare_ ? std::span<const Firing>(rare_->firings) : std::span<const Firing>(); }
+
+  // Gives back the texts that her values hold.
+  void ReleaseTexts(Interner* interner) const;
+  // Takes the state of `other` and gives her own; only the place in the engine's list stays.
+  void Swap(UserState* other);
+  // Forgets all but the id: her texts must have been released.
+  void End();
 
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.

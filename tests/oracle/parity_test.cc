@@ -30,6 +30,7 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
 constexpr Features kEngineHas = [] {
   Features has;
   has.triggers = true;
+  has.identity = true;
   return has;
 }();
 

@@ -385,15 +385,12 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                     values.push_back(std::move(v));
                   }});
   running = &run;
-  RecordReader reader(program);
   Millis last = kAlways;
   auto outcome = Feed(scenario, *program->plan, [&](const Admission& admitted) -> std::string {
     std::string bytes;
     EncodeEvent(admitted.head, admitted.json, &bytes);
-    const auto record = reader.Read(bytes);
-    if (!record.ok()) return record.error().message;
-    last = std::max(last, record->time);
-    switch (run.Apply(*record)) {
+    last = std::max(last, admitted.head.time);
+    switch (run.Apply(bytes)) {
       case Applied::kNew: return "";
       case Applied::kLate: return "late";
       case Applied::kDuplicate: return "duplicate";
