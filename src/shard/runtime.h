@@ -94,6 +94,7 @@ class Runtime {
         : runtime(owner), reader(std::move(program)), index(index) {}
     void Run();
     void Apply(const DurableBlock& block);
+    void Expect(const RecordView& record);  // it is applied soon
     void ApplyRecord(const RecordView& record);
     void Tick(Millis now);
     // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
