@@ -58,6 +58,7 @@ class Compiler {
       case Kind::kBucket: node.literal = Text(e.text); break;
       default:
         if (IsAggregate(e.kind)) node.aggregate = Aggregate(e, latest);
+        if (IsSequence(e.kind)) node.aggregate = Sequence(e);
     }
     node.moving = IsMoving(e.kind, children);
     if (e.kind >= Kind::kEqual && e.kind <= Kind::kGreaterEqual) {
@@ -74,6 +75,7 @@ class Compiler {
   }
 
   static bool IsAggregate(Kind kind) { return kind >= Kind::kCount && kind <= Kind::kPeriods; }
+  static bool IsSequence(Kind kind) { return kind >= Kind::kSequence && kind <= Kind::kSequenceMatches; }
 
   bool IsMoving(Kind kind, const std::vector<NodeId>& children) const {
     if (kind == Kind::kSince || kind == Kind::kAge) return true;
@@ -196,7 +198,8 @@ class Compiler {
     return place->second;
   }
 
-  uint32_t Aggregate(const Expression& e, uint32_t latest) {
+  // All but what it reads.
+  AggregateSpec Windowed(const Expression& e) {
     AggregateSpec spec;
     spec.fn = e.kind;
     spec.window = e.window.kind;
@@ -206,6 +209,11 @@ class Compiler {
     spec.to = e.window.to;
     spec.number = e.number;
     if (e.window.anchor) spec.anchor = Compile(*e.window.anchor);
+    return spec;
+  }
+
+  uint32_t Aggregate(const Expression& e, uint32_t latest) {
+    AggregateSpec spec = Windowed(e);
     if (e.kind != Kind::kSessions && e.kind != Kind::kDuration) {
       const uint32_t selector = Selector(e.selector);
       const uint32_t field = e.path.keys.empty() ? kNone : Field(e.path);
@@ -221,6 +229,44 @@ class Compiler {
     }
     program_->aggregates.push_back(spec);
     return static_cast<uint32_t>(program_->aggregates.size() - 1);
+  }
+
+  uint32_t Sequence(const Expression& e) {
+    AggregateSpec spec = Windowed(e);
+    SequenceSpec sequence;
+    std::vector<uint32_t> nots;
+    for (const SequenceStep& step : e.steps) {
+      const uint32_t selector = Selector(step.selector);
+      if (step.negated) {
+        nots.push_back(selector);
+      } else {
+        sequence.steps.push_back({selector, step.immediate, step.within, std::exchange(nots, {})});
+      }
+    }
+    if (!e.by.keys.empty()) sequence.by = Field(e.by);
+    sequence.from = RangeFrom(e.window);
+    sequence.to = RangeTo(e.window);
+    const bool fixed = e.window.kind == WindowKind::kEver || e.window.kind == WindowKind::kRange;
+    sequence.tally = e.kind == Kind::kSequenceMatches && fixed;
+    SequenceQuery query;
+    query.sequence = program_->sequences.Add(sequence, SequenceKeep(e));
+    query.kind = e.kind == Kind::kSequence        ? SequenceQuery::Kind::kHolds
+                 : e.kind == Kind::kSequenceDepth ? SequenceQuery::Kind::kDepth
+                                                  : SequenceQuery::Kind::kMatches;
+    const auto key = std::tuple(query.sequence, query.kind, ToText(e.window));
+    auto known = sequence_queries_.find(key);
+    if (known == sequence_queries_.end()) known = sequence_queries_.emplace(key, program_->sequences.AddQuery(query)).first;
+    spec.sequence = known->second;
+    program_->aggregates.push_back(spec);
+    return static_cast<uint32_t>(program_->aggregates.size() - 1);
+  }
+
+  // How far back from the user's latest event a sequence's window can begin.
+  Millis SequenceKeep(const Expression& e) const {
+    const WindowKind kind = e.window.kind;
+    if (kind != WindowKind::kSession && kind != WindowKind::kLastSession) return Keep(e, 0).second;
+    const Millis max = program_->plan->session_max;
+    return max == kNever ? kNever : max + 1;
   }
 
   static Millis RangeFrom(const Window& w) { return w.kind == WindowKind::kRange ? w.from : kAlways; }
@@ -342,7 +388,18 @@ class Compiler {
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
+    if (a.sequence != kNone) CollectSteps(a.sequence, uses);
     if (a.anchor != kNone) Collect(a.anchor, uses);
+  }
+
+  // An event in order completes a match with the last step, and makes a run deeper with any. With one that is not to
+  // happen it does neither: what has matched stays.
+  void CollectSteps(uint32_t query_id, Uses* uses) const {
+    const SequenceProgram& sequences = program_->sequences;
+    const SequenceQuery& query = sequences.query(query_id);
+    const auto steps = sequences.steps(sequences.sequence(query.sequence));
+    const bool all = query.kind == SequenceQuery::Kind::kDepth;
+    for (const SequenceProgram::Step& step : all ? steps : steps.last(1)) uses->selectors.insert(sequences.SelectorOf(step.mark));
   }
 
   // Tables by name and by selector.
@@ -350,6 +407,7 @@ class Compiler {
     Program& p = *program_;
     p.series_limit = static_cast<uint32_t>(p.plan->limit_events);
     p.long_series = std::min(p.long_series, p.series_limit);
+    p.sequences.Link(p.selectors.size(), static_cast<size_t>(p.plan->limit_events));
     const size_t bits[] = {p.series.size(), p.total_slot_holds_value.size(), p.conditions.size(), p.conditions.size()};
     for (size_t i = 0; i < std::size(bits); ++i) p.state.first[i + 1] = p.state.first[i] + static_cast<uint32_t>((bits[i] + 63) / 64);
     p.state.id = p.state.first[std::size(bits)];
@@ -381,6 +439,9 @@ class Compiler {
     for (const uint32_t i : p.totals_of_selector[selector]) {
       if (p.totals[i].field != kNone) fields->insert(p.totals[i].field);
     }
+    const uint32_t mark = p.sequences.MarkOf(selector);
+    if (mark == SequenceProgram::kNoMark) return;
+    for (const uint32_t column : p.sequences.ColumnsOf(mark)) fields->insert(p.sequences.FieldOf(column));
   }
 
   void FieldsOfNode(NodeId id, std::set<uint32_t>* fields) const {
@@ -404,6 +465,7 @@ class Compiler {
       case Kind::kTrait:
       case Kind::kInSegment:
       case Kind::kBucket: return {true, true};
+      case Kind::kSequence: return {program_->aggregates[node.aggregate].anchor == kNone, false};
       case Kind::kNot: {
         const Trend x = TrendOf(child(0));
         return {x.falls, x.rises};
@@ -434,7 +496,9 @@ class Compiler {
     switch (left.kind) {
       case Kind::kCount:
       case Kind::kSum:  // of what is not below zero; the engine looks at what comes in
-      case Kind::kDistinct: return {least, most};
+      case Kind::kDistinct:
+      case Kind::kSequenceDepth:
+      case Kind::kSequenceMatches: return {least, most};
       case Kind::kPeriods: return {least, false};
       // Of values of several types the numbers come first.
       case Kind::kAggregateMax: return {least && right.literal.type() == Type::kNumber, false};
@@ -474,12 +538,13 @@ class Compiler {
   std::map<std::string, uint32_t> selectors_;
   std::map<std::pair<uint32_t, uint32_t>, uint32_t> series_;
   std::map<std::tuple<TotalSpec::Kind, uint32_t, uint32_t, Millis, Millis>, uint32_t> totals_;
+  std::map<std::tuple<uint32_t, SequenceQuery::Kind, std::string>, uint32_t> sequence_queries_;
 };
 
 std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan) { return Compiler(std::move(plan)).Run(); }
 
 int64_t Program::StateBound(NodeId root) const {
-  std::set<uint32_t> seen_series, seen_totals;
+  std::set<uint32_t> seen_series, seen_totals, seen_sequences;
   bool sessions_used = false;
   const auto visit = [&](const auto& self, NodeId id) -> void {
     const Node& node = nodes[id];
@@ -488,6 +553,7 @@ int64_t Program::StateBound(NodeId root) const {
     const AggregateSpec& a = aggregates[node.aggregate];
     if (a.series != kNone) seen_series.insert(a.series);
     if (a.total != kNone) seen_totals.insert(a.total);
+    if (a.sequence != kNone) seen_sequences.insert(sequences.query(a.sequence).sequence);
     sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.fn == Expression::Kind::kSessions;
     if (a.anchor != kNone) self(self, a.anchor);
   };
@@ -499,6 +565,13 @@ int64_t Program::StateBound(NodeId root) const {
     bytes += 48 + entries * (series[i].field == kNone ? 8 : 16);
   }
   bytes += static_cast<int64_t>(seen_totals.size()) * 32;
+  // The rows are shared by all sequences, and as many again may lie between two times that the oldest are dropped.
+  if (!seen_sequences.empty()) bytes += plan->limit_events * static_cast<int64_t>(sequences.layout().row_bytes()) * 3 / 2;
+  for (const uint32_t i : seen_sequences) {
+    const SequenceProgram::Sequence& sequence = sequences.sequence(i);
+    bytes += int64_t{sequence.steps} * 32;
+    if (sequence.column != SequenceProgram::kNoColumn) bytes += 2 * plan->limit_events * (25 + 16 * int64_t{sequence.steps});
+  }
   if (sessions_used) {
     const int64_t cut = plan->session_max == kNever ? 0 : 16;
     bytes += plan->limit_events * (static_cast<int64_t>(sizeof(Session)) + cut);

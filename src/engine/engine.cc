@@ -150,9 +150,11 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   dirty_.AddAll(program_->event_listeners);
   if (user->sessions.Insert(record.time, record.id, program_->sessions)) dirty_.AddAll(program_->session_listeners);
   matched_.clear();
+  bool marked = program_->sequences.every_event();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
+    marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
     bool adds = true;
     for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
     for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
@@ -163,6 +165,7 @@ void Engine::TakeIn(UserState* user, const Record& record) {
       dirty_.AddAll(listeners);
     }
   }
+  if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
 }
 
 void Engine::TakeInTraits(UserState* user, const Record& record) {

@@ -20,6 +20,9 @@ using WindowKind = Window::Kind;
 
 Millis Later(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
 
+// Of an instant that may be kAlways or kNever, which stay what they are.
+Millis Earlier(Millis t, Millis by) { return t == kNever || t < kAlways + by ? t : t - by; }
+
 bool IsCondition(Kind kind) { return kind >= Kind::kAnd && kind <= Kind::kExists; }
 
 bool Counts(Kind op, double count, double bound) { return Compares(op, Value::Number(count), Value::Number(bound)); }
@@ -434,6 +437,7 @@ Millis Evaluator::Range(const AggregateSpec& spec, const Bounds& bounds, const S
 Timed Evaluator::Aggregate(const attune::Node& node) {
   const AggregateSpec& spec = program_.aggregates[node.aggregate];
   if (spec.fn == Kind::kSessions || spec.fn == Kind::kDuration) return FromSessions(spec);
+  if (spec.sequence != kNone) return FromSequence(spec);
   return spec.total != kNone ? FromTotal(spec) : FromSeries(spec);
 }
 
@@ -596,6 +600,34 @@ Timed Evaluator::FromSessions(const AggregateSpec& spec) {
     if (spec.offset > 0 && to < sessions.size()) until = std::min(until, Later(sessions[to].first, spec.offset));
   }
   return {Value::Number(static_cast<double>(to - from)), until};
+}
+
+Timed Evaluator::FromSequence(const AggregateSpec& spec) {
+  const auto value = [&](double x) { return spec.fn == Kind::kSequence ? Value::Bool(x > 0) : Value::Number(x); };
+  const Bounds bounds = BoundsOf(spec);
+  if (bounds.none || !user_->sequences()) return {value(0), bounds.until};
+  // The sequence of a range sees no other events.
+  const bool range = spec.window == WindowKind::kRange;
+  const SequenceReading reading = user_->sequences()->Read(program_.sequences, spec.sequence, range ? kAlways : bounds.low,
+                                                           range ? kNever : bounds.high);
+  if (reading.incomplete) incomplete_ = true;
+  return {value(reading.value), SequenceStays(spec, bounds, reading)};
+}
+
+Millis Evaluator::SequenceStays(const AggregateSpec& spec, const Bounds& bounds, const SequenceReading& reading) {
+  if (bounds.sliding) {
+    const Millis left = Later(reading.low_to, spec.length + spec.offset);
+    return spec.offset == 0 ? left : std::min(left, Later(reading.high_to, spec.offset));
+  }
+  if (spec.anchor == kNone) return reading.value > 0 ? bounds.until : kNever;
+  if (bounds.low == kAlways || !At(spec.anchor).moving) return bounds.until;
+  Millis low = reading.low_from;
+  Millis high = reading.low_to;
+  if (bounds.high != kNever) {
+    low = std::max(low, Earlier(reading.high_from, spec.length));
+    high = std::min(high, Earlier(reading.high_to, spec.length));
+  }
+  return Crossing(this, spec.anchor, Value::Time(bounds.low), low, high).Find(bounds.until);
 }
 
 }  // namespace attune

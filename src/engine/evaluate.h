@@ -81,6 +81,8 @@ class Evaluator {
   Timed FromTotal(const AggregateSpec& spec);
   Timed FromSeries(const AggregateSpec& spec);
   Timed FromSessions(const AggregateSpec& spec);
+  Timed FromSequence(const AggregateSpec& spec);
+  Millis SequenceStays(const AggregateSpec& spec, const Bounds& bounds, const SequenceReading& reading);
   Timed Periods(const AggregateSpec& spec, const Series& series);
   Value Summarise(const AggregateSpec& spec, const Series& series, size_t from, size_t to);
   Value Extreme(const Series& series, size_t from, size_t to, bool largest);

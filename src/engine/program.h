@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text_map.h"
+#include "engine/sequence.h"
 #include "engine/sessions.h"
 #include "event/pattern.h"
 #include "plan/plan.h"
@@ -61,12 +62,13 @@ struct TotalSpec {
   bool HoldsValue() const { return kind >= Kind::kMin && kind <= Kind::kLast; }
 };
 
-// What an aggregate reads: a series through a window, or a total.
+// What an aggregate or a sequence reads: a series through a window, a total, or the answer to a query.
 struct AggregateSpec {
   Expression::Kind fn = Expression::Kind::kCount;
   uint32_t series = kNone;
   uint32_t total = kNone;
   uint32_t terms = kNone;    // of an average of a total
+  uint32_t sequence = kNone; // a query
   Window::Kind window = Window::Kind::kEver;
   Millis length = 0;
   Millis offset = 0;
@@ -193,6 +195,7 @@ struct Program {
   std::vector<std::vector<uint32_t>> totals_of_selector;
   std::vector<AggregateSpec> aggregates;
   std::vector<Reach> reaches;
+  SequenceProgram sequences;
   std::vector<Node> nodes;
   std::vector<NodeId> children;
   std::vector<std::string> traits;                        // dotted names that expressions read

@@ -7,7 +7,7 @@ namespace attune {
 namespace {
 
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 2;
+constexpr uint8_t kUserVersion = 3;
 
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
@@ -239,6 +239,7 @@ void UserState::ReleaseTexts(Interner* interner) const {
   ForEach(kTotals, [&](uint32_t slot, uint64_t word) {
     if (program_.total_slot_holds_value[slot]) Stored::FromBits(word).Release(interner);
   });
+  if (sequences()) rare_->sequences->ReleaseTexts(program_.sequences, interner);
 }
 
 void UserState::Swap(UserState* other) {
@@ -273,6 +274,7 @@ size_t UserState::MemoryBytes() const {
   bytes += sizeof(Rare) + rare_->firings.capacity() * sizeof(Firing) + rare_->ids.capacity() * 9;
   for (const Trait& trait : rare_->traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
   for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
+  if (rare_->sequences) bytes += rare_->sequences->MemoryBytes(program_.sequences);
   return bytes;
 }
 
@@ -336,6 +338,8 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
     out->I64(trait.time);
     out->String(trait.json);
   }
+  out->Bool(user.sequences() != nullptr);
+  if (user.sequences()) user.sequences()->Write(program.sequences, interner, out);
 }
 
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
@@ -392,6 +396,7 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
     trait.json = in->String();
     user->MakeTraits().push_back(std::move(trait));
   }
+  if (in->Bool() && !user->MakeSequences().Read(program.sequences, interner, in)) return false;
   return in->done();
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/block.h"
 #include "engine/program.h"
+#include "engine/sequence_state.h"
 #include "engine/series.h"
 #include "engine/sessions.h"
 #include "engine/stored.h"
@@ -134,6 +135,14 @@ class UserState {
   // Forgets all but the id: her texts must have been released.
   void End();
 
+  // Null as long as no sequence knows an event of hers.
+  const SequenceState* sequences() const { return rare_ ? rare_->sequences.get() : nullptr; }
+  SequenceState& MakeSequences() {
+    auto& sequences = MakeRare().sequences;
+    if (!sequences) sequences = std::make_unique<SequenceState>();
+    return *sequences;
+  }
+
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
   void Prefetch() const {
@@ -154,6 +163,7 @@ class UserState {
     std::vector<Firing> firings;
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
     absl::flat_hash_map<uint32_t, RunningSums> running;
+    std::unique_ptr<SequenceState> sequences;
   };
   Rare& MakeRare() {
     if (!rare_) rare_ = std::make_unique<Rare>();

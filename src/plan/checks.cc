@@ -95,9 +95,6 @@ std::vector<Finding> CheckTriggers(const Plan& plan) {
 
 std::vector<Finding> RefuseUnfinished(const Plan& plan) {
   static const std::map<Kind, const char*> kUnfinished = {
-      {Kind::kSequence, "sequence(…)"},
-      {Kind::kSequenceDepth, "depth(…)"},
-      {Kind::kSequenceMatches, "matches(…)"},
       {Kind::kSome, "some(…)"},
       {Kind::kTop, "top(…)"},
       {Kind::kInSegmentFor, "in_segment(…) for …"},

@@ -29,6 +29,7 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
 // What the engine runs. The rest of the language is drawn for it once it does.
 constexpr Features kEngineHas = [] {
   Features has;
+  has.sequences = true;
   has.triggers = true;
   has.identity = true;
   return has;
