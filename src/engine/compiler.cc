@@ -21,11 +21,12 @@ class Compiler {
     program_->plan = std::move(plan);
   }
 
-  std::shared_ptr<const Program> Run() {
+  std::shared_ptr<const Program> Run(const Expression* extra) {
     const Plan& plan = *program_->plan;
     program_->names.emplace("", kOtherName);
     for (const Metric& metric : plan.metrics) program_->metric_roots.push_back(MetricRoot(metric.name));
     for (const Segment& segment : plan.segments) segment_roots_.push_back(Compile(*segment.when));
+    if (extra) program_->extra_root = Compile(*extra);
     OrderSegments();
     for (const Trigger& trigger : plan.triggers) AddTrigger(trigger);
     SetSessionRules();
@@ -541,7 +542,9 @@ class Compiler {
   std::map<std::tuple<uint32_t, SequenceQuery::Kind, std::string>, uint32_t> sequence_queries_;
 };
 
-std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan) { return Compiler(std::move(plan)).Run(); }
+std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan, const Expression* extra) {
+  return Compiler(std::move(plan)).Run(extra);
+}
 
 int64_t Program::StateBound(NodeId root) const {
   std::set<uint32_t> seen_series, seen_totals, seen_sequences;

@@ -347,6 +347,12 @@ Timed Engine::Evaluate(NodeId node, const UserState& user, Millis t) {
   return evaluator_.Evaluate(node, user, t);
 }
 
+bool Engine::Selects(uint32_t selector, const Record& record) {
+  const auto& selectors = program_->selectors_of_name[record.name];
+  return std::find(selectors.begin(), selectors.end(), selector) != selectors.end() &&
+         evaluator_.Matches(program_->selectors[selector].filter, record.fields);
+}
+
 // A sum changes whenever an event leaves its window, and may suffice all the same: so each change is looked at.
 Millis Engine::LapsesAt(const UserState& user, ConditionId segment, Millis t) {
   constexpr int kChanges = 1000;  // what holds through so many, such as `hour() >= 0`, is said not to lapse

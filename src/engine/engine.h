@@ -93,6 +93,12 @@ class Engine {
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   // Whether the last Evaluate rests on less than the whole history (see the plan's limits.events).
   bool incomplete() const { return evaluator_.incomplete(); }
+  // See Evaluator::WindowOf.
+  bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
+    return evaluator_.WindowOf(spec, user, t, low, high);
+  }
+  // Whether a selector means the event.
+  bool Selects(uint32_t selector, const Record& record);
   // When the user leaves the segment by herself; kNever when only an event can do it.
   Millis LapsesAt(const UserState& user, ConditionId segment, Millis t);
 

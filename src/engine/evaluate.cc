@@ -50,6 +50,15 @@ Outcome Evaluator::Judge(NodeId node, const UserState& user, Millis t) {
   return Holds(node);
 }
 
+bool Evaluator::WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
+  user_ = &user;
+  t_ = t;
+  const Bounds bounds = BoundsOf(spec);
+  *low = bounds.low;
+  *high = bounds.high;
+  return !bounds.none;
+}
+
 bool Evaluator::Matches(NodeId filter, std::span<const Value> fields) {
   if (filter == kNone) return true;
   fields_ = fields;

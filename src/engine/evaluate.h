@@ -31,6 +31,8 @@ class Evaluator {
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   Outcome Judge(NodeId node, const UserState& user, Millis t);
+  // The events that an aggregate sees at t are those later than `low` up to `high`. False: it sees none.
+  bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high);
   // Whether a selector's filter holds for the event whose fields these are.
   bool Matches(NodeId filter, std::span<const Value> fields);
 

@@ -159,7 +159,8 @@ class ConditionSet {
 
 struct Program {
   // The plan must be one without problems.
-  static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan);
+  // With `extra`, an expression parsed against the plan, the program also runs that: at extra_root.
+  static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan, const Expression* extra = nullptr);
 
   NameId NameOf(std::string_view event) const {
     const auto found = names.find(event);
@@ -204,6 +205,7 @@ struct Program {
   size_t segment_count = 0;
   std::vector<ConditionId> condition_of_segment;          // by the plan's order
   std::vector<NodeId> metric_roots;                       // by the plan's order
+  NodeId extra_root = kNone;
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
 
   std::vector<ConditionSet> listeners_of_selector;

@@ -71,6 +71,7 @@ class Runtime {
   const Program& program() const { return *program_; }
   Store& store() { return *store_; }
   const Log& log() const { return *log_; }
+  std::string log_dir() const { return dir_ + "/log"; }
   const RuntimeStats& stats() const { return stats_; }
   // How many users hold a segment. Any thread.
   uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
