@@ -11,18 +11,14 @@
 #include <vector>
 
 #include "engine/block.h"
+#include "engine/fact.h"
+#include "engine/memberships.h"
 #include "engine/program.h"
 #include "engine/series.h"
 #include "engine/sessions.h"
 #include "engine/stored.h"
 
 namespace attune {
-
-struct Trait {
-  std::string name;   // dotted
-  Millis time;
-  std::string json;   // as sent
-};
 
 struct Firing {
   ConditionId condition;
@@ -118,10 +114,19 @@ class UserState {
 
   // --- what few users have ---
 
-  std::span<const Trait> traits() const { return rare_ ? std::span<const Trait>(rare_->traits) : std::span<const Trait>(); }
-  std::vector<Trait>& MakeTraits() { return MakeRare().traits; }
+  // Of each kind and name what was said last, by time.
+  std::span<const Fact> facts() const { return rare_ ? std::span<const Fact>(rare_->facts) : std::span<const Fact>(); }
+  const Fact* FindFact(FactKind kind, std::string_view name) const;
+  void TakeIn(const Fact& fact);
   // Of triggers, as far back as cooldowns and caps look.
   std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
+
+  // What the tracked segments were; null when there is nothing to tell.
+  const Memberships* memberships() const { return rare_ ? rare_->memberships.get() : nullptr; }
+  Memberships& MakeMemberships();
+
+  // Gives back the texts of series and totals: she is about to go.
+  void ReleaseTexts(Interner* interner);
 
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
@@ -139,7 +144,8 @@ class UserState {
   enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kTimes, kRecent, kParts };
 
   struct Rare {
-    std::vector<Trait> traits;
+    std::vector<Fact> facts;
+    std::unique_ptr<Memberships> memberships;
     std::vector<Firing> firings;
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
     absl::flat_hash_map<uint32_t, RunningSums> running;

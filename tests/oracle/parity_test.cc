@@ -30,6 +30,10 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
 constexpr Features kEngineHas = [] {
   Features has;
   has.triggers = true;
+  has.restraints = true;
+  has.memberships = true;
+  has.consents = true;
+  has.models = true;
   return has;
 }();
 
