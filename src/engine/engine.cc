@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/hash.h"
 
 namespace attune {
 
@@ -133,6 +132,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
   user->first_seen = std::min(user->first_seen, record.time);
   user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);
+  if (!program_->tracked.empty()) RememberPast(user, record);
   Judge(user, user->now, late, effects);
   if (record.kind == EventKind::kTrack) FireOn(user, record, effects);
   Arm(user);
@@ -144,7 +144,7 @@ bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
 }
 
 void Engine::TakeIn(UserState* user, const Record& record) {
-  if (record.kind == EventKind::kIdentify) return TakeInTraits(user, record);
+  if (!record.facts.empty()) TakeInFacts(user, record);
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
@@ -155,9 +155,7 @@ void Engine::TakeIn(UserState* user, const Record& record) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
     marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
-    bool adds = true;
-    for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
-    for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
+    const bool adds = AddToSelector(user, selector, record);
     const ConditionSet& listeners = program_->listeners_of_selector[selector];
     if (adds) {
       dirty_.AddUnsettled(listeners, program_->rising, program_->falling, user->holding());
@@ -168,19 +166,18 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
 }
 
-void Engine::TakeInTraits(UserState* user, const Record& record) {
-  dirty_.AddAll(program_->trait_listeners);
-  if (record.traits.empty()) return;
-  std::vector<Trait>& traits = user->MakeTraits();
-  for (const Record::TraitChange& change : record.traits) {
-    auto at = std::find_if(traits.begin(), traits.end(), [&](const Trait& t) { return t.name == change.name; });
-    if (at == traits.end()) {
-      traits.push_back({change.name, record.time, change.json});
-    } else if (record.time >= at->time) {
-      at->time = record.time;
-      at->json = change.json;
-    }
+void Engine::TakeInFacts(UserState* user, const Record& record) {
+  for (const Fact& fact : record.facts) {
+    user->TakeIn(fact);
+    dirty_.AddAll(program_->fact_listeners[static_cast<size_t>(fact.kind)]);
   }
+}
+
+bool Engine::AddToSelector(UserState* user, uint32_t selector, const Record& record) {
+  bool adds = true;
+  for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
+  for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
+  return adds;
 }
 
 bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
@@ -280,63 +277,12 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
   }
   if (condition.segment) {
     sizes_[c] += now.holds ? 1 : -1;
+    NoteMembership(user, c, at, now.holds);
     dirty_.AddAll(program_->dependents_of_segment[c]);
     effects->transitions.push_back({at, user, c, now.holds, corrected});
   } else if (now.holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
     Fire(user, c, at, effects);
   }
-}
-
-// --- triggers ---
-
-void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
-  for (const ConditionId c : program_->condition_of_on_trigger) {
-    const Condition& condition = program_->conditions[c];
-    if (std::find(matched_.begin(), matched_.end(), condition.on_selector) == matched_.end()) continue;
-    const bool where = condition.root == kNone || evaluator_.Judge(condition.root, *user, user->now).holds;
-    if (where) Fire(user, c, record.time, effects);
-  }
-  evaluator_.Forget();
-}
-
-bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at) {
-  const Millis span = trigger.at_most ? std::max(trigger.cooldown, trigger.at_most->span) : trigger.cooldown;
-  if (span == 0) return true;
-  auto& firings = user->MakeFirings();
-  const Millis now = std::max(at, user->now);
-  std::erase_if(firings, [&](const Firing& f) { return f.condition == c && f.at <= now - span; });
-  int recent = 0;
-  for (const Firing& firing : firings) {
-    if (firing.condition != c) continue;
-    // A firing counts while it is young by the user's clock: what it is compared with may be an event that comes late.
-    const Millis apart = std::max(std::abs(at - firing.at), now - firing.at);
-    if (trigger.cooldown > 0 && apart < trigger.cooldown) return false;
-    if (trigger.at_most && apart < trigger.at_most->span) ++recent;
-  }
-  if (trigger.at_most && recent >= trigger.at_most->count) return false;
-  firings.push_back({c, at});
-  return true;
-}
-
-void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects) {
-  const Condition& condition = program_->conditions[c];
-  if (!MayFire(user, *condition.trigger, c, at)) return;
-  TriggerFiring firing;
-  firing.at = at;
-  firing.user = user;
-  firing.trigger = c;
-  // Length-free parts joined by zero bytes, which names and instants do not hold.
-  firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + '\0' + std::to_string(at)));
-  firing.values = "{";
-  for (const auto& [name, node] : condition.with) {
-    const Value value = evaluator_.Evaluate(node, *user, std::max(at, user->now)).value;
-    if (value.is_null()) continue;
-    if (firing.values.size() > 1) firing.values += ',';
-    AppendJsonString(name, &firing.values);
-    firing.values += ':' + ToJson(value);
-  }
-  firing.values += '}';
-  effects->firings.push_back(std::move(firing));
 }
 
 // --- reading ---

@@ -151,7 +151,9 @@ class Engine {
   void MarkDue(UserState* user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
-  void TakeInTraits(UserState* user, const Record& record);
+  void TakeInFacts(UserState* user, const Record& record);
+  // Puts it into what is kept for a selector. As the two below:
+  bool AddToSelector(UserState* user, uint32_t selector, const Record& record);
   // Whether the event is nothing but one more: what adds up over the series does not fall with it.
   bool AddToSeries(UserState* user, uint32_t index, const Record& record);
   bool AddToTotal(UserState* user, uint32_t index, const Record& record);
@@ -159,9 +161,20 @@ class Engine {
 
   void Judge(UserState* user, Millis at, bool corrected, Effects* effects);
   void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
+  // retelling.cc
+  void RememberPast(UserState* user, const Record& record);
+  bool MattersToThePast() const;
+  void Retell(UserState* user, Millis from);
+  void LiveAgain(UserState* user, const PastEvent& event);
+  void NoteMembership(UserState* user, ConditionId c, Millis at, bool holds) {
+    if (program_->tracked_of_segment[c] != kNone) user->MakeMemberships().Note(program_->tracked_of_segment[c], at, holds);
+  }
+
+  // triggers.cc
   void FireOn(UserState* user, const Record& record, Effects* effects);
   void Fire(UserState* user, ConditionId c, Millis at, Effects* effects);
-  bool MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at);
+  bool MayFire(UserState* user, ConditionId c, Millis at);
+  bool IsWithinCaps(UserState* user, ConditionId c, Millis at);
 
   std::shared_ptr<const Program> program_;
   Interner interner_;
@@ -177,6 +190,8 @@ class Engine {
   std::vector<UserState*> dirty_users_;
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  std::vector<Value> past_fields_;     // of an event that is lived again
+  std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;
   bool due_ = false;                   // MarkDue marked one since this was last set to false
   bool changed_ = false;               // a condition changed since this was last set to false

@@ -75,9 +75,13 @@ class Evaluator {
   Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
-  Timed ReadTrait(const std::string& name);
-  Value TraitValue(std::string_view json);
+  // Null when nobody said it.
+  Value ReadFact(FactKind kind, const std::string& name);
+  Value FactValue(std::string_view json);
   Timed Calendar(Expression::Kind kind);
+  Outcome MemberFor(const attune::Node& node);
+  Outcome Changed(const attune::Node& node);
+  std::span<const Millis> ChangesOf(ConditionId segment);
 
   Timed Aggregate(const attune::Node& node);
   Timed FromTotal(const AggregateSpec& spec);
@@ -116,5 +120,8 @@ class Evaluator {
 // The better of two values under min (or max): numbers before texts before times, for properties whose type nobody
 // declared; then by order. Null and booleans are worse than all.
 bool Beats(const Value& a, const Value& b, bool largest);
+
+// bucket("name") of a user, in [0, 1).
+double BucketOf(std::string_view name, std::string_view user);
 
 }  // namespace attune

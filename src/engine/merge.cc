@@ -47,8 +47,10 @@ Applied Engine::Merge(UserState* from, const Record& merging, std::span<const st
     into->first_seen = std::min(into->first_seen, record->time);
     into->Remember(record->id, record->time, program_->series_limit);
     TakeIn(into, *record);
+    if (!program_->tracked.empty()) RememberPast(into, *record);
   }
   into->now = at;
+  if (!program_->tracked.empty()) Retell(into, into->first_seen);
   dirty_.Fill(program_->conditions.size());
   Judge(into, at, false, effects);
   Arm(into);

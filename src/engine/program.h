@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text_map.h"
+#include "engine/fact.h"
 #include "engine/sequence.h"
 #include "engine/sessions.h"
 #include "event/pattern.h"
@@ -108,7 +109,7 @@ struct Node {
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  uint32_t index = kNone;    // the field of a property, the condition of in_segment, the name of a trait, a reach
+  uint32_t index = kNone;    // the field of a property, the condition of in_segment, the name of a fact, a reach
   Value literal;             // text and lists live in the Program
   std::shared_ptr<const Pattern> pattern;
 };
@@ -119,7 +120,16 @@ struct Condition {
   const Segment* segment = nullptr;
   const Trigger* trigger = nullptr;
   uint32_t on_selector = kNone;  // of a trigger `on`
+  NodeId only_if = kNone;        // of a trigger; kNone: always
+  Cap group_cap;                 // of a trigger's group; no span: none
+  Millis firings_count = 0;      // how long a firing counts for a cooldown or a cap, the group's included
   std::vector<std::pair<std::string, NodeId>> with;
+};
+
+// A segment whose changes are remembered, because `in_segment(…) for`, `entered` or `left` names it.
+struct TrackedSegment {
+  ConditionId segment = 0;
+  Millis keep_span = 0;  // how old a change can come to be asked for; kNever: as many as the plan's limit
 };
 
 // A set of conditions as bits.
@@ -199,7 +209,7 @@ struct Program {
   SequenceProgram sequences;
   std::vector<Node> nodes;
   std::vector<NodeId> children;
-  std::vector<std::string> traits;                        // dotted names that expressions read
+  std::vector<std::string> fact_names;                    // traits, purposes and models that expressions read
 
   std::vector<Condition> conditions;                      // [0, segment_count) are segments
   size_t segment_count = 0;
@@ -214,9 +224,22 @@ struct Program {
   // instant from then on: what came out so stays, and lasts no shorter than it was going to.
   ConditionSet rising;
   ConditionSet falling;
+
+  std::vector<TrackedSegment> tracked;
+  std::vector<uint32_t> tracked_of_segment;  // by condition; kNone: not tracked
+  // What a late event needs to tell tracked segments anew.
+  struct Past {
+    std::vector<ConditionId> conditions;     // the tracked ones and those they refer to, each after what it refers to
+    std::vector<bool> selectors;             // what they see of events
+    bool all_events = false;                 // they see sessions or sequences
+    bool sequences = false;
+    bool facts[kFactKinds] = {};
+    Millis span = 0;                         // how far back events matter
+  } past;
+
   ConditionSet session_listeners;   // of where sessions begin
   ConditionSet event_listeners;     // of every event: how long a session lasts
-  ConditionSet trait_listeners;
+  std::vector<ConditionSet> fact_listeners;  // by FactKind
 
   std::vector<std::unique_ptr<std::string>> texts;        // literals
   std::vector<std::unique_ptr<std::vector<Value>>> lists;

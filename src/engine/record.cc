@@ -1,8 +1,30 @@
 #include "engine/record.h"
 
+#include <array>
+
 #include "base/hash.h"
 
 namespace attune {
+namespace {
+
+constexpr std::string_view kConsents = "categoryPreferences";
+
+// Whether the JSON speaks of consents. Asked of every event, so that most need not be opened: text is passed in strides
+// of the word's length (Horspool 1980). A name written with escapes is not found, on any machine.
+bool MayHoldConsents(std::string_view json) {
+  static constexpr auto kStrides = [] {
+    std::array<uint8_t, 256> strides{};
+    for (uint8_t& stride : strides) stride = kConsents.size();
+    for (size_t i = 0; i + 1 < kConsents.size(); ++i) strides[static_cast<uint8_t>(kConsents[i])] = static_cast<uint8_t>(kConsents.size() - 1 - i);
+    return strides;
+  }();
+  for (size_t end = kConsents.size(); end <= json.size(); end += kStrides[static_cast<uint8_t>(json[end - 1])]) {
+    if (json[end - 1] == kConsents.back() && json.substr(end - kConsents.size(), kConsents.size()) == kConsents) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<Record> RecordReader::Read(std::string_view bytes) {
   auto encoded = DecodeEvent(bytes);
@@ -18,20 +40,32 @@ Result<Record> RecordReader::Read(std::string_view bytes) {
   record.name = head.kind == EventKind::kTrack ? program_->NameOf(head.name) : kOtherName;
   record.time = head.time;
   const auto& wanted = program_->fields_of_name[record.name];
-  const bool open = (head.kind == EventKind::kTrack && !wanted.empty()) || head.kind == EventKind::kIdentify;
+  const bool consents = MayHoldConsents(encoded->json);
+  const bool open = (head.kind == EventKind::kTrack && !wanted.empty()) || head.kind == EventKind::kIdentify || consents;
   if (!open) return record;
   if (Status status = reader_.Open(encoded->json); !status.ok()) return Error{ErrorCode::kCorrupt, status.error().message};
   if (head.kind == EventKind::kTrack) {
     for (const uint32_t field : wanted) fields_[field] = ReadField(program_->fields[field]);
     record.fields = fields_;
-    return record;
   }
-  traits_.clear();
-  reader_.ForEachLeaf("traits", [&](std::string_view name, const Value&, std::string_view json) {
-    traits_.push_back({std::string(name), std::string(json)});
-  });
-  record.traits = traits_;
+  facts_.clear();
+  if (head.kind == EventKind::kIdentify) ReadTraits(head.time);
+  if (consents) ReadConsents(head.time);
+  record.facts = facts_;
   return record;
+}
+
+void RecordReader::ReadTraits(Millis time) {
+  reader_.ForEachLeaf("traits", [&](std::string_view name, const Value&, std::string_view json) {
+    facts_.push_back({FactKind::kTrait, time, std::string(name), std::string(json)});
+  });
+}
+
+void RecordReader::ReadConsents(Millis time) {
+  static const std::vector<std::string> kPath = {"consent", std::string(kConsents)};
+  reader_.ForEachMember("context", kPath, [&](std::string_view purpose, const Value& given) {
+    if (given.type() == Type::kBool) facts_.push_back({FactKind::kConsent, time, std::string(purpose), ToJson(given)});
+  });
 }
 
 Value RecordReader::ReadField(const PropertyPath& path) {

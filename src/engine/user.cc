@@ -240,6 +240,7 @@ void UserState::ReleaseTexts(Interner* interner) const {
     if (program_.total_slot_holds_value[slot]) Stored::FromBits(word).Release(interner);
   });
   if (sequences()) rare_->sequences->ReleaseTexts(program_.sequences, interner);
+  if (memberships()) rare_->memberships->ReleaseTexts(interner);
 }
 
 void UserState::Swap(UserState* other) {
@@ -268,11 +269,36 @@ void UserState::End() {
   Swap(&empty);
 }
 
+Memberships& UserState::MakeMemberships() {
+  auto& memberships = MakeRare().memberships;
+  if (!memberships) memberships = std::make_unique<Memberships>(program_);
+  return *memberships;
+}
+
+// --- facts ---
+
+const Fact* UserState::FindFact(FactKind kind, std::string_view name) const {
+  for (const Fact& fact : facts()) {
+    if (fact.kind == kind && fact.name == name) return &fact;
+  }
+  return nullptr;
+}
+
+void UserState::TakeIn(const Fact& fact) {
+  const Fact* known = FindFact(fact.kind, fact.name);
+  if (!known) {
+    MakeRare().facts.push_back(fact);
+  } else if (fact.time >= known->time) {
+    rare_->facts[static_cast<size_t>(known - rare_->facts.data())] = fact;
+  }
+}
+
 size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + block_.size() * sizeof(uint64_t) + sessions.MemoryBytes();
   if (!rare_) return bytes;
   bytes += sizeof(Rare) + rare_->firings.capacity() * sizeof(Firing) + rare_->ids.capacity() * 9;
-  for (const Trait& trait : rare_->traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
+  for (const Fact& fact : rare_->facts) bytes += sizeof(Fact) + fact.name.capacity() + fact.json.capacity();
+  if (rare_->memberships) bytes += rare_->memberships->MemoryBytes();
   for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
   if (rare_->sequences) bytes += rare_->sequences->MemoryBytes(program_.sequences);
   return bytes;
@@ -332,12 +358,10 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   for (const Firing& firing : firings) pair(firing.condition, static_cast<uint64_t>(firing.at));
   out->Varint(user.recent().size());
   for (const uint64_t sequence : user.recent()) out->U64(sequence);
-  out->Varint(user.traits().size());
-  for (const Trait& trait : user.traits()) {
-    out->String(trait.name);
-    out->I64(trait.time);
-    out->String(trait.json);
-  }
+  out->Varint(user.facts().size());
+  for (const Fact& fact : user.facts()) fact.Write(out);
+  out->Bool(user.memberships() != nullptr);
+  if (user.memberships()) user.memberships()->Write(interner, out);
   out->Bool(user.sequences() != nullptr);
   if (user.sequences()) user.sequences()->Write(program.sequences, interner, out);
 }
@@ -390,12 +414,11 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) user->AddRecent(in->U64());
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
-    Trait trait;
-    trait.name = in->String();
-    trait.time = in->I64();
-    trait.json = in->String();
-    user->MakeTraits().push_back(std::move(trait));
+    Fact fact;
+    if (!fact.Read(in)) return false;
+    user->MakeRare().facts.push_back(std::move(fact));
   }
+  if (in->Bool() && !user->MakeMemberships().Read(in, interner)) return false;
   if (in->Bool() && !user->MakeSequences().Read(program.sequences, interner, in)) return false;
   return in->done();
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/block.h"
+#include "engine/fact.h"
+#include "engine/memberships.h"
 #include "engine/program.h"
 #include "engine/sequence_state.h"
 #include "engine/series.h"
@@ -18,12 +20,6 @@
 #include "engine/stored.h"
 
 namespace attune {
-
-struct Trait {
-  std::string name;   // dotted
-  Millis time;
-  std::string json;   // as sent
-};
 
 struct Firing {
   ConditionId condition;
@@ -121,8 +117,10 @@ class UserState {
 
   // --- what few users have ---
 
-  std::span<const Trait> traits() const { return rare_ ? std::span<const Trait>(rare_->traits) : std::span<const Trait>(); }
-  std::vector<Trait>& MakeTraits() { return MakeRare().traits; }
+  // Of each kind and name what was said last, by time.
+  std::span<const Fact> facts() const { return rare_ ? std::span<const Fact>(rare_->facts) : std::span<const Fact>(); }
+  const Fact* FindFact(FactKind kind, std::string_view name) const;
+  void TakeIn(const Fact& fact);
   // Of triggers, as far back as cooldowns and caps look.
   std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
 
@@ -143,6 +141,11 @@ class UserState {
     return *sequences;
   }
 
+  // What the tracked segments were; null when there is nothing to tell.
+  const Memberships* memberships() const { return rare_ ? rare_->memberships.get() : nullptr; }
+  Memberships& MakeMemberships();
+
+
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
   void Prefetch() const {
@@ -159,7 +162,8 @@ class UserState {
   enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kTimes, kRecent, kParts };
 
   struct Rare {
-    std::vector<Trait> traits;
+    std::vector<Fact> facts;
+    std::unique_ptr<Memberships> memberships;
     std::vector<Firing> firings;
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
     absl::flat_hash_map<uint32_t, RunningSums> running;

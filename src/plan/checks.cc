@@ -97,12 +97,6 @@ std::vector<Finding> RefuseUnfinished(const Plan& plan) {
   static const std::map<Kind, const char*> kUnfinished = {
       {Kind::kSome, "some(…)"},
       {Kind::kTop, "top(…)"},
-      {Kind::kInSegmentFor, "in_segment(…) for …"},
-      {Kind::kEntered, "entered(…)"},
-      {Kind::kLeft, "left(…)"},
-      {Kind::kConsent, "consent(…)"},
-      {Kind::kScore, "score(…)"},
-      {Kind::kCluster, "cluster(…)"},
   };
   std::vector<Finding> findings;
   const auto refuse = [&](const Location& at, const std::string& what) { findings.push_back({at, what + " is not supported yet"}); };
@@ -118,10 +112,6 @@ std::vector<Finding> RefuseUnfinished(const Plan& plan) {
     look(trigger.location, trigger.when);
     look(trigger.location, trigger.only_if);
     for (const auto& [name, value] : trigger.with) look(trigger.location, value);
-    if (trigger.quiet_hours) refuse(trigger.location, "\"quiet_hours\"");
-    if (trigger.only_if) refuse(trigger.location, "\"only_if\"");
-    if (trigger.holdout > 0) refuse(trigger.location, "\"holdout\"");
-    if (!trigger.group.empty()) refuse(trigger.location, "\"group\"");
   }
   return findings;
 }

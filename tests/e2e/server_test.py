@@ -567,7 +567,8 @@ def test_times():
 def test_what_is_known_of_a_user():
     with Started() as server:
         start = now() - 60_000
-        events = [{"type": "identify", "userId": "ann", "traits": {"country": "PL", "address": {"city": "Łódź"}, "age": 7}, "timestamp": start},
+        events = [{"type": "identify", "userId": "ann", "traits": {"country": "PL", "address": {"city": "Łódź"}, "age": 7}, "timestamp": start,
+                   "context": {"consent": {"categoryPreferences": {"email": True, "ad storage": False, "sms": "maybe"}}}},
                   {"type": "page", "userId": "ann", "name": "Home", "timestamp": start + 1},
                   track("ann", "add_to_cart", {"product_id": "a"}, timestamp=start + 2), track("ann", "add_to_cart", {"product_id": "a"}, timestamp=start + 3),
                   track("ann", "purchase", {"order_id": "o", "total": 0.1}, timestamp=start + 4),
@@ -579,7 +580,7 @@ def test_what_is_known_of_a_user():
         since = {"shopper": start + 2, "buyer": start + 4, "polish": start}
         same(known["segments"], [{"name": name, "since": rfc3339(since[name]), "until": None} for name in sorted(since)])
         same(known["metrics"], {"events": 5, "carts": 2, "spent": math.fsum([0.1, 0.2]), "products": 1, "pages_this_session": 1, "latest": rfc3339(start + 5)})
-        same((known["scores"], known["consents"]), ({}, {}))
+        same((known["scores"], known["consents"]), ({}, {"ad storage": False, "email": True}))
         same(list(known["session"]), ["id", "start", "events"])
         same((known["session"]["start"], known["session"]["events"]), (rfc3339(start + 1), 5))
         recent = known["recent_events"]

@@ -32,6 +32,10 @@ constexpr Features kEngineHas = [] {
   has.sequences = true;
   has.triggers = true;
   has.identity = true;
+  has.restraints = true;
+  has.memberships = true;
+  has.consents = true;
+  has.models = true;
   return has;
 }();
 
