@@ -100,13 +100,13 @@ TEST(PlanChecks, FilesHoldWhatTheEngineRuns) {
   std::string folder = (std::filesystem::temp_directory_path() / "attune_checks_XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   const std::string path = folder + "/plan.yaml";
-  std::ofstream(path) << "metrics:\n  m: 'matches(a -> b)'\nsegments:\n  s: 'not sequence(a -> b)'\n  r: 'true'\n"
-                         "triggers:\n  t: {on: a, where: 'count(a) > 1', with: {x: 'depth(a -> b)'}}\n";
+  std::ofstream(path) << "metrics:\n  m: 'top(k: count(a), 2)'\nsegments:\n  s: 'not some(k: count(a) > 1)'\n  r: 'true'\n"
+                         "triggers:\n  t: {on: a, where: 'count(a) > 1', with: {x: 'top(k: count(a), 2)'}}\n";
   const LoadedPlan loaded = LoadPlan(path);
   std::filesystem::remove_all(folder);
   EXPECT_FALSE(loaded.plan);
-  EXPECT_EQ(Problems(loaded), path + ":2:3: matches(…) is not supported yet\n" + path + ":4:3: sequence(…) is not supported yet\n" + path +
-                                  ":7:3: depth(…) is not supported yet\n");
+  EXPECT_EQ(Problems(loaded), path + ":2:3: top(…) is not supported yet\n" + path + ":4:3: some(…) is not supported yet\n" + path +
+                                  ":7:3: top(…) is not supported yet\n");
 }
 
 }  // namespace
