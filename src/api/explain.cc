@@ -28,7 +28,7 @@ void Api::Explain(Call call) {
     expression = segment->when.get();
   } else {
     *parsed = ParseExpression(*text, *plan);
-    for (const attune::Problem& problem : parsed->problems) {
+    for (const auto& problem : parsed->problems) {
       if (!problem.warning) return call.reply.Send(Wrong(ToText(problem)));
     }
     expression = parsed->expression.get();

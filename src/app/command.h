@@ -15,14 +15,13 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitInvalid = 2;  // the input or the plan is wrong
 
-// Each adds its options to the parser and returns what to run when it was chosen; the function returns the exit code.
-using Run = int (*)();
+// `options` adds the command's options to the parser; `run` is called when it was chosen and returns the exit code.
 struct Command {
   const char* name;
   const char* help;
   const char* examples;
   void (*options)(CLI::App* app);
-  Run run;
+  int (*run)();
 };
 
 void CheckOptions(CLI::App* app);
