@@ -74,6 +74,7 @@ class Api {
   bool MayAsk(const Request& request, Reply* reply) const;
 
   void Behavior(Call call);
+  void Explain(Call call);
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
@@ -20,7 +21,8 @@ void AppendTime(Millis t, std::string* out) { *out += '"' + FormatRfc3339(t) + '
 // Dotted names become objects again.
 std::string TraitsJson(const UserState& user) {
   nlohmann::json traits = nlohmann::json::object();
-  for (const Trait& trait : user.traits()) {
+  for (const Fact& trait : user.facts()) {
+    if (trait.kind != FactKind::kTrait) continue;
     nlohmann::json* at = &traits;
     std::string_view name = trait.name;
     for (size_t dot = name.find('.'); dot != std::string_view::npos && at->is_object(); dot = name.find('.')) {
@@ -33,6 +35,20 @@ std::string TraitsJson(const UserState& user) {
     if (!value.is_discarded() && !value.is_null()) (*at)[std::string(name)] = std::move(value);
   }
   return traits.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string ConsentsJson(const UserState& user) {
+  std::map<std::string_view, std::string_view> given;
+  for (const Fact& fact : user.facts()) {
+    if (fact.kind == FactKind::kConsent) given.emplace(fact.name, fact.json);
+  }
+  std::string json = "{";
+  for (const auto& [purpose, answer] : given) {
+    if (json.size() > 1) json += ',';
+    AppendJsonString(purpose, &json);
+    json.append(":").append(answer);
+  }
+  return json + '}';
 }
 
 std::string SegmentsJson(const UserState& user, Millis t, Engine* engine) {
@@ -97,7 +113,7 @@ Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Shard* shar
   json += ",\"segments\":" + SegmentsJson(user, t, &engine);
   json += ",\"metrics\":" + MetricsJson(user, t, &engine, &incomplete);
   json += ",\"scores\":{},\"session\":" + SessionJson(user, t, engine.program().sessions);
-  json += ",\"consents\":{},\"recent_events\":[";
+  json += ",\"consents\":" + ConsentsJson(user) + ",\"recent_events\":[";
   behavior.after = "]";
   if (!incomplete.empty()) behavior.after += ",\"incomplete\":" + nlohmann::json(incomplete).dump();
   behavior.after += '}';
@@ -131,7 +147,8 @@ std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
     const auto event = DecodeEvent(found->payload);
     if (event.ok()) events.insert(events.begin(), RecentOf(*event, &reader));
   }
-  std::stable_sort(events.begin(), events.end(), [](const RecentEvent& a, const RecentEvent& b) { return a.time > b.time; });
+  std::stable_sort(events.begin(), events.end(),
+                   [](const RecentEvent& a, const RecentEvent& b) { return a.time > b.time; });
   events.resize(std::min(events.size(), behavior.limit));
   std::string json = behavior.before;
   for (const RecentEvent& event : events) {

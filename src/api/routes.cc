@@ -13,6 +13,8 @@ std::span<const Api::Route> Api::Routes() {
   static constexpr Route kRoutes[] = {
       {"GET", "/user/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/users/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
+      {"GET", "/v1/users/{id}/explain", A::kApiKey, &Api::Explain, "Why an expression says what it says of a user",
+       "segment expression at"},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
       {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time",
        ""},

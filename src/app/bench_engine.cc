@@ -11,8 +11,8 @@
 #include <map>
 
 #include "app/bench.h"
-#include "engine/engine.h"
 #include "base/hash.h"
+#include "engine/engine.h"
 
 namespace attune {
 namespace {
@@ -43,7 +43,8 @@ class BenchFields {
 };
 
 // A condition of the wide plan, worked out by hand for one user from her events alone.
-bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum, Millis t) {
+bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum,
+                 Millis t) {
   double total = 0;
   for (const BenchLoad::Event& event : events) {
     if (event.name == name && event.time > t - window) total += sum ? event.price : 1;
@@ -109,8 +110,10 @@ void BenchEngine(BenchReport* report) {
       return state->Holds(program->condition_of_segment[static_cast<size_t>(s - program->plan->segments.data())]);
     };
     report->Check(holds("s005") == HoldsByHand(own, 0, kDay, 3, false, t), "count in engine, user " + BenchUser(user));
-    report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t), "count in engine, user " + BenchUser(user));
-    report->Check(holds("s015") == HoldsByHand(own, 0, 3 * kDay, 600, true, t), "sum in engine, user " + BenchUser(user));
+    report->Check(holds("s009") == HoldsByHand(own, 0, 30 * kDay, 3, false, t),
+                  "count in engine, user " + BenchUser(user));
+    report->Check(holds("s015") == HoldsByHand(own, 0, 3 * kDay, 600, true, t),
+                  "sum in engine, user " + BenchUser(user));
   }
 }
 
@@ -134,8 +137,8 @@ void BenchReplay(BenchReport* report) {
     const std::string path = folder.path();
     const int out = open((path + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (out < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(127);
-    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events", (path + "/events.ndjson").c_str(),
-          "--out", (path + "/out").c_str(), nullptr);
+    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events",
+          (path + "/events.ndjson").c_str(), "--out", (path + "/out").c_str(), nullptr);
     _exit(127);
   }
   int status = 0;
@@ -177,7 +180,8 @@ void BenchMemory(BenchReport* report) {
   malloc_trim(0);
   const double bytes = static_cast<double>(ResidentBytes() - before);
   report->Add({"memory_bytes_per_user", bytes / static_cast<double>(engine.user_count()), "bytes", "< 1000"});
-  report->Add({"memory_counted_bytes_per_user", static_cast<double>(engine.MemoryBytes()) / static_cast<double>(engine.user_count()), "bytes", ""});
+  report->Add({"memory_counted_bytes_per_user",
+               static_cast<double>(engine.MemoryBytes()) / static_cast<double>(engine.user_count()), "bytes", ""});
   report->Check(engine.user_count() == kUsers, "every user is there");
 }
 

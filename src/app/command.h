@@ -30,6 +30,8 @@ void ReplayOptions(CLI::App* app);
 int RunReplay();
 void ServeOptions(CLI::App* app);
 int RunServe();
+void ExplainOptions(CLI::App* app);
+int RunExplain();
 void DemoOptions(CLI::App* app);
 int RunDemo();
 void BenchOptions(CLI::App* app);

@@ -18,6 +18,10 @@ constexpr Command kCommands[] = {
      "  attune replay --plan plan.yaml --events clicks.csv.xz --csv mapping.yaml --out out --until 2026-04-01\n"
      "  zcat events.gz | attune replay --plan plan.yaml --events - --out out --order time\n",
      attune::ReplayOptions, attune::RunReplay},
+    {"explain", "Why an expression says what it says of a user, as a tree",
+     "  attune explain --data ./data ann high_intent_shopper\n"
+     "  attune explain --data ./data ann 'count(add_to_cart[10m]) >= 5' --at 2026-03-01T10:05:00Z\n",
+     attune::ExplainOptions, attune::RunExplain},
     {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
      "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
     {"bench", "The project's benchmarks, each checking its own result",

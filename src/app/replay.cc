@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "app/command.h"
+#include "app/linked_ids.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "app/replay_output.h"
@@ -44,8 +45,9 @@ constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader wa
 // A thread with the engine of its users.
 class Applier {
  public:
-  Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
-      : reader_(program), output_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
+  // `linked` must outlive this; without it any two ids may be merged.
+  Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at, const LinkedIds* linked)
+      : output_(program), run_(program, at, MakeSink(), MayMerge(linked)), thread_([this] { Run(); }) {}
 
   // Waits while too much is waiting.
   void Push(std::string chunk) {
@@ -65,11 +67,16 @@ class Applier {
   // Waits until everything is applied and put in order.
   void Join() { thread_.join(); }
   ReplayOutput& output() { return output_; }
-  size_t users() { return run_.engine().user_count(); }
+  size_t users() { return run_.user_count(); }
   uint64_t late = 0;
   uint64_t duplicates = 0;
 
  private:
+  static std::function<bool(std::string_view)> MayMerge(const LinkedIds* linked) {
+    if (!linked) return nullptr;
+    return [linked](std::string_view id) { return linked->Contains(id); };
+  }
+
   HistoryRun::Sink MakeSink() {
     return {[this](const Transition& transition) { output_.Add(transition); },
             [this](const TriggerFiring& firing) { output_.Add(firing); },
@@ -91,9 +98,7 @@ class Applier {
       room_.notify_one();
       ByteReader in(chunk);
       while (in.remaining() > 0) {
-        const auto record = reader_.Read(in.String());
-        ATTUNE_CHECK(record.ok(), "an admitted event can be read");
-        const Applied applied = run_.Apply(*record);
+        const Applied applied = run_.Apply(in.String());
         late += applied == Applied::kLate;
         duplicates += applied == Applied::kDuplicate;
       }
@@ -102,7 +107,6 @@ class Applier {
     output_.Sort(run_.engine().users());
   }
 
-  RecordReader reader_;
   ReplayOutput output_;
   HistoryRun run_;
   std::mutex mutex_;
@@ -119,8 +123,32 @@ class Replay {
       : plan_(std::move(plan)),
         program_(Program::Compile(plan_)),
         admission_(*plan_),
-        buffers_(static_cast<size_t>(threads)) {
-    for (int i = 0; i < threads; ++i) appliers_.push_back(std::make_unique<Applier>(program_, at));
+        at_(std::move(at)),
+        threads_(threads) {}
+
+  // Looks which ids of a file may be merged. All files come before the first is applied.
+  Status FindLinks(const std::string& path, const CsvMapping* mapping) {
+    auto opened = HistoryReader::Open(path, mapping);
+    if (!opened.ok()) return opened.error();
+    HistoryReader& reader = **opened;
+    Progress progress(std::filesystem::path(path).filename().string() + ": who is who");
+    HistoryEvent event;
+    for (uint64_t read = 0; reader.Next(&event); ++read) {
+      if ((read & 0xFFFF) == 0) progress.Show(reader.bytes_read(), reader.total(), "");
+      if (event.dead || !LinkedIds::MayLink(event.json)) continue;
+      const Admission admission = admission_.Admit(event.json, OriginOf(event));
+      if (admission.ok()) linked_.TakeIn(admission.head);
+    }
+    return reader.status();
+  }
+
+  // Begins to apply. `links_known`: FindLinks has seen every file; else all histories are kept, by one thread.
+  void Begin(bool links_known) {
+    if (!links_known) threads_ = 1;
+    buffers_.resize(static_cast<size_t>(threads_));
+    for (int i = 0; i < threads_; ++i) {
+      appliers_.push_back(std::make_unique<Applier>(program_, at_, links_known ? &linked_ : nullptr));
+    }
   }
 
   // Reads a file to its end. False and a complaint when it cannot be read.
@@ -197,12 +225,16 @@ class Replay {
     ++dead_;
   }
 
-  void Admit(const HistoryEvent& event, std::ofstream* dead_letters) {
+  static Origin OriginOf(const HistoryEvent& event) {
     Origin origin;
     origin.source = event.source;
     origin.received = 0;
     origin.history = true;
-    const Admission admission = admission_.Admit(event.json, origin);
+    return origin;
+  }
+
+  void Admit(const HistoryEvent& event, std::ofstream* dead_letters) {
+    const Admission admission = admission_.Admit(event.json, OriginOf(event));
     if (!admission.ok()) return Bury(*admission.dead, dead_letters);
     ++accepted_;
     if (!admission.known && (unknown_.size() < 50 || unknown_.contains(admission.head.name))) {
@@ -211,7 +243,7 @@ class Replay {
     last_ = std::max(last_, admission.head.time);
     encoded_.clear();
     EncodeEvent(admission.head, admission.json, &encoded_);
-    const uint8_t shard = ShardOf(admission.head.user);
+    const uint8_t shard = linked_.ShardOf(admission.head.user);
     if (by_time_) {
       sorted_.push_back({admission.head.time, shard, encoded_});
     } else {
@@ -236,6 +268,9 @@ class Replay {
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<const Program> program_;
   TrackingPlan admission_;
+  std::vector<Millis> at_;
+  int threads_;
+  LinkedIds linked_;
   std::vector<std::unique_ptr<Applier>> appliers_;
   std::vector<std::string> buffers_;  // the chunk that fills for each applier
   std::vector<Timed> sorted_;
@@ -302,10 +337,16 @@ int RunReplay() {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   Replay replay(plan, at, std::clamp(settings.threads > 0 ? settings.threads : cores, 1, kShards));
   replay.set_by_time(settings.order == "time");
+  const bool twice = std::all_of(settings.events.begin(), settings.events.end(),
+                                 [](const std::string& path) { return std::filesystem::is_regular_file(path); });
   Status status;
   for (const std::string& path : settings.events) {
-    status = replay.ReadFile(path, mapping.get(), &dead_letters);
+    if (twice && status.ok()) status = replay.FindLinks(path, mapping.get());
+  }
+  replay.Begin(twice);
+  for (const std::string& path : settings.events) {
     if (!status.ok()) break;
+    status = replay.ReadFile(path, mapping.get(), &dead_letters);
   }
   replay.Finish(settings.order == "time", until);
   if (!status.ok()) {

@@ -1,8 +1,8 @@
 // What a replay has to tell, kept small while it runs, put in order and into words at its end.
 #pragma once
 
-#include <memory>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>

@@ -7,6 +7,7 @@
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "app/service.h"
+#include "shard/plan_note.h"
 
 namespace attune {
 namespace {
@@ -62,6 +63,7 @@ int RunServe() {
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
   if (!service.ok()) return Complain(service.error().message, CodeOf(service.error()));
+  WritePlanNote(settings.data, settings.plan);
   PrintMadeKeys((*service)->keys());
   fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]",
              (*service)->port());

@@ -102,7 +102,7 @@ class ByteReader {
   std::string_view Raw(uint64_t size) {
     if (size > rest_.size()) {
       Fail();
-      return {};
+      return rest_;
     }
     const std::string_view value = rest_.substr(0, size);
     rest_.remove_prefix(size);
@@ -117,7 +117,7 @@ class ByteReader {
  private:
   void Fail() {
     ok_ = false;
-    rest_ = {};
+    rest_ = "";  // not null: empty strings read from here may be copied like any other
   }
 
   template <typename T>

@@ -99,6 +99,7 @@ TEST(Bytes, AnyPrefixFailsAndStaysFailed) {
     reader.Varint();
     EXPECT_FALSE(reader.ok()) << size;
     EXPECT_EQ(reader.U8(), 0);
+    EXPECT_NE(reader.String().data(), nullptr) << "what is empty can be copied";
     EXPECT_FALSE(reader.done());
   }
 }
@@ -118,7 +119,9 @@ TEST(Bytes, AHugeLengthDoesNotWrapAround) {
   writer.Varint(std::numeric_limits<uint64_t>::max());
   writer.Raw("abc");
   ByteReader reader(writer.view());
-  EXPECT_EQ(reader.String(), "");
+  const std::string_view text = reader.String();
+  EXPECT_EQ(text, "");
+  EXPECT_NE(text.data(), nullptr);
   EXPECT_FALSE(reader.ok());
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/keys.h"
+#include "engine/memberships.h"
 #include "engine/program.h"
 
 namespace attune {
@@ -22,16 +23,18 @@ class Compiler {
     program_->plan = std::move(plan);
   }
 
-  std::shared_ptr<const Program> Run() {
+  std::shared_ptr<const Program> Run(const Expression* extra) {
     const Plan& plan = *program_->plan;
     program_->names.emplace("", kOtherName);
     for (const Metric& metric : plan.metrics) program_->metric_roots.push_back(MetricRoot(metric.name));
     for (const Segment& segment : plan.segments) segment_roots_.push_back(Compile(*segment.when));
+    if (extra) program_->extra_root = Compile(*extra);
     OrderSegments();
     for (const Trigger& trigger : plan.triggers) AddTrigger(trigger);
     SetSessionRules();
     Link();
     Listen();
+    Track();
     return std::move(program_);
   }
 
@@ -59,9 +62,18 @@ class Compiler {
     switch (e.kind) {
       case Kind::kLiteral: node.literal = CompileLiteral(e); break;
       case Kind::kProperty: node.index = Field(e.path); break;
-      case Kind::kTrait: node.index = Trait(e.text); break;
+      case Kind::kTrait:
+      case Kind::kConsent:
+      case Kind::kScore:
+      case Kind::kCluster: node.index = FactName(e.text); break;
       case Kind::kMatches: node.pattern = Pattern::Compile(e.text).value(); break;
       case Kind::kInSegment: node.index = SegmentIndex(e.text); break;
+      case Kind::kInSegmentFor:
+      case Kind::kEntered:
+      case Kind::kLeft:
+        node.index = SegmentIndex(e.text);
+        node.aggregate = WindowOf(e);
+        break;
       case Kind::kBucket: node.literal = Text(e.text); break;
       case Kind::kSome:
       case Kind::kTop: node.index = SharedKeys(e); break;
@@ -81,6 +93,10 @@ class Compiler {
     program_->children.insert(program_->children.end(), children.begin(), children.end());
     program_->nodes.push_back(std::move(node));
     return static_cast<NodeId>(program_->nodes.size() - 1);
+  }
+
+  static bool NamesSegment(Kind kind) {
+    return kind == Kind::kInSegment || kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
 
   static bool IsAggregate(Kind kind) { return kind >= Kind::kCount && kind <= Kind::kPeriods; }
@@ -151,10 +167,11 @@ class Compiler {
     return Value::List(*program_->lists.back());
   }
 
-  uint32_t Trait(const std::string& name) {
-    const auto at = std::find(program_->traits.begin(), program_->traits.end(), name);
-    const auto index = static_cast<uint32_t>(at - program_->traits.begin());
-    if (at == program_->traits.end()) program_->traits.push_back(name);
+  uint32_t FactName(const std::string& name) {
+    auto& names = program_->fact_names;
+    const auto at = std::find(names.begin(), names.end(), name);
+    const auto index = static_cast<uint32_t>(at - names.begin());
+    if (at == names.end()) names.push_back(name);
     return index;
   }
 
@@ -222,6 +239,12 @@ class Compiler {
     spec.number = e.number;
     if (e.window.anchor) spec.anchor = Compile(*e.window.anchor);
     return spec;
+  }
+
+  // Of what looks at a segment's changes.
+  uint32_t WindowOf(const Expression& e) {
+    program_->aggregates.push_back(Windowed(e));
+    return static_cast<uint32_t>(program_->aggregates.size() - 1);
   }
 
   uint32_t Aggregate(const Expression& e, uint32_t latest) {
@@ -320,11 +343,10 @@ class Compiler {
     if (e.kind == Kind::kPeriods) return {0, w.length * static_cast<Millis>(e.number)};
     switch (w.kind) {
       case WindowKind::kSliding: return {0, w.length + w.offset};
-      // A calendar period and the longest change of clocks.
-      case WindowKind::kThisHour: return {0, 3 * kHour};
-      case WindowKind::kToday: return {0, 3 * kDay};
-      case WindowKind::kThisWeek: return {0, 9 * kDay};
-      case WindowKind::kThisMonth: return {0, 33 * kDay};
+      case WindowKind::kThisHour:
+      case WindowKind::kToday:
+      case WindowKind::kThisWeek:
+      case WindowKind::kThisMonth: return {0, PeriodSpan(w.kind)};
       default: return {0, kNever};
     }
   }
@@ -359,6 +381,16 @@ class Compiler {
     return static_cast<NodeId>(program_->nodes.size() - 1);
   }
 
+  // A calendar period and the longest change of clocks.
+  static Millis PeriodSpan(WindowKind kind) {
+    switch (kind) {
+      case WindowKind::kThisHour: return 3 * kHour;
+      case WindowKind::kToday: return 3 * kDay;
+      case WindowKind::kThisWeek: return 9 * kDay;
+      default: return 33 * kDay;
+    }
+  }
+
   // --- conditions ---
 
   void OrderSegments() {
@@ -367,7 +399,7 @@ class Compiler {
     program_->condition_of_segment.assign(plan.segments.size(), kNone);
     for (uint32_t i = 0; i < plan.segments.size(); ++i) PlaceSegment(i);
     for (Node& node : program_->nodes) {
-      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+      if (NamesSegment(node.kind)) node.index = program_->condition_of_segment[node.index];
     }
   }
 
@@ -399,10 +431,13 @@ class Compiler {
       condition.root = Compile(*trigger.when);
     }
     if (trigger.kind == Trigger::Kind::kOn) condition.on_selector = Selector(trigger.on);
+    if (trigger.only_if) condition.only_if = Compile(*trigger.only_if);
+    if (const TriggerGroup* group = program_->plan->FindTriggerGroup(trigger.group)) condition.group_cap = group->at_most;
+    condition.firings_count = std::max({trigger.cooldown, trigger.at_most ? trigger.at_most->span : 0, condition.group_cap.span});
     for (const auto& [name, value] : trigger.with) condition.with.emplace_back(name, carried->Compile(*value));
     for (size_t i = nodes; i < program_->nodes.size(); ++i) {
       Node& node = program_->nodes[i];
-      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+      if (NamesSegment(node.kind)) node.index = program_->condition_of_segment[node.index];
     }
     if (trigger.kind == Trigger::Kind::kOn) {
       program_->condition_of_on_trigger.push_back(static_cast<ConditionId>(program_->conditions.size()));
@@ -429,18 +464,29 @@ class Compiler {
 
   struct Uses {
     std::set<uint32_t> selectors;
+    bool sequences = false;
     std::set<uint32_t> segments;
     std::set<uint32_t> keys;
     bool sessions = false;
     bool every_event = false;
-    bool traits = false;
+    bool facts[kFactKinds] = {};
   };
+
+  static std::optional<FactKind> FactOf(Kind kind) {
+    switch (kind) {
+      case Kind::kTrait: return FactKind::kTrait;
+      case Kind::kConsent: return FactKind::kConsent;
+      case Kind::kScore: return FactKind::kScore;
+      case Kind::kCluster: return FactKind::kCluster;
+      default: return std::nullopt;
+    }
+  }
 
   void Collect(NodeId id, Uses* uses) const {
     const Node& node = program_->nodes[id];
     for (uint32_t i = 0; i < node.count; ++i) Collect(program_->children[node.first + i], uses);
-    if (node.kind == Kind::kInSegment) uses->segments.insert(node.index);
-    uses->traits |= node.kind == Kind::kTrait;
+    if (NamesSegment(node.kind)) uses->segments.insert(node.index);
+    if (const auto fact = FactOf(node.kind)) uses->facts[static_cast<size_t>(*fact)] = true;
     if (IsKeyed(node.kind)) CollectWithin(node.index, uses);
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
@@ -448,6 +494,7 @@ class Compiler {
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
+    uses->sequences |= a.sequence != kNone;
     if (a.sequence != kNone && !a.whole) CollectSteps(a.sequence, uses);
     if (a.anchor != kNone) Collect(a.anchor, uses);
   }
@@ -460,7 +507,8 @@ class Compiler {
     uses->segments.insert(within.segments.begin(), within.segments.end());
     uses->sessions |= within.sessions;
     uses->every_event |= within.every_event;
-    uses->traits |= within.traits;
+    uses->sequences |= within.sequences;
+    for (size_t kind = 0; kind < kFactKinds; ++kind) uses->facts[kind] |= within.facts[kind];
   }
 
   // An event in order completes a match with the last step, and makes a run deeper with any. With one that is not to
@@ -519,7 +567,7 @@ class Compiler {
     within.LinkState(program_->selectors.size());
     within.program_->sessions = program_->sessions;
     for (Node& node : within.program_->nodes) {
-      if (node.kind == Kind::kInSegment) node.index = program_->condition_of_segment[node.index];
+      if (NamesSegment(node.kind)) node.index = program_->condition_of_segment[node.index];
     }
     spec.selectors.resize(program_->selectors.size());
     for (const uint32_t selector : within.selectors_within_) spec.selectors[selector] = true;
@@ -527,7 +575,7 @@ class Compiler {
     within.Collect(spec.root, &uses);
     spec.sessions = uses.sessions;
     spec.every_event = uses.every_event;
-    spec.traits = uses.traits;
+    std::copy(std::begin(uses.facts), std::end(uses.facts), spec.facts);
     program_->keys_of_segment.resize(program_->conditions.size());
     for (const uint32_t segment : uses.segments) program_->keys_of_segment[segment].push_back(keys);
   }
@@ -564,7 +612,9 @@ class Compiler {
     switch (node.kind) {
       case Kind::kLiteral:
       case Kind::kTrait:
+      case Kind::kConsent:
       case Kind::kInSegment:
+      case Kind::kInSegmentFor:
       case Kind::kBucket: return {true, true};
       case Kind::kSequence: return {program_->aggregates[node.aggregate].anchor == kNone, false};
       case Kind::kNot: {
@@ -617,7 +667,8 @@ class Compiler {
     p.listeners_of_keys.assign(p.keys.size(), none);
     p.keys_of_segment.resize(p.conditions.size());
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.rising = p.falling = p.session_listeners = p.event_listeners = p.trait_listeners = none;
+    p.rising = p.falling = p.session_listeners = p.event_listeners = none;
+    p.fact_listeners.assign(kFactKinds, none);
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
       Uses uses;
@@ -627,11 +678,87 @@ class Compiler {
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
-      if (uses.traits) p.trait_listeners.Add(c);
+      for (size_t kind = 0; kind < kFactKinds; ++kind) {
+        if (uses.facts[kind]) p.fact_listeners[kind].Add(c);
+      }
       const Trend trend = TrendOf(p.conditions[c].root);
       if (trend.rises) p.rising.Add(c);
       if (trend.falls) p.falling.Add(c);
     }
+  }
+
+  // --- what segments were ---
+
+  void Track() {
+    Program& p = *program_;
+    p.tracked_of_segment.assign(p.conditions.size(), kNone);
+    TrackWhatIsNamedIn(p);
+    for (const KeySpec& keys : p.keys) TrackWhatIsNamedIn(*keys.within);
+    p.past.selectors.assign(p.selectors.size(), false);
+    std::set<ConditionId> conditions;
+    for (const TrackedSegment& tracked : p.tracked) {
+      AddPast(tracked.segment, &conditions);
+      p.past.span = std::max(p.past.span, Sum(tracked.keep_span, ReachOf(p.conditions[tracked.segment].root)));
+    }
+    p.past.conditions.assign(conditions.begin(), conditions.end());
+  }
+
+  void TrackWhatIsNamedIn(const Program& program) {
+    Program& p = *program_;
+    for (const Node& node : program.nodes) {
+      if (!program.NamesPast(node.kind)) continue;
+      uint32_t& tracked = p.tracked_of_segment[node.index];
+      if (tracked == kNone) {
+        tracked = static_cast<uint32_t>(p.tracked.size());
+        p.tracked.push_back({node.index, 0});
+      }
+      Millis& span = p.tracked[tracked].keep_span;
+      span = std::max(span, SpanOf(program.aggregates[node.aggregate]));
+    }
+  }
+
+  void AddPast(ConditionId c, std::set<ConditionId>* conditions) {
+    if (!conditions->insert(c).second) return;
+    Program::Past& past = program_->past;
+    Uses uses;
+    Collect(program_->conditions[c].root, &uses);
+    for (const uint32_t selector : uses.selectors) past.selectors[selector] = true;
+    past.all_events |= uses.sessions || uses.every_event || uses.sequences || !uses.keys.empty();
+    past.keys.insert(uses.keys.begin(), uses.keys.end());
+    past.sequences |= uses.sequences;
+    for (size_t kind = 0; kind < kFactKinds; ++kind) past.facts[kind] |= uses.facts[kind];
+    for (const uint32_t segment : uses.segments) AddPast(segment, conditions);
+  }
+
+  static Millis Sum(Millis a, Millis b) { return a > kNever - b ? kNever : a + b; }
+
+  // How old what the window shows can be.
+  static Millis SpanOf(const AggregateSpec& a) {
+    if (a.fn == Kind::kInSegmentFor) return a.length;
+    if (a.fn == Kind::kPeriods) return a.length * static_cast<Millis>(a.number);
+    switch (a.window) {
+      case WindowKind::kSliding: return a.length + a.offset;
+      case WindowKind::kThisHour:
+      case WindowKind::kToday:
+      case WindowKind::kThisWeek:
+      case WindowKind::kThisMonth: return PeriodSpan(a.window);
+      default: return kNever;
+    }
+  }
+
+  // How far before an instant that which decides an expression at it can lie. Facts are kept in any case.
+  Millis ReachOf(NodeId id) const {
+    const Node& node = program_->nodes[id];
+    if (IsKeyed(node.kind)) return kNever;  // a key is there from its first event on
+    Millis reach = 0;
+    for (uint32_t i = 0; i < node.count; ++i) reach = std::max(reach, ReachOf(program_->children[node.first + i]));
+    if (node.aggregate != kNone) {
+      const AggregateSpec& a = program_->aggregates[node.aggregate];
+      // Sessions are runs of events, however long.
+      reach = std::max(reach, UsesSessions(a) || a.anchor != kNone ? kNever : SpanOf(a));
+    }
+    if (!NamesSegment(node.kind)) return reach;
+    return Sum(reach, ReachOf(program_->conditions[node.index].root));
   }
 
   Compiler* const whole_ = nullptr;  // of the program around this one
@@ -650,12 +777,15 @@ class Compiler {
   std::set<uint32_t> selectors_within_;            // those of the program around this one that stand in it
 };
 
-std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan) { return Compiler(std::move(plan)).Run(); }
+std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan, const Expression* extra) {
+  return Compiler(std::move(plan)).Run(extra);
+}
 
 int64_t Program::StateBound(NodeId root) const {
   std::set<uint32_t> seen_series, seen_totals, seen_sequences;
   bool sessions_used = false;
   bool rows_used = false;
+  bool past_used = false;
   constexpr int64_t kMembership = 40;  // since when, and the next instant of change
   int64_t bytes = kMembership;
   const auto visit = [&](const auto& self, NodeId id) -> void {
@@ -665,9 +795,11 @@ int64_t Program::StateBound(NodeId root) const {
       const KeySpec& spec = keys[node.index];
       bytes += plan->limit_events * (static_cast<int64_t>(sizeof(Key)) + spec.within->StateBound(spec.root));
       for (const AggregateSpec& a : spec.within->aggregates) rows_used |= a.whole;
+      for (const Node& each : spec.within->nodes) past_used |= NamesPast(each.kind);
     }
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = aggregates[node.aggregate];
+    past_used |= NamesPast(node.kind);
     if (a.series != kNone) seen_series.insert(a.series);
     if (a.total != kNone) seen_totals.insert(a.total);
     if (a.sequence != kNone && !a.whole) seen_sequences.insert(sequences.query(a.sequence).sequence);
@@ -686,6 +818,14 @@ int64_t Program::StateBound(NodeId root) const {
     const SequenceProgram::Sequence& sequence = sequences.sequence(i);
     bytes += int64_t{sequence.steps} * 32;
     if (sequence.column != SequenceProgram::kNoColumn) bytes += 2 * plan->limit_events * (25 + 16 * int64_t{sequence.steps});
+  }
+  if (past_used && !tracked.empty()) {  // within keys it is the program around that keeps them
+    size_t words = 0;
+    for (NameId name = 0; name < fields_of_name.size(); ++name) {
+      words = std::max(words, fields_of_name[name].size() + (selectors_of_name[name].size() + 63) / 64);
+    }
+    // Of an event its words and where they are; of changes, each segment's.
+    bytes += plan->limit_events * static_cast<int64_t>(sizeof(PastEvent) + words * sizeof(uint64_t) + past.conditions.size() * sizeof(Millis));
   }
   if (sessions_used) {
     const int64_t cut = plan->session_max == kNever ? 0 : 16;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/hash.h"
 #include "engine/keys.h"
 
 namespace attune {
@@ -135,9 +134,11 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
       if (user->keys(i)) user->keys(i)->InvalidateAll();
     }
   }
+  user->known |= record.names_user;
   user->first_seen = std::min(user->first_seen, record.time);
   user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);
+  if (!program_->tracked.empty()) RememberPast(user, record);
   Judge(user, user->now, late, effects);
   if (record.kind == EventKind::kTrack) FireOn(user, record, effects);
   Arm(user);
@@ -149,7 +150,7 @@ bool Engine::IsDuplicate(const UserState& user, const Record& record) const {
 }
 
 void Engine::TakeIn(UserState* user, const Record& record) {
-  if (record.kind == EventKind::kIdentify) return TakeInTraits(user, record);
+  if (!record.facts.empty()) TakeInFacts(user, record);
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
@@ -161,9 +162,7 @@ void Engine::TakeIn(UserState* user, const Record& record) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
     marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
-    bool adds = true;
-    for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
-    for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
+    const bool adds = AddToSelector(user, selector, record);
     const ConditionSet& listeners = program_->listeners_of_selector[selector];
     if (adds) {
       dirty_.AddUnsettled(listeners, program_->rising, program_->falling, user->holding());
@@ -172,50 +171,45 @@ void Engine::TakeIn(UserState* user, const Record& record) {
     }
   }
   if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
-  if (!program_->keys.empty()) TakeInKeys(user, record, began);
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) TakeInKey(user, i, record, matched_, began);
 }
 
-void Engine::TakeInKeys(UserState* user, const Record& record, bool began) {
-  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    const KeySpec& spec = program_->keys[i];
-    if (user->keys(i) && (spec.every_event || (spec.sessions && began))) user->keys(i)->InvalidateAll();
-    const Stored value = Stored::Acquire(record.fields[spec.field], &interner_);
-    if (value.is_null()) continue;
-    KeyStates& keys = user->MakeKeys(i);
-    Key* key = keys.Take(value, record.time, program_->series_limit, &interner_);
-    UserState* state = &key->state;
-    state->now = user->now;
-    bool concerns = key->stale || spec.kind == Expression::Kind::kTop;  // its place among equals
-    bool marked = false;
-    for (const uint32_t selector : matched_) {
-      concerns |= spec.selectors[selector];
-      marked |= spec.within->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
-      for (const uint32_t index : spec.within->series_of_selector[selector]) AddToSeries(state, index, record);
-      for (const uint32_t index : spec.within->totals_of_selector[selector]) AddToTotal(state, index, record);
-    }
-    if (marked) state->MakeSequences().TakeIn(spec.within->sequences, record.time, matched_, record.fields, &interner_);
-    if (!concerns) continue;
-    keys.Invalidate(key);
-    dirty_.AddAll(program_->listeners_of_keys[i]);
+void Engine::TakeInKey(UserState* user, uint32_t index, const Record& record, std::span<const uint32_t> matched, bool began) {
+  const KeySpec& spec = program_->keys[index];
+  if (user->keys(index) && (spec.every_event || (spec.sessions && began))) user->keys(index)->InvalidateAll();
+  const Stored value = Stored::Acquire(record.fields[spec.field], &interner_);
+  if (value.is_null()) return;
+  KeyStates& keys = user->MakeKeys(index);
+  Key* key = keys.Take(value, record.time, program_->series_limit, &interner_);
+  UserState* state = &key->state;
+  state->now = user->now;
+  bool concerns = key->stale || spec.kind == Expression::Kind::kTop;  // its place among equals
+  bool marked = false;
+  for (const uint32_t selector : matched) {
+    concerns |= spec.selectors[selector];
+    marked |= spec.within->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
+    for (const uint32_t i : spec.within->series_of_selector[selector]) AddToSeries(state, i, record);
+    for (const uint32_t i : spec.within->totals_of_selector[selector]) AddToTotal(state, i, record);
+  }
+  if (marked) state->MakeSequences().TakeIn(spec.within->sequences, record.time, matched, record.fields, &interner_);
+  if (!concerns) return;
+  keys.Invalidate(key);
+  dirty_.AddAll(program_->listeners_of_keys[index]);
+}
+
+void Engine::TakeInFacts(UserState* user, const Record& record) {
+  for (const Fact& fact : record.facts) {
+    user->TakeIn(fact);
+    dirty_.AddAll(program_->fact_listeners[static_cast<size_t>(fact.kind)]);
+    InvalidateKeysThatAsk(user, fact.kind);
   }
 }
 
-void Engine::TakeInTraits(UserState* user, const Record& record) {
-  dirty_.AddAll(program_->trait_listeners);
-  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (program_->keys[i].traits && user->keys(i)) user->keys(i)->InvalidateAll();
-  }
-  if (record.traits.empty()) return;
-  std::vector<Trait>& traits = user->MakeTraits();
-  for (const Record::TraitChange& change : record.traits) {
-    auto at = std::find_if(traits.begin(), traits.end(), [&](const Trait& t) { return t.name == change.name; });
-    if (at == traits.end()) {
-      traits.push_back({change.name, record.time, change.json});
-    } else if (record.time >= at->time) {
-      at->time = record.time;
-      at->json = change.json;
-    }
-  }
+bool Engine::AddToSelector(UserState* user, uint32_t selector, const Record& record) {
+  bool adds = true;
+  for (const uint32_t index : program_->series_of_selector[selector]) adds &= AddToSeries(user, index, record);
+  for (const uint32_t index : program_->totals_of_selector[selector]) adds &= AddToTotal(user, index, record);
+  return adds;
 }
 
 // Of a user, or of a key with the series of its own program.
@@ -317,10 +311,9 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
   }
   if (condition.segment) {
     sizes_[c] += now.holds ? 1 : -1;
+    NoteMembership(user, c, at, now.holds);
     dirty_.AddAll(program_->dependents_of_segment[c]);
-    for (const uint32_t keys : program_->keys_of_segment[c]) {
-      if (user->keys(keys)) user->keys(keys)->InvalidateAll();
-    }
+    InvalidateKeysThatAsk(user, c);
     effects->transitions.push_back({at, user, c, now.holds, corrected});
   } else if (now.holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
     Fire(user, c, at, effects);
@@ -342,58 +335,16 @@ void Engine::JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effec
   for (const auto& [json, key] : fired) Fire(user, c, at, effects, key, json);
 }
 
-// --- triggers ---
-
-void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
-  for (const ConditionId c : program_->condition_of_on_trigger) {
-    const Condition& condition = program_->conditions[c];
-    if (std::find(matched_.begin(), matched_.end(), condition.on_selector) == matched_.end()) continue;
-    const bool where = condition.root == kNone || evaluator_.Judge(condition.root, *user, user->now).holds;
-    if (where) Fire(user, c, record.time, effects);
+void Engine::InvalidateKeysThatAsk(UserState* user, ConditionId segment) {
+  for (const uint32_t keys : program_->keys_of_segment[segment]) {
+    if (user->keys(keys)) user->keys(keys)->InvalidateAll();
   }
-  evaluator_.Forget();
 }
 
-bool Engine::MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at, uint64_t key) {
-  const Millis span = trigger.at_most ? std::max(trigger.cooldown, trigger.at_most->span) : trigger.cooldown;
-  if (span == 0) return true;
-  auto& firings = user->MakeFirings();
-  const Millis now = std::max(at, user->now);
-  std::erase_if(firings, [&](const Firing& f) { return f.condition == c && f.at <= now - span; });
-  int recent = 0;
-  for (const Firing& firing : firings) {
-    if (firing.condition != c) continue;
-    // A firing counts while it is young by the user's clock: what it is compared with may be an event that comes late.
-    const Millis apart = std::max(std::abs(at - firing.at), now - firing.at);
-    if (trigger.cooldown > 0 && firing.key == key && apart < trigger.cooldown) return false;
-    if (trigger.at_most && apart < trigger.at_most->span) ++recent;
+void Engine::InvalidateKeysThatAsk(UserState* user, FactKind kind) {
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (program_->keys[i].facts[static_cast<size_t>(kind)] && user->keys(i)) user->keys(i)->InvalidateAll();
   }
-  if (trigger.at_most && recent >= trigger.at_most->count) return false;
-  firings.push_back({c, at, key});
-  return true;
-}
-
-void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects, const Key* key, const std::string& key_json) {
-  const Condition& condition = program_->conditions[c];
-  if (!MayFire(user, *condition.trigger, c, at, key ? Hash64(key_json) : 0)) return;
-  TriggerFiring firing;
-  firing.at = at;
-  firing.user = user;
-  firing.trigger = c;
-  firing.key = key_json;
-  // Length-free parts joined by zero bytes, which names, JSON and instants do not hold.
-  firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + key_json + '\0' + std::to_string(at)));
-  firing.values = "{";
-  for (const auto& [name, node] : condition.with) {
-    const Millis t = std::max(at, user->now);
-    const Value value = key ? evaluator_.EvaluateWithin(condition.keys, node, *user, *key, t) : evaluator_.Evaluate(node, *user, t).value;
-    if (value.is_null()) continue;
-    if (firing.values.size() > 1) firing.values += ',';
-    AppendJsonString(name, &firing.values);
-    firing.values += ':' + ToJson(value);
-  }
-  firing.values += '}';
-  effects->firings.push_back(std::move(firing));
 }
 
 // --- reading ---
@@ -402,6 +353,12 @@ Timed Engine::Evaluate(NodeId node, const UserState& user, Millis t) {
   evaluator_.Forget();
   evaluator_.ResetIncomplete();
   return evaluator_.Evaluate(node, user, t);
+}
+
+bool Engine::Selects(uint32_t selector, const Record& record) {
+  const auto& selectors = program_->selectors_of_name[record.name];
+  return std::find(selectors.begin(), selectors.end(), selector) != selectors.end() &&
+         evaluator_.Matches(program_->selectors[selector].filter, record.fields);
 }
 
 // A sum changes whenever an event leaves its window, and may suffice all the same: so each change is looked at.

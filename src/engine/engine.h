@@ -57,6 +57,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   const Program& program() const { return *program_; }
+  const std::shared_ptr<const Program>& shared_program() const { return program_; }
 
   // Takes in one record: fires the user's timers that are due before it, puts it at its place, judges what it touches.
   // A duplicate changes nothing.
@@ -66,6 +67,12 @@ class Engine {
   // before it is applied, in their order.
   void Expect(std::string_view user);
   static constexpr size_t kExpect = 12;
+
+  // Takes in a record by which the history of `from` becomes its user's: `from` leaves her segments and is there no more,
+  // and the record's user is judged as one who did what both did. `history` is both's records and this one, encoded, in
+  // the order of event time and log. The instant is the record's, or the latest of either user.
+  Applied Merge(UserState* from, const Record& merging, std::span<const std::string* const> history, RecordReader* reader,
+                Effects* effects);
 
   // Whether Apply would drop the record of this user.
   bool IsDuplicate(const UserState& user, const Record& record) const;
@@ -89,6 +96,12 @@ class Engine {
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   // Whether the last Evaluate rests on less than the whole history (see the plan's limits.events).
   bool incomplete() const { return evaluator_.incomplete(); }
+  // See Evaluator::WindowOf.
+  bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
+    return evaluator_.WindowOf(spec, user, t, low, high);
+  }
+  // Whether a selector means the event.
+  bool Selects(uint32_t selector, const Record& record);
   // When the user leaves the segment by herself; kNever when only an event can do it.
   Millis LapsesAt(const UserState& user, ConditionId segment, Millis t);
 
@@ -141,9 +154,11 @@ class Engine {
   void MarkDue(UserState* user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects);
   void TakeIn(UserState* user, const Record& record);
-  // `began`: a session did, or the event came late.
-  void TakeInKeys(UserState* user, const Record& record, bool began);
-  void TakeInTraits(UserState* user, const Record& record);
+  void TakeInFacts(UserState* user, const Record& record);
+  // Into the key of its own that it has for a some(…) or top(…). `began`: a session did, or the event came late.
+  void TakeInKey(UserState* user, uint32_t keys, const Record& record, std::span<const uint32_t> matched, bool began);
+  // Puts it into what is kept for a selector. As the two below:
+  bool AddToSelector(UserState* user, uint32_t selector, const Record& record);
   // Whether the event is nothing but one more: what adds up over the series does not fall with it.
   bool AddToSeries(UserState* user, uint32_t index, const Record& record);
   bool AddToTotal(UserState* user, uint32_t index, const Record& record);
@@ -152,10 +167,26 @@ class Engine {
   void Judge(UserState* user, Millis at, bool corrected, Effects* effects);
   void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
   void JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effects);
+  // A segment came to hold, or no more.
+  void InvalidateKeysThatAsk(UserState* user, ConditionId segment);
+  // A fact of that kind came.
+  void InvalidateKeysThatAsk(UserState* user, FactKind kind);
+
+  // retelling.cc
+  void RememberPast(UserState* user, const Record& record);
+  bool MattersToThePast() const;
+  void Retell(UserState* user, Millis from);
+  void LiveAgain(UserState* user, const PastEvent& event);
+  void NoteMembership(UserState* user, ConditionId c, Millis at, bool holds) {
+    if (program_->tracked_of_segment[c] != kNone) user->MakeMemberships().Note(program_->tracked_of_segment[c], at, holds);
+  }
+
+  // triggers.cc
   void FireOn(UserState* user, const Record& record, Effects* effects);
   // `key`: of a trigger that fires for each; `key_json` is its value.
   void Fire(UserState* user, ConditionId c, Millis at, Effects* effects, const Key* key = nullptr, const std::string& key_json = "");
-  bool MayFire(UserState* user, const Trigger& trigger, ConditionId c, Millis at, uint64_t key);
+  bool MayFire(UserState* user, ConditionId c, Millis at, uint64_t key);
+  bool IsWithinCaps(UserState* user, ConditionId c, Millis at, uint64_t key);
 
   std::shared_ptr<const Program> program_;
   Interner interner_;
@@ -171,6 +202,8 @@ class Engine {
   std::vector<UserState*> dirty_users_;
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  std::vector<Value> past_fields_;     // of an event that is lived again
+  std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;
   bool due_ = false;                   // MarkDue marked one since this was last set to false
   bool changed_ = false;               // a condition changed since this was last set to false

@@ -25,6 +25,10 @@ Millis Earlier(Millis t, Millis by) { return t == kNever || t < kAlways + by ? t
 
 bool IsCondition(Kind kind) { return kind >= Kind::kAnd && kind <= Kind::kExists; }
 
+bool IsMembership(Kind kind) {
+  return kind == Kind::kInSegment || kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
+}
+
 bool Counts(Kind op, double count, double bound) { return Compares(op, Value::Number(count), Value::Number(bound)); }
 
 }  // namespace
@@ -36,6 +40,13 @@ bool Beats(const Value& a, const Value& b, bool largest) {
   if (rank(a) != rank(b)) return rank(a) < rank(b);
   if (rank(a) == 3) return false;
   return largest ? Order(a, b) > 0 : Order(a, b) < 0;
+}
+
+double BucketOf(std::string_view name, std::string_view user) {
+  const Sha256Digest digest = Sha256(std::string(name) + ":" + std::string(user));
+  uint64_t bits = 0;
+  for (size_t i = 0; i < 8; ++i) bits = bits << 8 | digest[i];
+  return static_cast<double>(bits >> 11) / 9007199254740992.0;
 }
 
 Evaluator::Evaluator(const Program& program, const Interner& interner)
@@ -57,6 +68,16 @@ Outcome Evaluator::Judge(NodeId node, const UserState& user, Millis t) {
   return Holds(node);
 }
 
+bool Evaluator::WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
+  judging_ = false;
+  user_ = whole_ = &user;
+  t_ = t;
+  const Bounds bounds = BoundsOf(spec);
+  *low = bounds.low;
+  *high = bounds.high;
+  return !bounds.none;
+}
+
 bool Evaluator::Matches(NodeId filter, std::span<const Value> fields) {
   if (filter == kNone) return true;
   fields_ = fields;
@@ -69,21 +90,19 @@ Timed Evaluator::Node(NodeId id) {
     case Kind::kLiteral:
     case Kind::kList: return {node.literal, kNever};
     case Kind::kProperty: return {fields_[node.index], kNever};
-    case Kind::kTrait: return ReadTrait(program_.traits[node.index]);
+    case Kind::kTrait: return {ReadFact(FactKind::kTrait, program_.fact_names[node.index]), kNever};
+    case Kind::kConsent: return {Value::Bool(ReadFact(FactKind::kConsent, program_.fact_names[node.index]).IsTrue()), kNever};
+    case Kind::kScore: return {ReadFact(FactKind::kScore, program_.fact_names[node.index]), kNever};
+    case Kind::kCluster: return {ReadFact(FactKind::kCluster, program_.fact_names[node.index]), kNever};
     case Kind::kHour:
     case Kind::kWeekday:
     case Kind::kDate: return Calendar(node.kind);
-    case Kind::kBucket: {
-      const Sha256Digest digest = Sha256(std::string(node.literal.string()) + ":" + std::string(whole_->id()));
-      uint64_t bits = 0;
-      for (int i = 0; i < 8; ++i) bits = bits << 8 | digest[static_cast<size_t>(i)];
-      return {Value::Number(static_cast<double>(bits >> 11) / 9007199254740992.0), kNever};
-    }
+    case Kind::kBucket: return {Value::Number(BucketOf(node.literal.string(), whole_->id())), kNever};
     case Kind::kSome:
     case Kind::kTop: return FromKeys(node);
     default: break;
   }
-  if (IsCondition(node.kind)) {
+  if (IsCondition(node.kind) || IsMembership(node.kind)) {
     const Outcome outcome = Holds(id);
     return {Value::Bool(outcome.holds), outcome.until};
   }
@@ -102,6 +121,9 @@ Outcome Evaluator::Holds(NodeId id) {
       return {!x.holds, x.until};
     }
     case Kind::kInSegment: return {whole_->Holds(node.index), kNever};
+    case Kind::kInSegmentFor: return MemberFor(node);
+    case Kind::kEntered:
+    case Kind::kLeft: return Changed(node);
     default: break;
   }
   if (!IsCondition(node.kind)) {
@@ -328,14 +350,12 @@ Timed Evaluator::Function(const attune::Node& node) {
   return {CallFunction(node.kind, values, node.count), until};
 }
 
-Timed Evaluator::ReadTrait(const std::string& name) {
-  for (const Trait& trait : whole_->traits()) {
-    if (trait.name == name) return {TraitValue(trait.json), kNever};
-  }
-  return {};
+Value Evaluator::ReadFact(FactKind kind, const std::string& name) {
+  const Fact* fact = whole_->FindFact(kind, name);
+  return fact ? FactValue(fact->json) : Value();
 }
 
-Value Evaluator::TraitValue(std::string_view json) {
+Value Evaluator::FactValue(std::string_view json) {
   if (json == "true" || json == "false") return Value::Bool(json == "true");
   if (json.size() >= 2 && json.front() == '"' && json.find('\\') == std::string_view::npos) {
     return Value::String(json.substr(1, json.size() - 2));
@@ -348,6 +368,42 @@ Value Evaluator::TraitValue(std::string_view json) {
   if (!readers_.back().Open("{\"traits\":{\"value\":" + std::string(json) + "}}").ok()) return Value();
   static const std::vector<std::string> kKeys = {"value"};
   return readers_.back().Find("traits", kKeys);
+}
+
+std::span<const Millis> Evaluator::ChangesOf(ConditionId segment) {
+  const Memberships* memberships = whole_->memberships();
+  if (!memberships) return {};
+  if (memberships->truncated()) incomplete_ = true;
+  return memberships->changes(whole_program_->tracked_of_segment[segment]);
+}
+
+Outcome Evaluator::MemberFor(const attune::Node& node) {
+  const std::span<const Millis> changes = ChangesOf(node.index);
+  if (changes.size() % 2 == 0) return {false, kNever};
+  const Millis reached = Later(changes.back(), program_.aggregates[node.aggregate].length);
+  return {reached <= t_, reached <= t_ ? kNever : reached};
+}
+
+// Whether there is a change of that kind among those that the window shows: the last one to leave it decides until when.
+Outcome Evaluator::Changed(const attune::Node& node) {
+  const AggregateSpec& spec = program_.aggregates[node.aggregate];
+  const Bounds bounds = BoundsOf(spec);
+  if (bounds.none) return {false, bounds.until};
+  const std::span<const Millis> changes = ChangesOf(node.index);
+  const size_t first = node.kind == Kind::kEntered ? 0 : 1;
+  const size_t size = (changes.size() + 1 - first) / 2;
+  const auto time = [&](size_t i) { return changes[2 * i + first]; };
+  const auto up_to = [&](Millis t) {
+    const auto count = static_cast<size_t>(std::upper_bound(changes.begin(), changes.end(), t) - changes.begin());
+    return (count + 1 - first) / 2;
+  };
+  const size_t from = bounds.low == kAlways ? 0 : up_to(bounds.low);
+  const size_t to = bounds.high == kNever ? size : std::max(from, up_to(bounds.high));
+  const bool shown = from < to;
+  if (spec.anchor != kNone) return {shown, AnchorStays(spec, bounds, size, from, to, time)};
+  if (!bounds.sliding) return {shown, shown ? bounds.until : kNever};
+  if (shown) return {true, Later(time(to - 1), spec.length + spec.offset)};
+  return {false, to < size ? Later(time(to), spec.offset) : kNever};
 }
 
 Zone::Period Evaluator::PeriodAt(Window::Kind kind) {

@@ -35,6 +35,8 @@ class Evaluator {
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   Outcome Judge(NodeId node, const UserState& user, Millis t);
+  // The events that an aggregate sees at t are those later than `low` up to `high`. False: it sees none.
+  bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high);
   // Whether a selector's filter holds for the event whose fields these are.
   bool Matches(NodeId filter, std::span<const Value> fields);
 
@@ -84,9 +86,13 @@ class Evaluator {
   Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
-  Timed ReadTrait(const std::string& name);
-  Value TraitValue(std::string_view json);
+  // Null when nobody said it.
+  Value ReadFact(FactKind kind, const std::string& name);
+  Value FactValue(std::string_view json);
   Timed Calendar(Expression::Kind kind);
+  Outcome MemberFor(const attune::Node& node);
+  Outcome Changed(const attune::Node& node);
+  std::span<const Millis> ChangesOf(ConditionId segment);
 
   Timed Aggregate(const attune::Node& node);
   Timed FromTotal(const AggregateSpec& spec);
@@ -122,7 +128,7 @@ class Evaluator {
   const Program& program_;
   const Interner& interner_;
   const UserState* user_ = nullptr;
-  const UserState* whole_ = nullptr;      // whose sessions, traits and segments are asked for: within keys, the user around
+  const UserState* whole_ = nullptr;      // whose sessions, facts and segments are asked for: within keys, the user around
   const Program* whole_program_;
   StepRestriction restriction_;           // within keys, of the user's sequences
   bool judging_ = false;
@@ -139,5 +145,8 @@ class Evaluator {
 // The better of two values under min (or max): numbers before texts before times, for properties whose type nobody
 // declared; then by order. Null and booleans are worse than all.
 bool Beats(const Value& a, const Value& b, bool largest);
+
+// bucket("name") of a user, in [0, 1).
+double BucketOf(std::string_view name, std::string_view user);
 
 }  // namespace attune

@@ -29,6 +29,15 @@ void KeyStates::Invalidate(Key* key) {
   stale_.push_back(key);
 }
 
+void KeyStates::TakeHolding(const KeyStates& other) {
+  for (const auto& [bits, key] : other.keys_) {
+    const auto found = keys_.find(bits);
+    if (!key->holds || found == keys_.end() || found->second->holds) continue;
+    found->second->holds = true;
+    ++holding_;
+  }
+}
+
 // Into at_hand_.
 void KeyStates::TakeStale(Millis t) {
   if (all_stale_) {

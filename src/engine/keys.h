@@ -15,7 +15,7 @@
 
 namespace attune {
 
-// A key with the state of the program within: a small user, of whom the sessions, the traits and the segments are not
+// A key with the state of the program within: a small user, of whom the sessions, the facts and the segments are not
 // her own.
 struct Key {
   Key(Stored v, const Program& program) : value(v), state("", 0, program) {}
@@ -45,6 +45,9 @@ class KeyStates {
   // To be judged anew before they are next looked at.
   void Invalidate(Key* key);
   void InvalidateAll() { all_stale_ = true; }
+
+  // Those that held in the other one, a user's state so far, are taken to hold: so it is known which rise.
+  void TakeHolding(const KeyStates& other);
 
   // Calls judge(key), which sets how it comes out at t and until when, for all that are stale or due.
   template <typename Judge>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text_map.h"
+#include "engine/fact.h"
 #include "engine/sequence.h"
 #include "engine/sessions.h"
 #include "event/pattern.h"
@@ -109,7 +110,7 @@ struct Node {
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  // The field of a property, the condition of in_segment, the name of a trait, a reach, the keys of some and top.
+  // The field of a property, the condition of in_segment and the like, the name of a fact, a reach, the keys of some and top.
   uint32_t index = kNone;
   Value literal;             // text and lists live in the Program
   std::shared_ptr<const Pattern> pattern;
@@ -126,10 +127,10 @@ struct KeySpec {
   NodeId root = kNone;
   std::shared_ptr<const Program> within;
   std::vector<bool> selectors;  // those whose events can change how a key comes out
-  // What changes how all of them come out: where sessions begin, every event, traits.
+  // What changes how all of them come out: where sessions begin, every event, facts.
   bool sessions = false;
   bool every_event = false;
-  bool traits = false;
+  bool facts[kFactKinds] = {};
 };
 
 struct Condition {
@@ -138,8 +139,17 @@ struct Condition {
   const Segment* segment = nullptr;
   const Trigger* trigger = nullptr;
   uint32_t on_selector = kNone;  // of a trigger `on`
+  NodeId only_if = kNone;        // of a trigger; kNone: always
+  Cap group_cap;                 // of a trigger's group; no span: none
+  Millis firings_count = 0;      // how long a firing counts for a cooldown or a cap, the group's included
   std::vector<std::pair<std::string, NodeId>> with;
   uint32_t keys = kNone;     // of a trigger that fires for each key: they are its own, and `with` is of the program within
+};
+
+// A segment whose changes are remembered, because `in_segment(…) for`, `entered` or `left` names it.
+struct TrackedSegment {
+  ConditionId segment = 0;
+  Millis keep_span = 0;  // how old a change can come to be asked for; kNever: as many as the plan's limit
 };
 
 // A set of conditions as bits.
@@ -179,7 +189,8 @@ class ConditionSet {
 
 struct Program {
   // The plan must be one without problems.
-  static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan);
+  // With `extra`, an expression parsed against the plan, the program also runs that: at extra_root.
+  static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan, const Expression* extra = nullptr);
 
   NameId NameOf(std::string_view event) const {
     const auto found = names.find(event);
@@ -187,6 +198,11 @@ struct Program {
   }
   // How many of a series' events count, the latest ones: the plan's limit.
   uint32_t SeriesLimit(uint32_t index) const { return series_limit > series[index].keep_count ? series_limit : series[index].keep_count; }
+  // What asks when a segment changed.
+  static bool NamesPast(Expression::Kind kind) {
+    using Kind = Expression::Kind;
+    return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
+  }
   // An upper bound on the bytes that one user's state for this condition or metric needs; shared state counts for each.
   int64_t StateBound(NodeId root) const;
 
@@ -219,12 +235,13 @@ struct Program {
   std::vector<KeySpec> keys;
   std::vector<Node> nodes;
   std::vector<NodeId> children;
-  std::vector<std::string> traits;                        // dotted names that expressions read
+  std::vector<std::string> fact_names;                    // traits, purposes and models that expressions read
 
   std::vector<Condition> conditions;                      // [0, segment_count) are segments
   size_t segment_count = 0;
   std::vector<ConditionId> condition_of_segment;          // by the plan's order
   std::vector<NodeId> metric_roots;                       // by the plan's order
+  NodeId extra_root = kNone;
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
 
   std::vector<ConditionSet> listeners_of_selector;
@@ -235,9 +252,23 @@ struct Program {
   // instant from then on: what came out so stays, and lasts no shorter than it was going to.
   ConditionSet rising;
   ConditionSet falling;
+
+  std::vector<TrackedSegment> tracked;
+  std::vector<uint32_t> tracked_of_segment;  // by condition; kNone: not tracked
+  // What a late event needs to tell tracked segments anew.
+  struct Past {
+    std::vector<ConditionId> conditions;     // the tracked ones and those they refer to, each after what it refers to
+    std::vector<bool> selectors;             // what they see of events
+    bool all_events = false;                 // they see sessions, sequences or keys
+    std::set<uint32_t> keys;                 // some(…) and top(…) in them
+    bool sequences = false;
+    bool facts[kFactKinds] = {};
+    Millis span = 0;                         // how far back events matter
+  } past;
+
   ConditionSet session_listeners;   // of where sessions begin
   ConditionSet event_listeners;     // of every event: how long a session lasts
-  ConditionSet trait_listeners;
+  std::vector<ConditionSet> fact_listeners;  // by FactKind
 
   std::vector<std::unique_ptr<std::string>> texts;        // literals
   std::vector<std::unique_ptr<std::vector<Value>>> lists;

@@ -6,26 +6,24 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/fact.h"
 #include "engine/program.h"
 #include "event/event.h"
 
 namespace attune {
 
 struct Record {
-  struct TraitChange {
-    std::string name;  // dotted
-    std::string json;
-  };
-
   EventKind kind = EventKind::kTrack;
   std::string_view user;
+  std::string_view anonymous_id;          // of an alias: the previous id; may be empty
+  bool names_user = false;                // by a userId, so that she is known; an alias makes nobody known
   uint64_t id = 0;                        // hash of the message id
   uint64_t sequence = 0;                  // in the log; 0 when it comes from elsewhere
   std::string_view event;                 // its name, of a track
   NameId name = kOtherName;               // the same for the program
   Millis time = 0;
   std::span<const Value> fields;          // by the program's numbers; those that no selector of `name` reads are stale
-  std::span<const TraitChange> traits;    // of an identify
+  std::span<const Fact> facts;            // what it says of the user, each name of a kind at most once; times are its own
 };
 
 // Reads records from the bytes that the log keeps. One thread; the record lives until the next Read.
@@ -38,11 +36,13 @@ class RecordReader {
 
  private:
   Value ReadField(const PropertyPath& path);
+  void ReadTraits(Millis time);
+  void ReadConsents(Millis time);
 
   std::shared_ptr<const Program> program_;
   EventReader reader_;
   std::vector<Value> fields_;
-  std::vector<Record::TraitChange> traits_;
+  std::vector<Fact> facts_;
 };
 
 }  // namespace attune

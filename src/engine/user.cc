@@ -9,7 +9,7 @@ namespace attune {
 namespace {
 
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 3;
+constexpr uint8_t kUserVersion = 4;
 
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
@@ -243,15 +243,73 @@ void UserState::AddRecent(uint64_t sequence) {
   parts_[kRecent].size += 1;
 }
 
-void UserState::ReleaseTexts(Interner* interner) {
-  ForEach(kSeries, [&](uint32_t index, uint64_t) { DropFromSeries(index, static_cast<uint32_t>(FindHead(index)->size), interner); });
+// --- the end of one ---
+
+void UserState::ReleaseTexts(Interner* interner) const {
+  ForEach(kSeries, [&](uint32_t series, uint64_t) {
+    if (Lanes(series) == 1) return;
+    const Array* head = FindHead(series);
+    const uint64_t* values = block_.words(static_cast<uint32_t>(head->at + head->room));
+    for (size_t i = 0; i < head->size; ++i) Stored::FromBits(values[i]).Release(interner);
+  });
   ForEach(kTotals, [&](uint32_t slot, uint64_t word) {
     if (program_.total_slot_holds_value[slot]) Stored::FromBits(word).Release(interner);
   });
+  if (sequences()) rare_->sequences->ReleaseTexts(program_.sequences, interner);
+  if (memberships()) rare_->memberships->ReleaseTexts(interner);
   if (!rare_) return;
-  if (rare_->sequences) rare_->sequences->ReleaseTexts(program_.sequences, interner);
   for (const auto& keys : rare_->keys) {
     if (keys) keys->ReleaseTexts(interner);
+  }
+}
+
+void UserState::Swap(UserState* other) {
+  std::swap(first_seen, other->first_seen);
+  std::swap(now, other->now);
+  std::swap(looked, other->looked);
+  std::swap(armed, other->armed);
+  std::swap(next_due, other->next_due);
+  std::swap(known, other->known);
+  std::swap(ended, other->ended);
+  std::swap(dirty, other->dirty);
+  std::swap(in_snapshot, other->in_snapshot);
+  std::swap(sessions, other->sessions);
+  std::swap(block_, other->block_);
+  std::swap(parts_, other->parts_);
+  std::swap(id_size_, other->id_size_);
+  std::swap(rare_, other->rare_);
+}
+
+void UserState::End() {
+  UserState empty(id(), slot, program_);
+  empty.ended = true;
+  empty.known = known;
+  empty.dirty = dirty;
+  empty.in_snapshot = in_snapshot;
+  Swap(&empty);
+}
+
+Memberships& UserState::MakeMemberships() {
+  auto& memberships = MakeRare().memberships;
+  if (!memberships) memberships = std::make_unique<Memberships>(program_);
+  return *memberships;
+}
+
+// --- facts ---
+
+const Fact* UserState::FindFact(FactKind kind, std::string_view name) const {
+  for (const Fact& fact : facts()) {
+    if (fact.kind == kind && fact.name == name) return &fact;
+  }
+  return nullptr;
+}
+
+void UserState::TakeIn(const Fact& fact) {
+  const Fact* known = FindFact(fact.kind, fact.name);
+  if (!known) {
+    MakeRare().facts.push_back(fact);
+  } else if (fact.time >= known->time) {
+    rare_->facts[static_cast<size_t>(known - rare_->facts.data())] = fact;
   }
 }
 
@@ -259,7 +317,8 @@ size_t UserState::MemoryBytes() const {
   size_t bytes = sizeof(UserState) + block_.size() * sizeof(uint64_t) + sessions.MemoryBytes();
   if (!rare_) return bytes;
   bytes += sizeof(Rare) + rare_->firings.capacity() * sizeof(Firing) + rare_->ids.capacity() * 9;
-  for (const Trait& trait : rare_->traits) bytes += sizeof(Trait) + trait.name.capacity() + trait.json.capacity();
+  for (const Fact& fact : rare_->facts) bytes += sizeof(Fact) + fact.name.capacity() + fact.json.capacity();
+  if (rare_->memberships) bytes += rare_->memberships->MemoryBytes();
   for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
   if (rare_->sequences) bytes += rare_->sequences->MemoryBytes(program_.sequences);
   for (const auto& keys : rare_->keys) bytes += keys ? keys->MemoryBytes() : 0;
@@ -323,12 +382,10 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   }
   out->Varint(user.recent().size());
   for (const uint64_t sequence : user.recent()) out->U64(sequence);
-  out->Varint(user.traits().size());
-  for (const Trait& trait : user.traits()) {
-    out->String(trait.name);
-    out->I64(trait.time);
-    out->String(trait.json);
-  }
+  out->Varint(user.facts().size());
+  for (const Fact& fact : user.facts()) fact.Write(out);
+  out->Bool(user.memberships() != nullptr);
+  if (user.memberships()) user.memberships()->Write(interner, out);
   out->Bool(user.sequences() != nullptr);
   if (user.sequences()) user.sequences()->Write(program.sequences, interner, out);
   for (uint32_t i = 0; i < program.keys.size(); ++i) {
@@ -386,12 +443,11 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   }
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) user->AddRecent(in->U64());
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
-    Trait trait;
-    trait.name = in->String();
-    trait.time = in->I64();
-    trait.json = in->String();
-    user->MakeTraits().push_back(std::move(trait));
+    Fact fact;
+    if (!fact.Read(in)) return false;
+    user->MakeRare().facts.push_back(std::move(fact));
   }
+  if (in->Bool() && !user->MakeMemberships().Read(in, interner)) return false;
   if (in->Bool() && !user->MakeSequences().Read(program.sequences, interner, in)) return false;
   for (uint32_t i = 0; i < program.keys.size(); ++i) {
     if (in->Bool() && !user->MakeKeys(i).Read(interner, in)) return false;

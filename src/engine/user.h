@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/block.h"
+#include "engine/fact.h"
+#include "engine/memberships.h"
 #include "engine/program.h"
 #include "engine/sequence_state.h"
 #include "engine/series.h"
@@ -20,12 +22,6 @@
 namespace attune {
 
 class KeyStates;
-
-struct Trait {
-  std::string name;   // dotted
-  Millis time;
-  std::string json;   // as sent
-};
 
 struct Firing {
   ConditionId condition;
@@ -52,6 +48,8 @@ class UserState {
   Millis armed = kNever;       // the instant under which she stands in the timer queue
   Millis next_due = kNever;    // no condition is due before
   const uint32_t slot;         // her place in the engine's list of users
+  bool known = false;          // by a userId
+  bool ended = false;          // her history became another's
   bool dirty = false;          // changed since the last snapshot began
   bool in_snapshot = false;    // still to be written by the snapshot at hand
   Sessions sessions;
@@ -125,10 +123,21 @@ class UserState {
 
   // --- what few users have ---
 
-  std::span<const Trait> traits() const { return rare_ ? std::span<const Trait>(rare_->traits) : std::span<const Trait>(); }
-  std::vector<Trait>& MakeTraits() { return MakeRare().traits; }
+  // Of each kind and name what was said last, by time.
+  std::span<const Fact> facts() const { return rare_ ? std::span<const Fact>(rare_->facts) : std::span<const Fact>(); }
+  const Fact* FindFact(FactKind kind, std::string_view name) const;
+  void TakeIn(const Fact& fact);
   // Of triggers, as far back as cooldowns and caps look.
   std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
+
+  std::span<const Firing> firings() const { return rare_ ? std::span<const Firing>(rare_->firings) : std::span<const Firing>(); }
+
+  // Gives back the texts that her values hold, and those of her keys.
+  void ReleaseTexts(Interner* interner) const;
+  // Takes the state of `other` and gives her own; only the place in the engine's list stays.
+  void Swap(UserState* other);
+  // Forgets all but the id: her texts must have been released.
+  void End();
 
   // Null as long as no sequence knows an event of hers.
   const SequenceState* sequences() const { return rare_ ? rare_->sequences.get() : nullptr; }
@@ -142,8 +151,10 @@ class UserState {
   KeyStates* keys(uint32_t index) const { return rare_ && !rare_->keys.empty() ? rare_->keys[index].get() : nullptr; }
   KeyStates& MakeKeys(uint32_t index);
 
-  // Gives back all uses of the interner, before she is forgotten.
-  void ReleaseTexts(Interner* interner);
+  // What the tracked segments were; null when there is nothing to tell.
+  const Memberships* memberships() const { return rare_ ? rare_->memberships.get() : nullptr; }
+  Memberships& MakeMemberships();
+
   size_t MemoryBytes() const;
   // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
   void Prefetch() const {
@@ -160,7 +171,8 @@ class UserState {
   enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kTimes, kRecent, kParts };
 
   struct Rare {
-    std::vector<Trait> traits;
+    std::vector<Fact> facts;
+    std::unique_ptr<Memberships> memberships;
     std::vector<Firing> firings;
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
     absl::flat_hash_map<uint32_t, RunningSums> running;

@@ -280,6 +280,20 @@ void EventReader::ForEachLeaf(
   }
 }
 
+void EventReader::ForEachMember(std::string_view root, const std::vector<std::string>& keys,
+                                const std::function<void(std::string_view name, const Value& value)>& fn) {
+  dom::element found;
+  dom::object object;
+  if (!impl_->LocateSent(root, keys, &found) || found.get(object) != simdjson::SUCCESS) return;
+  TextMap<size_t> last;  // where each name stands for the last time
+  size_t position = 0;
+  for (const dom::key_value_pair member : object) last.insert_or_assign(std::string(member.key), position++);
+  position = 0;
+  for (const dom::key_value_pair member : object) {
+    if (last.find(member.key)->second == position++) fn(member.key, impl_->ValueOf(member.value));
+  }
+}
+
 namespace {
 
 constexpr Millis kYear0001 = -62'135'596'800'000;

@@ -115,6 +115,10 @@ class EventReader {
   // lists and null are leaves.
   void ForEachLeaf(std::string_view root,
                    const std::function<void(std::string_view name, const Value& value, std::string_view json)>& fn);
+  // Calls fn(name, value) for every member of the object at keys below `root`, in the order sent; names have dots as they
+  // are, and a member that is an object is null.
+  void ForEachMember(std::string_view root, const std::vector<std::string>& keys,
+                     const std::function<void(std::string_view name, const Value& value)>& fn);
 
  private:
   struct Impl;

@@ -111,6 +111,20 @@ TEST(EventReader, WalksTheLeavesInTheOrderSent) {
   EXPECT_EQ(Leaves(&reader, "traits"), "");
 }
 
+TEST(EventReader, ShowsTheMembersOfAnObject) {
+  EventReader reader;
+  ASSERT_TRUE(reader.Open(R"({"context":{"consent":{"a":true,"b.c":false,"d":{"e":1},"f":[1],"a":"x"}},"properties":[]})").ok());
+  const auto members = [&](std::string_view root, const std::vector<std::string>& keys) {
+    std::string out;
+    reader.ForEachMember(root, keys, [&](std::string_view name, const Value& value) { out += std::string(name) + '=' + ToJson(value) + ' '; });
+    return out;
+  };
+  EXPECT_EQ(members("context", {"consent"}), "b.c=false d=null f=[1] a=\"x\" ");
+  EXPECT_EQ(members("context", {"consent", "a"}), "");
+  EXPECT_EQ(members("context", {"nothing"}), "");
+  EXPECT_EQ(members("properties", {}), "");
+}
+
 TEST(EventReader, APagesNameIsItsPropertyName) {
   constexpr struct {
     const char* event;

@@ -34,7 +34,8 @@ Result<std::vector<uint64_t>> ListLogFiles(Disk& disk, const std::string& dir) {
     uint64_t sequence = 0;
     const char* end = name.data() + kNameDigits;
     const auto parsed = std::from_chars(name.data(), end, sequence);
-    if (parsed.ec == std::errc() && parsed.ptr == end) sequences.push_back(sequence);
+    // Sequences begin at 1.
+    if (parsed.ec == std::errc() && parsed.ptr == end && sequence != 0) sequences.push_back(sequence);
   }
   std::sort(sequences.begin(), sequences.end());
   return sequences;

@@ -88,6 +88,24 @@ TEST(Recovery, AnEmptyFolderIsAnEmptyLog) {
   EXPECT_EQ(recovery->last_sequence, 0u);
 }
 
+TEST(Recovery, OtherFilesAreLeftAlone) {
+  FakeDisk disk;
+  const MadeFile made = Make(1, 0, kThreeGroups);
+  Put(disk, made);
+  // No file of a log: sequences begin at 1.
+  for (const char* name : {"00000000000000000000.log", "1.log", "damaged-00000000000000000001.log-40"}) {
+    disk.SetContent(std::string(kDir) + "/" + name, "noise");
+  }
+  EXPECT_EQ(*ListLogFiles(disk, kDir), std::vector<uint64_t>{1});
+  for (const bool repair : {false, true}) {
+    const auto recovery = RecoverLog(disk, kDir, repair);
+    ASSERT_TRUE(recovery.ok()) << recovery.error().message;
+    EXPECT_EQ(recovery->files, 1u);
+    EXPECT_EQ(recovery->last_sequence, kThreeGroups.size());
+  }
+  EXPECT_EQ(disk.Content(std::string(kDir) + "/00000000000000000000.log"), "noise");
+}
+
 TEST(Recovery, ATailCutAtAnyByteLosesOnlyTheIncompleteRecords) {
   const MadeFile whole = Make(1, 0, kThreeGroups);
   // Behind the cut: nothing, reserved zeros, or noise.

@@ -93,35 +93,4 @@ std::vector<Finding> CheckTriggers(const Plan& plan) {
   return findings;
 }
 
-std::vector<Finding> RefuseUnfinished(const Plan& plan) {
-  static const std::map<Kind, const char*> kUnfinished = {
-      {Kind::kInSegmentFor, "in_segment(…) for …"},
-      {Kind::kEntered, "entered(…)"},
-      {Kind::kLeft, "left(…)"},
-      {Kind::kConsent, "consent(…)"},
-      {Kind::kScore, "score(…)"},
-      {Kind::kCluster, "cluster(…)"},
-  };
-  std::vector<Finding> findings;
-  const auto refuse = [&](const Location& at, const std::string& what) { findings.push_back({at, what + " is not supported yet"}); };
-  const auto look = [&](const Location& at, const ExpressionPtr& expression) {
-    if (!expression) return;
-    ForEach(*expression, [&](const Expression& e) {
-      if (const auto found = kUnfinished.find(e.kind); found != kUnfinished.end()) refuse(at, found->second);
-    });
-  };
-  for (const Metric& metric : plan.metrics) look(metric.location, metric.value);
-  for (const Segment& segment : plan.segments) look(segment.location, segment.when);
-  for (const Trigger& trigger : plan.triggers) {
-    look(trigger.location, trigger.when);
-    look(trigger.location, trigger.only_if);
-    for (const auto& [name, value] : trigger.with) look(trigger.location, value);
-    if (trigger.quiet_hours) refuse(trigger.location, "\"quiet_hours\"");
-    if (trigger.only_if) refuse(trigger.location, "\"only_if\"");
-    if (trigger.holdout > 0) refuse(trigger.location, "\"holdout\"");
-    if (!trigger.group.empty()) refuse(trigger.location, "\"group\"");
-  }
-  return findings;
-}
-
 }  // namespace attune

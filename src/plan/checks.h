@@ -25,7 +25,4 @@ std::vector<Finding> FindCircles(const Plan& plan);
 // Triggers whose key is lost on the way, or asked for twice; groups that do not exist.
 std::vector<Finding> CheckTriggers(const Plan& plan);
 
-// What the language has and the engine does not run yet. As the engine learns a kind, its line here goes.
-std::vector<Finding> RefuseUnfinished(const Plan& plan);
-
 }  // namespace attune

@@ -50,12 +50,10 @@ struct TriggerDraft {
   std::vector<std::pair<std::string, Draft>> with;
 };
 
-enum class Accepted { kWhatRuns, kWholeLanguage };
-
 class Loader {
  public:
   // Files are (name, text).
-  LoadedPlan Run(std::vector<std::pair<std::string, std::string>> files, Accepted accepted) {
+  LoadedPlan Run(std::vector<std::pair<std::string, std::string>> files) {
     plan_ = std::make_unique<Plan>();
     std::string all;
     sources_.reserve(files.size());
@@ -69,7 +67,7 @@ class Loader {
     for (const PlanSource& source : sources_) ReadFile(source);
     CollectNames();
     ReadExpressions();
-    CheckWhole(accepted);
+    CheckWhole();
     return Finish();
   }
 
@@ -537,12 +535,11 @@ class Loader {
     }
   }
 
-  void CheckWhole(Accepted accepted) {
+  void CheckWhole() {
     if (failed_) return;
     Report(FindCircles(*plan_));
     if (failed_) return;
     Report(CheckTriggers(*plan_));
-    if (accepted == Accepted::kWhatRuns) Report(RefuseUnfinished(*plan_));
   }
 
   std::unique_ptr<Plan> plan_;
@@ -590,13 +587,13 @@ LoadedPlan LoadPlan(const std::string& path) {
     if (!ReadWhole(file, &text)) return Loader().Unreadable(file, "cannot be read; expected a plan file or a folder of them");
     files.emplace_back(file, std::move(text));
   }
-  return Loader().Run(std::move(files), Accepted::kWhatRuns);
+  return Loader().Run(std::move(files));
 }
 
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file) {
   std::vector<std::pair<std::string, std::string>> files;
   files.emplace_back(file, std::string(yaml));
-  return Loader().Run(std::move(files), Accepted::kWholeLanguage);
+  return Loader().Run(std::move(files));
 }
 
 ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {

@@ -124,10 +124,9 @@ struct LoadedPlan {
   std::vector<Problem> problems;  // in the order of the files
 };
 
-// Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names. Refuses what the engine does not
-// run yet.
+// Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names.
 LoadedPlan LoadPlan(const std::string& path);
-// From text; `file` is the name that problems give. Takes in the whole language.
+// From text; `file` is the name that problems give.
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file = "plan.yaml");
 
 // One expression against a plan's names, as explain and preview take it. Problems name line 1 and the column.

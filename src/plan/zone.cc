@@ -82,10 +82,12 @@ Zone::Period Zone::MonthAt(Millis t) const {
   return {FromLocal(local_millis(first)), FromLocal(local_millis(first + date::months(1)))};
 }
 
-int Zone::Hour(Millis t) const {
+int Zone::Minute(Millis t) const {
   const Millis local = t + Offset(t);
-  return static_cast<int>((local - FloorTo(local, kDay)) / kHour);
+  return static_cast<int>((local - FloorTo(local, kDay)) / kMinute);
 }
+
+int Zone::Hour(Millis t) const { return Minute(t) / 60; }
 
 int Zone::Weekday(Millis t) const {
   const Millis days = FloorTo(t + Offset(t), kDay) / kDay;

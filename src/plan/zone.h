@@ -34,6 +34,7 @@ class Zone {
   Period MonthAt(Millis t) const;
 
   int Hour(Millis t) const;     // 0 to 23
+  int Minute(Millis t) const;   // of the day: 0 to 1439
   int Weekday(Millis t) const;  // 1 (Monday) to 7
 
   // The instant at which the clock shows `local` (milliseconds as if the clock were UTC). Shown twice: the first.

@@ -88,6 +88,8 @@ TEST(Zone, ReadsTheClock) {
   EXPECT_EQ(Named("Asia/Kolkata").Hour(At("2026-03-01T10:30:00Z")), 16);
   EXPECT_EQ(Named("Europe/Warsaw").Hour(At("2026-03-29T01:00:00Z")), 3);
   EXPECT_EQ(Named("Europe/Warsaw").Hour(At("2026-10-25T01:30:00Z")), 2);
+  EXPECT_EQ(Named("Asia/Kolkata").Minute(At("2026-03-01T18:29:59Z")), 24 * 60 - 1);
+  EXPECT_EQ(Named("Asia/Kolkata").Minute(At("2026-03-01T18:30:00Z")), 0);
   EXPECT_EQ(Named("Europe/Warsaw").Weekday(At("2027-01-03T22:59:59Z")), 7);
   EXPECT_EQ(Named("Europe/Warsaw").Weekday(At("2027-01-03T23:00:00Z")), 1);
   EXPECT_EQ(Named("UTC").Weekday(At("1969-12-31T12:00:00Z")), 3);

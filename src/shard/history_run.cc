@@ -1,19 +1,63 @@
 #include "shard/history_run.h"
 
 #include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
 
 namespace attune {
 
-HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink)
-    : engine_(std::move(program)), at_(std::move(at)), sink_(std::move(sink)) {
+HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
+                       std::function<bool(std::string_view id)> may_merge)
+    : reader_(program), engine_(std::move(program)), may_merge_(std::move(may_merge)), at_(std::move(at)), sink_(std::move(sink)) {
   std::sort(at_.begin(), at_.end());
   at_.erase(std::unique(at_.begin(), at_.end()), at_.end());
 }
 
-Applied HistoryRun::Apply(const Record& record) {
+Applied HistoryRun::Apply(std::string_view bytes) {
+  auto read = reader_.Read(bytes);
+  ATTUNE_CHECK(read.ok(), "an admitted event can be read");
+  Record& record = *read;
+  const bool keeps = !may_merge_ || may_merge_(record.user);
+  const std::string person(identity_.PersonOf(record.user));
+  record.user = person;
+  UserState* user = engine_.Find(record.user);
+  if (user && engine_.IsDuplicate(*user, record)) return Applied::kDuplicate;
+
+  UserState* merged = nullptr;
+  std::vector<Kept> others;
+  if (Identity::AsksToMerge(record)) {
+    const std::string other(identity_.PersonOf(record.anonymous_id));
+    merged = other == record.user ? nullptr : engine_.Find(other);
+    if (other != record.user && !(merged && merged->known)) {
+      identity_.Merge(other, record.user);
+      if (const auto found = kept_.find(other); found != kept_.end()) {
+        others = std::move(found->second);
+        kept_.erase(found);
+      }
+    } else {
+      merged = nullptr;
+    }
+  }
+  std::vector<Kept>* history = nullptr;
+  if (keeps) {
+    history = &kept_[record.user];
+    if (!others.empty()) {
+      std::vector<Kept> both;
+      std::merge(std::make_move_iterator(history->begin()), std::make_move_iterator(history->end()),
+                 std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()), std::back_inserter(both),
+                 [](const Kept& a, const Kept& b) { return std::tie(a.time, a.position) < std::tie(b.time, b.position); });
+      *history = std::move(both);
+    }
+    const auto after = std::upper_bound(history->begin(), history->end(), record.time,
+                                        [](Millis t, const Kept& kept) { return t < kept.time; });
+    history->insert(after, {record.time, ++position_, std::string(bytes)});
+  }
+  if (merged) return MergeAt(merged, record, history);
+
   if (!at_.empty()) {
-    UserState* user = engine_.Find(record.user);
-    if (user && engine_.IsDuplicate(*user, record)) return Applied::kDuplicate;
     if (user) {
       PassInstants(user, record.time);
     } else {  // what lies before her first record does not show her
@@ -21,6 +65,28 @@ Applied HistoryRun::Apply(const Record& record) {
     }
   }
   const Applied applied = engine_.Apply(record, &effects_);
+  Emit();
+  return applied;
+}
+
+Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::vector<Kept>* history) {
+  ATTUNE_CHECK(history != nullptr, "histories that are merged were said to be");
+  UserState* user = engine_.Find(record.user);
+  Millis at = std::max(record.time, other->now);
+  if (user) at = std::max(at, user->now);
+  if (!at_.empty()) {
+    PassInstants(other, at);
+    if (user) {
+      PassInstants(user, at);
+    } else {
+      next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
+    }
+  }
+  std::vector<const std::string*> encoded;
+  for (const Kept& kept : *history) encoded.push_back(&kept.bytes);
+  RecordReader reader(engine_.shared_program());  // what the record at hand views stays as it is
+  const Applied applied = engine_.Merge(other, record, encoded, &reader, &effects_);
+  ++ended_;
   Emit();
   return applied;
 }
@@ -36,6 +102,7 @@ void HistoryRun::PassInstants(UserState* user, Millis before) {
 
 void HistoryRun::Finish(Millis until) {
   for (UserState& user : engine_.users()) {
+    if (user.ended) continue;
     if (!at_.empty()) PassInstants(&user, until == kNever ? kNever : until + 1);
     engine_.AdvanceUser(&user, until, &effects_);
     Emit();
@@ -43,7 +110,9 @@ void HistoryRun::Finish(Millis until) {
   if (at_.empty()) return;
   // Instants after the end are shown, but what happens until then is not part of the run.
   const Sink sink = std::exchange(sink_, {[](const Transition&) {}, [](const TriggerFiring&) {}, sink_.values});
-  for (UserState& user : engine_.users()) PassInstants(&user, kNever);
+  for (UserState& user : engine_.users()) {
+    if (!user.ended) PassInstants(&user, kNever);
+  }
   sink_ = sink;
 }
 

@@ -3,14 +3,19 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/text_map.h"
 #include "engine/engine.h"
+#include "engine/identity.h"
+#include "engine/record.h"
 
 namespace attune {
 
 // Each user's clock is moved by her own records alone, so that the order of different users in a file never matters.
-// One thread; users may be spread over several runs.
+// One thread; users may be spread over several runs, so long as ids that may come to lead to one person are in one.
 class HistoryRun {
  public:
   struct Sink {
@@ -20,20 +25,38 @@ class HistoryRun {
     std::function<void(Millis at, const UserState& user)> values;
   };
 
-  // `at`: instants to show everyone at, in any order.
-  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink);
+  // `at`: instants to show everyone at, in any order. `may_merge` says of an id whether some record may merge it with
+  // another: the histories of such are kept in memory until the end. Without it all are.
+  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
+             std::function<bool(std::string_view id)> may_merge = nullptr);
 
-  Applied Apply(const Record& record);
+  // The bytes of an event (EncodeEvent).
+  Applied Apply(std::string_view bytes);
   // Lets every user's clock run to `until`, that instant included, and shows what was asked for beyond it.
   void Finish(Millis until);
 
   Engine& engine() { return engine_; }
+  size_t user_count() const { return engine_.user_count() - ended_; }
 
  private:
+  // An event of a history that may be merged.
+  struct Kept {
+    Millis time;
+    uint64_t position;  // among all events applied
+    std::string bytes;
+  };
+
+  Applied MergeAt(UserState* other, const Record& record, std::vector<Kept>* history);
   void PassInstants(UserState* user, Millis before);
   void Emit();
 
+  RecordReader reader_;
   Engine engine_;
+  Identity identity_;
+  std::function<bool(std::string_view)> may_merge_;
+  TextMap<std::vector<Kept>> kept_;  // by person
+  uint64_t position_ = 0;
+  size_t ended_ = 0;
   std::vector<Millis> at_;
   std::vector<uint32_t> next_at_;  // by the user's slot: the first of at_ that her clock has not passed
   Sink sink_;

@@ -352,14 +352,25 @@ void Runtime::Loop::Run() {
 }
 
 void Runtime::Loop::Apply(const DurableBlock& block) {
-  std::string_view bytes(*block.bytes);
-  RecordView record;
-  while (TakeRecord(&bytes, &record)) {
+  std::string_view bytes(*block.bytes), ahead = bytes;
+  RecordView record, expected;
+  size_t lead = 0;  // records that `ahead` is in front
+  while (true) {
+    for (; lead <= Engine::kExpect && TakeRecord(&ahead, &expected); ++lead) Expect(expected);
+    if (!TakeRecord(&bytes, &record)) break;
+    --lead;
     ApplyRecord(record);
     position = record.sequence;
   }
   // What the other loops own is no business of these shards: their state includes it all the same.
   for (const auto& shard : shards) shard->set_position(block.last_sequence);
+}
+
+void Runtime::Loop::Expect(const RecordView& record) {
+  Shard* shard = Of(record.shard);
+  if (!shard || record.type != static_cast<uint8_t>(RecordType::kEvent)) return;
+  const auto event = DecodeEvent(record.payload);
+  if (event.ok()) shard->engine().Expect(event->head.user);
 }
 
 void Runtime::Loop::ApplyRecord(const RecordView& record) {

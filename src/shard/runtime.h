@@ -71,6 +71,7 @@ class Runtime {
   const Program& program() const { return *program_; }
   Store& store() { return *store_; }
   const Log& log() const { return *log_; }
+  std::string log_dir() const { return dir_ + "/log"; }
   const RuntimeStats& stats() const { return stats_; }
   // How many users hold a segment. Any thread.
   uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
@@ -94,6 +95,7 @@ class Runtime {
         : runtime(owner), reader(std::move(program)), index(index) {}
     void Run();
     void Apply(const DurableBlock& block);
+    void Expect(const RecordView& record);  // it is applied soon
     void ApplyRecord(const RecordView& record);
     void Tick(Millis now);
     // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.

@@ -64,11 +64,12 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
       }};
   HistoryRun run(program, options.at, sink);
   running = &run;
-  RecordReader reader(program);
   Millis last = kAlways;
   std::string bytes;
   for (const Record& record : records) {
-    run.Apply(ReadBack(record, &reader, &bytes));
+    bytes.clear();
+    EncodeEvent(HeadOf(record), record.json, &bytes);
+    run.Apply(bytes);
     last = std::max(last, record.time);
   }
   run.Finish(options.until.value_or(last));

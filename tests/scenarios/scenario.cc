@@ -247,8 +247,7 @@ class Reader {
       scenario_.until = Time(&words);
       return;
     }
-    if (!words.Take("and") || !words.Take("at"))
-      return Fail("expected plan:, given:, when …, then: or and at …");
+    if (!words.Take("and") || !words.Take("at")) return Fail("expected plan:, given:, when …, then: or and at …");
     Check check;
     check.line = number_;
     check.at = Time(&words);
@@ -305,10 +304,9 @@ Result<Outcome> Feed(const Scenario& scenario, const Plan& plan, Fn fn) {
   return outcome;
 }
 
-std::string ChangeText(Millis at, std::string_view user, bool enter, std::string_view segment,
-                       bool corrected) {
-  return ClockText(at) + ' ' + std::string(user) + (enter ? " enters " : " leaves ") +
-         std::string(segment) + (corrected ? " corrected" : "");
+std::string ChangeText(Millis at, std::string_view user, bool enter, std::string_view segment, bool corrected) {
+  return ClockText(at) + ' ' + std::string(user) + (enter ? " enters " : " leaves ") + std::string(segment) +
+         (corrected ? " corrected" : "");
 }
 
 // Something that happened, as a line of `then:`.
@@ -344,8 +342,7 @@ std::string AnswerOf(const Check& check, const std::vector<oracle::UserValues>& 
   return "unknown";
 }
 
-std::vector<std::string> AnswersOf(const Scenario& scenario,
-                                   const std::vector<oracle::UserValues>& values) {
+std::vector<std::string> AnswersOf(const Scenario& scenario, const std::vector<oracle::UserValues>& values) {
   std::vector<std::string> answers;
   for (const Check& check : scenario.checks) answers.push_back(AnswerOf(check, values));
   return answers;
@@ -379,10 +376,8 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                   [&](Millis at, const UserState& user) {
                     oracle::UserValues v{at, std::string(user.id()), {}, {}};
                     for (size_t i = 0; i < program->plan->metrics.size(); ++i) {
-                      const Value value =
-                          running->engine().Evaluate(program->metric_roots[i], user, at).value;
-                      if (!value.is_null())
-                        v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
+                      const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
+                      if (!value.is_null()) v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
                     }
                     for (ConditionId c = 0; c < program->segment_count; ++c) {
                       if (user.Holds(c)) v.segments.push_back(program->conditions[c].name);
@@ -391,21 +386,15 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                     values.push_back(std::move(v));
                   }});
   running = &run;
-  RecordReader reader(program);
   Millis last = kAlways;
   auto outcome = Feed(scenario, *program->plan, [&](const Admission& admitted) -> std::string {
     std::string bytes;
     EncodeEvent(admitted.head, admitted.json, &bytes);
-    const auto record = reader.Read(bytes);
-    if (!record.ok()) return record.error().message;
-    last = std::max(last, record->time);
-    switch (run.Apply(*record)) {
-      case Applied::kNew:
-        return "";
-      case Applied::kLate:
-        return "late";
-      case Applied::kDuplicate:
-        return "duplicate";
+    last = std::max(last, admitted.head.time);
+    switch (run.Apply(bytes)) {
+      case Applied::kNew: return "";
+      case Applied::kLate: return "late";
+      case Applied::kDuplicate: return "duplicate";
     }
     return "";
   });
@@ -421,9 +410,8 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   std::vector<oracle::Record> records;
   auto outcome = Feed(scenario, **plan, [&](const Admission& admitted) {
     const EventHead& head = admitted.head;
-    records.push_back({head.kind, std::string(head.id), std::string(head.user),
-                       std::string(head.anonymous_id), std::string(head.name), head.time,
-                       std::string(admitted.json)});
+    records.push_back({head.kind, std::string(head.id), std::string(head.user), std::string(head.anonymous_id),
+                       std::string(head.name), head.time, std::string(admitted.json)});
     return "";
   });
   oracle::RunOptions options;
@@ -432,8 +420,7 @@ Result<Outcome> RunOracle(const Scenario& scenario) {
   const oracle::RunResult result = oracle::RunNaively(**plan, records, options);
   std::vector<Line> lines;
   for (const oracle::Transition& t : result.transitions) {
-    lines.push_back(
-        {t.at, t.user, t.segment, ChangeText(t.at, t.user, t.enter, t.segment, t.corrected)});
+    lines.push_back({t.at, t.user, t.segment, ChangeText(t.at, t.user, t.enter, t.segment, t.corrected)});
   }
   for (const oracle::Firing& f : result.firings) {
     std::string text = ClockText(f.at) + ' ' + f.user + " fires " + f.trigger;

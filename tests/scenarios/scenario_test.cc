@@ -48,8 +48,7 @@ class ScenarioTest : public testing::TestWithParam<std::string> {
   void ExpectAnswers(const Outcome& outcome) {
     for (size_t i = 0; i < scenario_.checks.size(); ++i) {
       const Check& check = scenario_.checks[i];
-      EXPECT_EQ(outcome.answers[i], check.answer)
-          << "line " << check.line << ", " << check.question;
+      EXPECT_EQ(outcome.answers[i], check.answer) << "line " << check.line << ", " << check.question;
     }
   }
 
@@ -93,8 +92,7 @@ TEST(ReadScenario, SaysWhatIsWrongAndWhere) {
     const char* problem;
   } kBad[] = {
       {"plan:\ngiven:\n", "line 2: a scenario has a plan:, a given: and a then:"},
-      {"given:\n  10-00 ann a\n",
-       "line 2: expected a time, such as 10:00:00 or 2026-03-29 10:00:00.250"},
+      {"given:\n  10-00 ann a\n", "line 2: expected a time, such as 10:00:00 or 2026-03-29 10:00:00.250"},
       {"given:\n  10:00:00 ann a {x: 1} early\n", "line 2: did not expect \"early\""},
       {"then:\n  10:00:00 ann enters s 5\n", "line 2: did not expect \"5\""},
       {"whatever\n", "line 1: expected plan:, given:, when …, then: or and at …"},

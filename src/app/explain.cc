@@ -1,0 +1,86 @@
+// attune explain: why an expression says what it says of a user, from the log of a data folder, which may be in use.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "app/command.h"
+#include "app/plan_input.h"
+#include "engine/explain.h"
+#include "log/reader.h"
+#include "shard/plan_note.h"
+#include "shard/shard.h"
+
+namespace attune {
+namespace {
+
+struct ExplainSettings {
+  std::string data;
+  std::string plan;
+  std::string user;
+  std::string expression;
+  std::string at;
+  bool json = false;
+} settings;
+
+Millis Now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void ExplainOptions(CLI::App* app) {
+  app->add_option("user", settings.user, "the user's id")->required();
+  app->add_option("expression", settings.expression, "an expression, or the name of a segment or metric")->required();
+  app->add_option("--data", settings.data, "the data folder of `attune serve`")->required();
+  app->add_option("--plan", settings.plan, "the plan (default: the one that served this folder last)");
+  app->add_option("--at", settings.at, "the instant (default: now)");
+  app->add_flag("--json", settings.json, "as JSON, as the API says it");
+}
+
+int RunExplain() {
+  Millis at = Now();
+  if (!settings.at.empty()) {
+    const auto instant = ParseInstant(settings.at);
+    if (!instant) {
+      return Complain("--at: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + settings.at + "\"",
+                      kExitInvalid);
+    }
+    at = *instant;
+  }
+  if (settings.plan.empty()) settings.plan = ReadPlanNote(settings.data);
+  if (settings.plan.empty()) {
+    return Complain(settings.data + " does not say which plan it was served with: give it with --plan", kExitInvalid);
+  }
+  const auto plan = LoadPlanOrComplain(settings.plan);
+  if (!plan) return kExitInvalid;
+  const Segment* segment = plan->FindSegment(settings.expression);
+  ParsedExpression parsed;
+  if (!segment) {
+    parsed = ParseExpression(settings.expression, *plan);
+    for (const Problem& problem : parsed.problems) fmt::print(stderr, "{}\n", ToText(problem));
+    if (!parsed.expression) return kExitInvalid;
+  }
+  Explainer explainer(plan, segment ? *segment->when : *parsed.expression, settings.user);
+  auto reader = LogReader::Open(settings.data + "/log", 1);
+  if (!reader.ok()) return Complain(reader.error().message, kExitFailed);
+  RecordView record;
+  while (true) {
+    const auto more = reader->Next(&record);
+    if (!more.ok()) return Complain(more.error().message, kExitFailed);
+    if (!*more) break;
+    if (record.type == static_cast<uint8_t>(RecordType::kEvent)) explainer.Add(record.payload);
+  }
+  if (!explainer.has_records()) return Complain("no event of the user " + settings.user + " has come", kExitFailed);
+  const Explanation explanation = explainer.At(at);
+  if (settings.json) {
+    fmt::print("{}\n", ExplanationJson(explanation));
+  } else {
+    fmt::print("{} at {}\n{}", settings.user, FormatRfc3339(at), ExplanationText(explanation));
+  }
+  return kExitDone;
+}
+
+}  // namespace attune

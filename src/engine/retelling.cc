@@ -1,0 +1,101 @@
+// The memberships' part of the engine: keeping what was, and telling it anew when a late event changes it.
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine.h"
+#include "engine/keys.h"
+
+namespace attune {
+
+// Keeps what the tracked segments see of a record that was just taken in.
+void Engine::RememberPast(UserState* user, const Record& record) {
+  const Program::Past& past = program_->past;
+  bool kept = false;
+  for (const Fact& fact : record.facts) {
+    if (!past.facts[static_cast<size_t>(fact.kind)]) continue;
+    user->MakeMemberships().Add(fact);
+    kept = true;
+  }
+  if (record.kind == EventKind::kTrack && MattersToThePast()) {
+    Memberships& memberships = user->MakeMemberships();
+    PastEvent event{record.time, record.name, std::make_unique<uint64_t[]>(memberships.WordsOf(record.name))};
+    const auto& selectors = program_->selectors_of_name[record.name];
+    for (size_t i = 0, m = 0; i < selectors.size() && m < matched_.size(); ++i) {
+      if (selectors[i] != matched_[m]) continue;
+      event.words[i / 64] |= uint64_t{1} << i % 64;
+      ++m;
+    }
+    uint64_t* value = event.words.get() + memberships.MaskWords(record.name);
+    for (const uint32_t field : program_->fields_of_name[record.name]) *value++ = Stored::Acquire(record.fields[field], &interner_).bits();
+    memberships.Add(std::move(event), user->now, &interner_);
+    kept = true;
+  }
+  // A user's first record is where her memberships begin, whatever it says.
+  if (record.time < user->now && (kept || record.time == user->first_seen)) Retell(user, record.time);
+}
+
+bool Engine::MattersToThePast() const {
+  const Program::Past& past = program_->past;
+  return past.all_events || std::any_of(matched_.begin(), matched_.end(), [&](uint32_t selector) { return past.selectors[selector]; });
+}
+
+// Finds the changes of tracked segments from an instant to the user's clock as they are now that a record of that instant
+// is known: another user lives through what is remembered of her. Before that instant nothing is judged, for what was
+// found then stays true.
+void Engine::Retell(UserState* user, Millis from) {
+  Memberships& told = user->MakeMemberships();
+  told.ForgetChanges(from);
+  UserState other(user->id(), user->slot, *program_);
+  Memberships& telling = other.MakeMemberships();
+  telling.TakeChangesOf(&told);
+  const std::vector<PastEvent>& events = told.events();
+  const std::vector<Fact>& facts = told.facts();
+  size_t event = 0, fact = 0;
+  for (Millis t = from; t <= user->now;) {
+    for (; fact < facts.size() && facts[fact].time <= t; ++fact) {
+      other.TakeIn(facts[fact]);
+      InvalidateKeysThatAsk(&other, facts[fact].kind);
+    }
+    for (; event < events.size() && events[event].time <= t; ++event) LiveAgain(&other, events[event]);
+    other.now = t;
+    for (const ConditionId c : program_->past.conditions) {
+      const Outcome outcome = evaluator_.Judge(program_->conditions[c].root, other, t);
+      other.SetDue(c, outcome.until);
+      if (outcome.holds != other.Holds(c)) InvalidateKeysThatAsk(&other, c);
+      if (outcome.holds && !other.Holds(c)) other.Enter(c, t);
+      if (!outcome.holds && other.Holds(c)) other.Leave(c);
+      NoteMembership(&other, c, t, outcome.holds);
+    }
+    evaluator_.Forget();
+    Millis next = other.ForEachDue(kAlways, [](ConditionId) {});
+    if (fact < facts.size()) next = std::min(next, facts[fact].time);
+    if (event < events.size()) next = std::min(next, events[event].time);
+    t = next;
+  }
+  told.TakeChangesOf(&telling);
+  other.ReleaseTexts(&interner_);
+}
+
+void Engine::LiveAgain(UserState* user, const PastEvent& event) {
+  past_fields_.resize(program_->fields.size());
+  const auto& selectors = program_->selectors_of_name[event.name];
+  const uint64_t* values = event.words.get() + (selectors.size() + 63) / 64;
+  for (const uint32_t field : program_->fields_of_name[event.name]) past_fields_[field] = Stored::FromBits(*values++).Load(interner_);
+  Record record;
+  record.name = event.name;
+  record.time = event.time;
+  record.fields = past_fields_;
+  user->now = event.time;
+  bool began = false;
+  if (program_->past.all_events) began = user->sessions.Insert(event.time, 0, program_->sessions);
+  relived_.clear();
+  for (size_t i = 0; i < selectors.size(); ++i) {
+    if (!(event.words[i / 64] >> i % 64 & 1)) continue;
+    relived_.push_back(selectors[i]);
+    if (program_->past.selectors[selectors[i]]) AddToSelector(user, selectors[i], record);
+  }
+  if (program_->past.sequences) user->MakeSequences().TakeIn(program_->sequences, event.time, relived_, past_fields_, &interner_);
+  for (const uint32_t keys : program_->past.keys) TakeInKey(user, keys, record, relived_, began);
+}
+
+}  // namespace attune
