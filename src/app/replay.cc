@@ -339,11 +339,11 @@ int RunReplay() {
   replay.set_by_time(settings.order == "time");
   const bool twice = std::all_of(settings.events.begin(), settings.events.end(),
                                  [](const std::string& path) { return std::filesystem::is_regular_file(path); });
-  Status status;
   for (const std::string& path : settings.events) {
-    if (twice && status.ok()) status = replay.FindLinks(path, mapping.get());
+    if (twice && !replay.FindLinks(path, mapping.get()).ok()) break;  // it will break off there again, and say why
   }
   replay.Begin(twice);
+  Status status;
   for (const std::string& path : settings.events) {
     if (!status.ok()) break;
     status = replay.ReadFile(path, mapping.get(), &dead_letters);

@@ -54,7 +54,7 @@ class Block {
   }
 
  private:
-  static constexpr size_t kPrefetched = 1536;  // bytes; the processor follows a longer run by itself
+  static constexpr size_t kPrefetched = 4096;  // bytes; the processor follows a longer run by itself
 
   uint64_t* words_ = nullptr;
   uint32_t size_ = 0;

@@ -11,6 +11,9 @@ namespace {
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
 constexpr uint8_t kUserVersion = 4;
 
+constexpr uint32_t kSmall = 160;        // words of a small user's block
+
+uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 16 ? room / 4 : room / 2)); }
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
 }  // namespace
@@ -74,14 +77,14 @@ void UserState::Erase(Part part, uint32_t index) {
 }
 
 void UserState::GrowPart(Part part) {
-  const auto room = static_cast<uint32_t>(parts_[part].room + 1 + parts_[part].room / 4);
+  const uint32_t room = MoreThan(parts_[part].room);
   if (!block_.Has(room)) Repack(room);
   Move(&parts_[part], room, 1);
 }
 
 void UserState::GrowSeries(uint32_t series) {
   const uint32_t lanes = Lanes(series);
-  const auto room = static_cast<uint32_t>(FindHead(series)->room + 1 + FindHead(series)->room / 4);
+  const uint32_t room = MoreThan(FindHead(series)->room);
   if (!block_.Has(uint64_t{room} * lanes)) Repack(uint64_t{room} * lanes);
   Move(FindHead(series), room, lanes);
 }
@@ -100,12 +103,14 @@ void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
 
 // Into a new block that has only what is in use, some room in each array, and `extra` words.
 void UserState::Repack(uint64_t extra) {
-  const auto roomy = [](uint64_t size) { return static_cast<uint32_t>(size + (size < 16 ? size / 8 : size / 4)); };
+  // Most users are small, and are to stay so; one with more to remember moves less often.
+  const bool small = block_.used() < kSmall;
+  const auto roomy = [&](uint64_t size) { return static_cast<uint32_t>(small && size < 16 ? size + size / 8 : size + size / 4 + 1); };
   const uint32_t fixed = program_.state.id + WordsOf(id_size_);
   uint64_t words = fixed;
   for (const Array& part : parts_) words += roomy(part.size);
   ForEach(kSeries, [&](uint32_t series, uint64_t head) { words += roomy(std::bit_cast<Array>(head).size) * uint64_t{Lanes(series)}; });
-  words += extra + words / 8;  // most users are small, and are to stay so
+  words += extra + words / (small ? 8 : 3);
   ATTUNE_CHECK(words <= Array::kMaxWords, "the plan's limits keep a user's state below half a gigabyte");
   Block old = std::exchange(block_, Block(static_cast<uint32_t>(words)));
   const auto move = [&](Array* array, uint32_t lanes) {

@@ -10,12 +10,13 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import urllib.parse
 import zlib
 
-from harness import (API_KEY, SHARED, WRITE_KEY, Client, Failure, Server, expect, folder, main, millis, now, poll, problem,
+from harness import (API_KEY, BINARY, SHARED, WRITE_KEY, Client, Failure, Server, expect, folder, main, millis, now, poll, problem,
                      rfc3339, run, same, track)
 
 PLAN = """
@@ -169,6 +170,8 @@ def test_access_matrix():
         asked = 0
         for path, methods in document["paths"].items():
             target = path.replace("{id}", "ann").replace("{name}", "shopper").replace("{key}", "k")
+            if path.endswith("/explain"):
+                target += "?segment=shopper"
             for method, operation in methods.items():
                 body = track("ann", "e") if method == "post" else None
                 if "batch" in path or path in ("/v1/b", "/v1/import"):
@@ -627,6 +630,49 @@ def test_recent_events_are_read_back_from_the_log():
         (path / "plan.yaml").write_text(PLAN + "  more: {when: count(any) >= 1}\n")
         with Server(path / "plan.yaml", path / "data") as server:
             same(recent(), last)
+
+
+def test_explain_says_why():
+    with Started() as server:
+        start = now() - 300_000
+        position = server.batch([track("ann", "add_to_cart", timestamp=start + i * 1000, messageId=f"m-{i}") for i in range(3)] +
+                                [track("bob", "add_to_cart", timestamp=start, messageId="bobs")])
+        ask = lambda query: server.ask(f"/v1/users/ann/explain?{query}", headers={"Attune-Position": position})
+        told = ask("expression=" + urllib.parse.quote("count(add_to_cart[10m]) >= 5"))
+        same(told["user"], "ann")
+        why = told["explanation"]
+        same((why["expression"], why["value"], why["until"], why["missing"]), ("count(add_to_cart[10m]) >= 5", False, None, 2))
+        count = why["parts"][0]
+        same((count["value"], count["until"], count["event_count"]), (3, rfc3339(start + 600_000), 3))
+        same(count["events"], [{"id": f"m-{i}", "timestamp": rfc3339(start + i * 1000)} for i in (2, 1, 0)])
+        # An instant in the past, when but two were there.
+        then = ask(f"at={start + 1500}&expression=" + urllib.parse.quote("count(add_to_cart[10m])"))
+        same((then["at"], then["explanation"]["value"], then["explanation"]["event_count"]), (rfc3339(start + 1500), 2, 2))
+        problem(server.request("GET", "/v1/users/ann/explain", key=API_KEY), 400, "invalid_parameter")
+        problem(server.request("GET", "/v1/users/ann/explain?expression=" + urllib.parse.quote("count(") , key=API_KEY), 400, "invalid_parameter")
+        problem(server.request("GET", "/v1/users/ann/explain?segment=nix", key=API_KEY), 404, "unknown_segment")
+        problem(server.request("GET", "/v1/users/nobody/explain?segment=shopper", key=API_KEY), 404, "unknown_user")
+
+
+def test_explain_command():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        with Server(path / "plan.yaml", path / "data") as server:
+            server.batch([track("ann", "add_to_cart", timestamp=1_772_359_200_000 + i, messageId=f"m-{i}") for i in range(3)])
+            explain = lambda *more: subprocess.run([BINARY, "explain", "--data", path / "data", *more], capture_output=True, text=True)
+            # Beside the server, which is still writing.
+            told = explain("ann", "count(add_to_cart[10m]) >= 5", "--at", "2026-03-01T10:00:01Z")
+            same(told.returncode, 0, told.stderr)
+            same(told.stdout, """ann at 2026-03-01T10:00:01.000Z
+count(add_to_cart[10m]) >= 5  =  false  (2 missing)
+└── count(add_to_cart[10m])  =  3  until 2026-03-01T10:10:00.000Z
+        2026-03-01T10:00:00.002Z  m-2
+        2026-03-01T10:00:00.001Z  m-1
+        2026-03-01T10:00:00.000Z  m-0
+""")
+            same(json.loads(explain("ann", "shopper", "--json", "--at", "2026-03-01T09:59:59Z").stdout)["value"], False)
+            same(explain("ann", "cuont(x)").returncode, 2)
+            same(explain("nobody", "shopper").returncode, 1)
 
 
 UNTIL = """
