@@ -176,7 +176,8 @@ std::string SizesJson(const std::vector<SizePoint>& points) {
   return json + ']';
 }
 
-// Calls `then` once every shard has applied what was durable before this call, and fired what was due.
+}  // namespace
+
 void AfterAllShards(Runtime* runtime, std::function<void()> then) {
   const auto left = std::make_shared<std::atomic<int>>(kShards);
   for (int shard = 0; shard < kShards; ++shard) {
@@ -185,8 +186,6 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then) {
     });
   }
 }
-
-}  // namespace
 
 void Api::Behavior(Call call) {
   const auto limit = call.Number("limit", kRecentEvents, 0, kRecentEvents);
@@ -294,15 +293,6 @@ void Api::ListMembers(Call call) {
   page->segment = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   page->limit = static_cast<size_t>(*limit);
   MembersPage::Continue(std::move(page), shard, slot);
-}
-
-void Api::ListTransitions(Call call) {
-  const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  auto shared = std::make_shared<Call>(std::move(call));
-  AfterAllShards(&runtime_, [this, shared, limit = static_cast<size_t>(*limit)] {
-    shared->Json("{\"transitions\":[" + recent_.Transitions(limit) + "]}");
-  });
 }
 
 void Api::ListDeadLetters(Call call) {

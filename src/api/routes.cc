@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
+#include "api/effect_stream.h"
 #include "http/problem.h"
 
 namespace attune {
@@ -22,6 +23,9 @@ std::span<const Api::Route> Api::Routes() {
        "limit cursor"},
       {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first",
        "limit"},
+      {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
+      {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
+       "segment trigger user change type since"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
@@ -173,6 +177,9 @@ void Api::Metrics(Call call) {
       {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
       {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
       {"attune_users", "gauge", "Users known", stats.users},
+      {"attune_outbox_effects", "gauge", "Changes and firings that are kept", runtime_.outbox().effects()},
+      {"attune_stream_clients", "gauge", "Clients that listen to the stream", stream_->subscribers()},
+      {"attune_stream_clients_cut_total", "counter", "Clients cut off for reading too slowly", stream_->cut()},
       {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
       {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},

@@ -17,6 +17,7 @@ struct ServeSettings {
   std::string data;
   std::string listen = "127.0.0.1:8080";
   int threads = 0;
+  size_t keep_effects = OutboxOptions().max_effects;
 } settings;
 
 std::string Environment(const char* name) {
@@ -41,12 +42,17 @@ void ServeOptions(CLI::App* app) {
   app->add_option("--listen", settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
   app->add_option("--threads", settings.threads,
                   "threads of the server and of the shard loops each (default: one for each core)");
+  app->add_option("--keep-effects", settings.keep_effects,
+                  "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
 }
 
 int RunServe() {
   ServiceOptions options;
   options.data = settings.data;
   options.threads = settings.threads;
+  options.keep_effects = settings.keep_effects;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

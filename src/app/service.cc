@@ -33,22 +33,22 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   const int threads = std::min(options.threads > 0 ? options.threads : cores, kShards);
   const auto program = Program::Compile(std::move(plan));
   auto service = std::unique_ptr<Service>(new Service());
-  service->recent_ = std::make_unique<Recent>(program);
+  service->dead_letters_ = std::make_unique<DeadLetters>();
   RuntimeOptions runtime_options;
   runtime_options.threads = threads;
+  runtime_options.outbox.max_effects = options.keep_effects;
   runtime_options.on_recovery = std::move(options.on_recovery);
-  runtime_options.on_effects = [recent = service->recent_.get()](const RecordView& record, const Engine& engine,
-                                                                 const Effects& effects) {
-    recent->OnEffects(record, engine, effects);
+  runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
+    letters->Bury(record);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
   if (!runtime.ok()) return runtime.error();
   service->runtime_ = std::move(runtime).value();
-  service->recent_->SetStore(&service->runtime_->store());
+  service->dead_letters_->SetStore(&service->runtime_->store());
   auto keys = Keys::Open(&service->runtime_->store(), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
-  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->recent_.get(),
+  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(),
                                         ApiOptions{PageAssets(), std::move(options.status_note)});
   ServerOptions server_options;
   server_options.host = options.host;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/api.h"
+#include "api/dead_letters.h"
 #include "base/result.h"
 #include "http/server.h"
 #include "shard/runtime.h"
@@ -20,6 +21,7 @@ struct ServiceOptions {
   std::string write_key;  // beside those that are stored; empty: none
   std::string api_key;
   std::string status_note;
+  size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
 
@@ -40,7 +42,7 @@ class Service {
  private:
   Service() = default;
 
-  std::unique_ptr<Recent> recent_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<Api> api_;

@@ -34,16 +34,18 @@ class Runtime::Writer {
     thread_.join();
   }
 
-  void Write(WriteBatch batch) {
+  // `then` is called on the writer's thread: whether the batch, and all before it, were written.
+  void Write(WriteBatch batch, std::function<void(bool written)> then = nullptr) {
     {
       const std::lock_guard hold(mutex_);
-      batches_.push_back(std::move(batch));
+      batches_.push_back({std::move(batch), std::move(then)});
     }
     work_.notify_one();
   }
+  // Whether snapshots wait.
   bool busy() {
     const std::lock_guard hold(mutex_);
-    return batches_.size() > 2;
+    return std::count_if(batches_.begin(), batches_.end(), [](const Task& task) { return !task.then; }) > 2;
   }
 
  private:
@@ -52,20 +54,25 @@ class Runtime::Writer {
     while (true) {
       work_.wait(hold, [&] { return closing_ || !batches_.empty(); });
       if (batches_.empty()) return;
-      const WriteBatch batch = std::move(batches_.front());
+      Task task = std::move(batches_.front());
       batches_.pop_front();
       hold.unlock();
       // A snapshot that is not written costs a longer recovery, nothing else; the shard's next one carries only later
       // changes, though, so after a failure none may follow.
-      if (!failed_) failed_ = !store_.Write(batch).ok();
+      if (!failed_) failed_ = !store_.Write(task.batch).ok();
+      if (task.then) task.then(!failed_);
       hold.lock();
     }
   }
 
+  struct Task {
+    WriteBatch batch;
+    std::function<void(bool)> then;
+  };
   Store& store_;
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<WriteBatch> batches_;
+  std::deque<Task> batches_;
   bool closing_ = false;
   bool failed_ = false;
   std::thread thread_;
@@ -146,6 +153,8 @@ Status Runtime::Recover() {
     Loop& loop = *loops_[static_cast<size_t>(i % options_.threads)];
     loop.shards.push_back(std::make_unique<Shard>(static_cast<uint8_t>(i), program_, &loop.reader));
   }
+  outbox_ = std::make_unique<Outbox>(store_.get(), loops_.size(), options_.outbox);
+  if (Status status = outbox_->Restore(); !status.ok()) return status;
   if (Status status = RestoreShards(); !status.ok()) return status;
   if (Status status = size_history_.Restore(*store_); !status.ok()) return status;
   LogOptions log_options = options_.log;
@@ -158,6 +167,10 @@ Status Runtime::Recover() {
   if (!lookup.ok()) return lookup.error();
   reader_ = std::make_unique<Reader>(std::move(lookup).value());
   writer_ = std::make_unique<Writer>(store_.get());
+  const auto write = [this](WriteBatch batch, std::function<void(bool)> then) {
+    writer_->Write(std::move(batch), std::move(then));
+  };
+  if (Status status = outbox_->EndRecovery(write); !status.ok()) return status;
   uint64_t users = 0;
   for (const auto& loop : loops_) {
     for (const auto& shard : loop->shards) users += shard->engine().user_count();
@@ -177,6 +190,7 @@ Status Runtime::RestoreShards() {
           results[i] = status;
           return;
         }
+        outbox_->SetSnapshot(shard->number(), shard->found_position());
         for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += shard->engine().SegmentSize(c);
       }
     });
@@ -201,6 +215,7 @@ Status Runtime::ReadTail() {
       from = std::min(from, shard->position());
     }
   }
+  outbox_->BeginRecovery(last);
   std::vector<std::thread> threads;
   std::vector<Status> results(loops_.size());
   std::atomic<uint64_t> read{0};
@@ -260,7 +275,7 @@ void Runtime::Close() {
 // --- records in ---
 
 Status Runtime::Append(std::span<const LogEntry> entries, Log::Callback callback) {
-  if (backlog_bytes_.load(std::memory_order_relaxed) > kMaxBacklogBytes) {
+  if (backlog_bytes_.load(std::memory_order_relaxed) + outbox_->unwritten_bytes() > kMaxBacklogBytes) {
     return Error{ErrorCode::kUnavailable, "records come in faster than they can be applied"};
   }
   return log_->Append(entries, std::move(callback));
@@ -364,6 +379,7 @@ void Runtime::Loop::Apply(const DurableBlock& block) {
   }
   // What the other loops own is no business of these shards: their state includes it all the same.
   for (const auto& shard : shards) shard->set_position(block.last_sequence);
+  runtime->outbox_->Passed(static_cast<size_t>(index), block.last_sequence);
 }
 
 void Runtime::Loop::Expect(const RecordView& record) {
@@ -388,11 +404,13 @@ void Runtime::Loop::ApplyRecord(const RecordView& record) {
     stats.ticks.fetch_add(1, std::memory_order_relaxed);
   } else if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) {
     stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
+    if (runtime->options_.on_dead_letter) runtime->options_.on_dead_letter(record);
   }
-  if (!effects.transitions.empty() || !effects.firings.empty()) runtime->OnTransitions(effects);
-  const bool told = !effects.transitions.empty() || !effects.firings.empty() ||
-                    record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
-  if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard->engine(), effects);
+  if (!effects.transitions.empty() || !effects.firings.empty()) {
+    runtime->OnTransitions(effects);
+    const Program& program = shard->engine().program();
+    runtime->outbox_->Add(static_cast<size_t>(index), record.shard, record.sequence, effects, program);
+  }
   effects.transitions.clear();
   effects.firings.clear();
 }
@@ -410,7 +428,9 @@ void Runtime::SampleSizes() {
   std::vector<uint64_t> sizes(conditions.size());
   for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = SegmentSize(conditions[i]);
   WriteBatch batch;
-  size_history_.Sample(options_.clock(), sizes, &batch);
+  const Millis now = options_.clock();
+  size_history_.Sample(now, sizes, &batch);
+  outbox_->Trim(now, &batch);
   if (!batch.empty()) writer_->Write(std::move(batch));
 }
 
@@ -422,6 +442,7 @@ std::vector<SizePoint> Runtime::SegmentSizes(ConditionId segment) const {
 
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
 void Runtime::Loop::Tick(Millis now) {
+  runtime->outbox_->Flush(static_cast<size_t>(index));
   for (const auto& shard : shards) {
     if (shard->TickDue() <= now) LogTick(shard.get(), now, nullptr);
   }
@@ -466,6 +487,8 @@ void Runtime::Loop::Snapshot() {
 }
 
 void Runtime::Loop::FinishSnapshot(Shard* shard) {
+  // Before the state that includes what they say.
+  runtime->outbox_->Flush(static_cast<size_t>(index));
   runtime->writer_->Write(shard->TakeBatch());
   runtime->stats_.snapshots.fetch_add(1, std::memory_order_relaxed);
 }

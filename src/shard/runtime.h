@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "log/log.h"
 #include "log/lookup.h"
+#include "shard/outbox.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
 #include "shard/size_history.h"
@@ -42,8 +43,9 @@ struct RuntimeOptions {
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
   LogOptions log;  // on_durable is the runtime's own
-  // Called on a loop's thread for each record with effects, in log order within a shard. Views live during the call.
-  std::function<void(const RecordView& record, const Engine& engine, const Effects& effects)> on_effects;
+  OutboxOptions outbox;
+  // Called on a loop's thread for each dead letter's record, in log order within a shard. Views live during the call.
+  std::function<void(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
@@ -70,6 +72,7 @@ class Runtime {
 
   const Program& program() const { return *program_; }
   Store& store() { return *store_; }
+  Outbox& outbox() { return *outbox_; }
   const Log& log() const { return *log_; }
   std::string log_dir() const { return dir_ + "/log"; }
   const RuntimeStats& stats() const { return stats_; }
@@ -146,6 +149,7 @@ class Runtime {
   struct Lock;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
   std::vector<std::unique_ptr<Loop>> loops_;

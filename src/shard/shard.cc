@@ -73,6 +73,7 @@ Status Shard::Restore(const Store& store) {
   const uint64_t fingerprint = in.U64();
   const uint64_t position = in.U64();
   if (!in.done() || version != kShardVersion) return Error{ErrorCode::kCorrupt, "a shard's snapshot cannot be read"};
+  found_position_ = position;
   // Another plan's state: the log builds this plan's.
   if (fingerprint != program_->plan->fingerprint) return {};
   Status failure;

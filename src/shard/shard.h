@@ -55,6 +55,8 @@ class Shard {
   WriteBatch TakeBatch();
   // Reads the state that a snapshot left.
   Status Restore(const Store& store);
+  // The position of the snapshot that Restore found, be it of another plan and not read.
+  uint64_t found_position() const { return found_position_; }
 
  private:
   void WriteOne(UserState* user);
@@ -67,6 +69,7 @@ class Shard {
   bool tick_pending_ = false;
   bool in_snapshot_ = false;
   uint64_t snapshot_position_ = 0;
+  uint64_t found_position_ = 0;
   std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark
   WriteBatch batch_;
   ByteWriter bytes_;
