@@ -54,6 +54,12 @@ bool Merging::NeedsAll(const RecordView& record) const {
   return event.ok() && identity_.MayMerge(PersonOf(event->head.anonymous_id), PersonOf(event->head.user));
 }
 
+std::string Merging::PersonOfEvent(const RecordView& record) const {
+  const auto event = DecodeEvent(record.payload);
+  ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  return std::string(PersonOf(event->head.user));
+}
+
 Shard::Outcome Merging::Apply(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects) {
   const std::unique_lock hold(mutex_);
   const bool undo = record.type == static_cast<uint8_t>(RecordType::kUndoMerge);
@@ -79,7 +85,10 @@ Shard::Outcome Merging::Merge(const RecordView& record, const Shards& shards, Sh
   Shard& into = *shards[ShardOf(person)];
   Shard& from = *shards[ShardOf(other)];
   *shard = &into;
-  if (!MayMerge(merging, into, from, other)) return into.Apply(record, person, effects);
+  if (!MayMerge(merging, into, from, other)) {
+    into.ForgetLink(record.sequence);  // of another plan, under which it was no duplicate
+    return into.Apply(record, person, effects);
+  }
   identity_.Merge(other, person);
   into.NoteLink(record.sequence, other, person, false);
   from.NoteLink(record.sequence, other, person, false);

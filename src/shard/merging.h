@@ -15,6 +15,7 @@
 #include "engine/identity.h"
 #include "log/lookup.h"
 #include "shard/shard.h"
+#include "shard/shard_of.h"
 #include "state/store.h"
 
 namespace attune {
@@ -35,12 +36,13 @@ class Merging {
   // --- on a loop's thread, between meetings ---
 
   std::string_view PersonOf(std::string_view id) const { return identity_.PersonOf(id); }
+  std::string PersonOfEvent(const RecordView& record) const;
   // Whether the record may only be applied while all loops stand still.
   bool NeedsAll(const RecordView& record) const;
 
   // --- while all loops stand still ---
 
-  using Shards = std::array<Shard*, 64>;
+  using Shards = std::array<std::unique_ptr<Shard>, kShards>;
   // Applies such a record; what came of it is of `*shard`.
   Shard::Outcome Apply(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects);
 
