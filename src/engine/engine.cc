@@ -162,15 +162,21 @@ void Engine::TakeIn(UserState* user, const Record& record) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
     marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
-    const bool adds = AddToSelector(user, selector, record);
-    const ConditionSet& listeners = program_->listeners_of_selector[selector];
-    if (adds) {
-      dirty_.AddUnsettled(listeners, program_->rising, program_->falling, user->holding());
+    if (AddToSelector(user, selector, record)) {
+      MarkTouched(user, selector, record);
     } else {
-      dirty_.AddAll(listeners);
+      dirty_.AddAll(program_->listeners_of_selector[selector].all);
     }
   }
-  if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
+  if (marked) {
+    advanced_.clear();
+    user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_, &advanced_);
+    for (const uint32_t sequence : advanced_) {
+      for (const ConditionId c : program_->listeners_of_sequence[sequence]) {
+        if (!(user->Holds(c) ? program_->rising : program_->falling).Has(c)) dirty_.Add(c);
+      }
+    }
+  }
   for (uint32_t i = 0; i < program_->keys.size(); ++i) TakeInKey(user, i, record, matched_, began);
 }
 
@@ -215,12 +221,8 @@ bool Engine::AddToSelector(UserState* user, uint32_t selector, const Record& rec
 // Of a user, or of a key with the series of its own program.
 bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
   const SeriesSpec& spec = user->program().series[index];
-  const bool with_values = spec.field != kNone;
-  if (with_values) {
-    const Type type = record.fields[spec.field].type();
-    if (type == Type::kNull || type == Type::kList) return true;
-  }
-  const Stored value = with_values ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored();
+  if (!TakesIn(spec, record)) return true;
+  const Stored value = spec.field != kNone ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored();
   const bool whole = Prune(user, index);
   user->AddToSeries(index, record.time, value);
   return whole && !(value.is_number() && value.number() < 0);
@@ -229,8 +231,8 @@ bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) 
 // Drops from the front what can never be asked for again, when it is time to. False when the limit dropped what can.
 bool Engine::Prune(UserState* user, uint32_t index) {
   const uint32_t limit = user->program().SeriesLimit(index);
+  if (!user->IsSeriesFull(index, limit)) return true;
   const Series held = user->FindSeries(index);
-  if (!user->IsSeriesFull(index) && held.size() < limit) return true;
   const SeriesSpec& spec = user->program().series[index];
   uint32_t drop = 0;
   if (spec.keep_span != kNever) {

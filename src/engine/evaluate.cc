@@ -2,6 +2,7 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <absl/container/inlined_vector.h>
 
 #include <algorithm>
 #include <charconv>
@@ -334,20 +335,14 @@ Timed Evaluator::Arithmetic(const attune::Node& node) {
 }
 
 Timed Evaluator::Function(const attune::Node& node) {
-  Value few[3];
-  std::vector<Value> many;
-  Value* values = few;
-  if (node.count > 3) {
-    many.resize(node.count);
-    values = many.data();
-  }
+  absl::InlinedVector<Value, 3> values;
   Millis until = kNever;
   for (uint32_t i = 0; i < node.count; ++i) {
     const Timed x = Node(Child(node, i));
-    values[i] = x.value;
+    values.push_back(x.value);
     until = std::min(until, x.until);
   }
-  return {CallFunction(node.kind, values, node.count), until};
+  return {CallFunction(node.kind, values.data(), node.count), until};
 }
 
 Value Evaluator::ReadFact(FactKind kind, const std::string& name) {
