@@ -468,6 +468,7 @@ class Compiler {
     std::set<uint32_t> segments;
     std::set<uint32_t> keys;
     bool sessions = false;
+    bool past_sessions = false;
     bool every_event = false;
     bool facts[kFactKinds] = {};
   };
@@ -491,6 +492,7 @@ class Compiler {
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
     uses->sessions |= UsesSessions(a);
+    uses->past_sessions |= UsesSessions(a) && a.window != WindowKind::kSession;
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
@@ -506,6 +508,7 @@ class Compiler {
     uses->keys.insert(keys);
     uses->segments.insert(within.segments.begin(), within.segments.end());
     uses->sessions |= within.sessions;
+    uses->past_sessions |= within.sessions;
     uses->every_event |= within.every_event;
     uses->sequences |= within.sequences;
     for (size_t kind = 0; kind < kFactKinds; ++kind) uses->facts[kind] |= within.facts[kind];
@@ -690,7 +693,7 @@ class Compiler {
     p.listeners_of_keys.assign(p.keys.size(), none);
     p.keys_of_segment.resize(p.conditions.size());
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.rising = p.falling = p.session_listeners = p.event_listeners = none;
+    p.rising = p.falling = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
     p.fact_listeners.assign(kFactKinds, none);
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
@@ -701,6 +704,7 @@ class Compiler {
       for (const uint32_t keys : uses.keys) p.listeners_of_keys[keys].Add(c);
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
+      if (uses.past_sessions) p.past_session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
       for (size_t kind = 0; kind < kFactKinds; ++kind) {
         if (uses.facts[kind]) p.fact_listeners[kind].Add(c);
@@ -709,7 +713,7 @@ class Compiler {
       if (trend.rises) p.rising.Add(c);
       if (trend.falls) p.falling.Add(c);
     }
-    for (Listeners& listeners : p.listeners_of_selector) listeners.Settle();
+    for (Listeners& listeners : p.listeners_of_selector) listeners.Finish();
   }
 
   void ListenTo(uint32_t selector, ConditionId c) {
@@ -736,12 +740,15 @@ class Compiler {
       return;
     }
     auto guard = GuardOf(p, id, alone);
+    if (guard) {
+      guard->condition = c;
+      guard->negated = negated;
+      guard->when_reached = guard->when_reached != negated;
+    }
     Uses uses;
     Collect(id, &uses);
     for (const uint32_t selector : uses.selectors) {
       if (guard) {
-        guard->condition = c;
-        guard->negated = negated;
         p.listeners_of_selector[selector].Add(p.aggregates[p.nodes[p.children[node.first]].aggregate].series, *guard);
       } else {
         p.listeners_of_selector[selector].unguarded.Add(c);
@@ -855,6 +862,14 @@ class Compiler {
 
 std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan, const Expression* extra) {
   return Compiler(std::move(plan)).Run(extra);
+}
+
+bool Program::TellsUsersApart(NodeId root) const {
+  const Node& node = nodes[root];
+  bool apart = node.kind == Expression::Kind::kBucket;
+  for (uint32_t i = 0; i < node.count; ++i) apart |= TellsUsersApart(children[node.first + i]);
+  if (node.aggregate != kNone && aggregates[node.aggregate].anchor != kNone) apart |= TellsUsersApart(aggregates[node.aggregate].anchor);
+  return apart;
 }
 
 int64_t Program::StateBound(NodeId root) const {

@@ -10,7 +10,18 @@ Engine::Engine(std::shared_ptr<const Program> program)
     : program_(std::move(program)),
       evaluator_(*program_, interner_),
       sizes_(program_->segment_count),
-      dirty_(program_->conditions.size()) {}
+      not_false_(program_->conditions.size()),
+      dirty_(program_->conditions.size()) {
+  // Asked long before any event, so that what is false then and for ever waits for events alone.
+  constexpr Millis kBegin = -100'000'000'000'000;
+  const UserState nobody("", 0, *program_);
+  for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
+    const Condition& condition = program_->conditions[c];
+    if (condition.root == kNone || condition.on_selector != kNone) continue;
+    const Outcome outcome = condition.keys == kNone ? evaluator_.Judge(condition.root, nobody, kBegin) : Outcome{};
+    if (outcome.holds || outcome.until != kNever || program_->TellsUsersApart(condition.root)) not_false_.Add(c);
+  }
+}
 
 Engine::~Engine() = default;
 
@@ -127,8 +138,9 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
     user->now = record.time;
     if (user->next_due <= record.time) MarkDue(user, record.time);
   }
+  if (added) dirty_.AddAll(not_false_);
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
-  if (added || late || record.time < user->looked) {
+  if (late || record.time < user->looked) {
     dirty_.Fill(program_->conditions.size());
     for (uint32_t i = 0; i < program_->keys.size(); ++i) {
       if (user->keys(i)) user->keys(i)->InvalidateAll();
@@ -154,8 +166,10 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
+  // Where none was open, what looks at the open one alone has seen nothing and sees but this event.
+  const bool was_open = user->sessions.OpenAt(record.time, program_->sessions) != nullptr;
   const bool began = user->sessions.Insert(record.time, record.id, program_->sessions);
-  if (began) dirty_.AddAll(program_->session_listeners);
+  if (began) dirty_.AddAll(was_open ? program_->session_listeners : program_->past_session_listeners);
   matched_.clear();
   bool marked = program_->sequences.every_event();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {

@@ -208,6 +208,7 @@ class Engine {
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<size_t> sizes_;
   std::vector<UserState*> dirty_users_;
+  ConditionSet not_false_;             // conditions that may hold, or come to, for a user of whom nothing is known
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
   std::vector<uint32_t> advanced_;     // sequences that it advanced

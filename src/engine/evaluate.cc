@@ -140,7 +140,8 @@ Outcome Evaluator::Holds(NodeId id) {
   return Predicate(node);
 }
 
-// One operand that decides keeps deciding until it changes, whatever the others do.
+// One operand that decides keeps deciding until it changes, whatever the others do. Judging asks no further; when that one
+// changes, is early enough to see whether another decides.
 Outcome Evaluator::And(const attune::Node& node, bool is_or) {
   Millis decided = kAlways;
   Millis all = kNever;
@@ -148,7 +149,7 @@ Outcome Evaluator::And(const attune::Node& node, bool is_or) {
     const Outcome x = Holds(Child(node, i));
     if (x.holds == is_or) {
       decided = std::max(decided, x.until);
-      if (decided == kNever) break;
+      if (judging_ || decided == kNever) break;
     } else {
       all = std::min(all, x.until);
     }

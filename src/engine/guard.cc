@@ -41,6 +41,7 @@ std::optional<Guard> ReachGuard(const Reach& reach) {
   Guard guard;
   guard.window = reach.window;
   guard.length = reach.length;
+  guard.when_reached = reach.when_reached;
   if (reach.fn == Kind::kSum) {
     if (reach.bound <= 0) return std::nullopt;
     guard.kind = Guard::Kind::kSum;
@@ -59,7 +60,11 @@ std::optional<Guard> ReachGuard(const Reach& reach) {
 
 std::optional<Guard> GuardOf(const Program& program, uint32_t comparison, bool alone) {
   const Node& node = program.nodes[comparison];
-  if (node.shortcut == Shortcut::kReaches) return ReachGuard(program.reaches[node.index]);
+  if (node.shortcut == Shortcut::kReaches) {
+    auto guard = ReachGuard(program.reaches[node.index]);
+    if (guard) guard->alone = alone;
+    return guard;
+  }
   const AggregateSpec* spec = LatestIn(program, node);
   if (!alone || !spec || spec->series == kNone) return std::nullopt;
   const Value& literal = program.nodes[program.children[node.first + 1]].literal;
@@ -67,6 +72,10 @@ std::optional<Guard> GuardOf(const Program& program, uint32_t comparison, bool a
   if (!between && !IsOneOfThem(spec->fn)) return std::nullopt;
   Guard guard;
   guard.kind = Guard::Kind::kValue;
+  guard.window = spec->window;
+  guard.length = spec->length;
+  guard.alone = true;
+  guard.latest = spec->fn == Kind::kLast;
   guard.comparison = comparison;
   guard.numeric = between;
   if (spec->fn == Kind::kAvg) {
@@ -98,13 +107,17 @@ void Listeners::Add(uint32_t index, const Guard& guard) {
   of->guards.push_back(guard);
 }
 
-void Listeners::Settle() {
+void Listeners::Finish() {
   for (const Wait& wait : waits) unguarded.Remove(wait.condition);
   for (OfSeries& of : series) {
     std::erase_if(of.guards, [&](const Guard& guard) {
       const bool waits_anyway = std::any_of(waits.begin(), waits.end(), [&](const Wait& wait) { return wait.condition == guard.condition; });
       return waits_anyway || unguarded.Has(guard.condition);
     });
+    for (Guard& guard : of.guards) {
+      guard.settled[0] = falling.Has(guard.condition);
+      guard.settled[1] = rising.Has(guard.condition);
+    }
     std::stable_sort(of.guards.begin(), of.guards.end(), [](const Guard& a, const Guard& b) {
       return std::tie(a.kind, a.bound) < std::tie(b.kind, b.bound);
     });
@@ -122,15 +135,27 @@ class GuardTest {
   GuardTest(const Program& program, const Interner& interner, const Series& series, const Session* session, Millis t)
       : program_(program), interner_(interner), series_(series), session_(session), t_(t), from_(series.size()) {}
 
-  // Sums are to be asked for in the order of their bounds.
+  // Whether the event may change how the comparison comes out. Sums are to be asked for in the order of their bounds.
   bool Finds(const Guard& guard, bool holds) {
     switch (guard.kind) {
       case Guard::Kind::kCount: return IsIn(guard.least, Low(guard)) && !IsIn(guard.least + 1, Low(guard));
       case Guard::Kind::kEnough: return IsIn(guard.least, Low(guard));
-      case Guard::Kind::kSum: return Sums(guard);
+      case Guard::Kind::kSum: return SumsUp(guard, Low(guard));
       case Guard::Kind::kValue: return Differs(guard, holds);
     }
     return true;
+  }
+
+  // Of a comparison that stays as it is because enough is in the window: how long it does so for certain, with the event.
+  // kAlways: that is not known.
+  Millis Stays(const Guard& guard) {
+    switch (guard.kind) {
+      case Guard::Kind::kCount: return guard.least <= series_.size() ? LeavesAt(guard, series_.size() - guard.least) : kAlways;
+      case Guard::Kind::kSum: return SumsUp(guard, kAlways) && sum_ >= guard.bound + guard.doubt ? LeavesAt(guard, from_) : kAlways;
+      case Guard::Kind::kValue: return guard.latest ? LeavesAt(guard, series_.size() - 1) : kAlways;
+      case Guard::Kind::kEnough: break;
+    }
+    return kAlways;
   }
 
  private:
@@ -138,19 +163,23 @@ class GuardTest {
 
   Millis Low(const Guard& guard) const {
     if (guard.window == WindowKind::kSliding) return t_ - guard.length;
-    return guard.window == WindowKind::kSession && session_ ? session_->first - 1 : kAlways;
+    return guard.window == WindowKind::kSession ? session_->first - 1 : kAlways;
+  }
+  Millis LeavesAt(const Guard& guard, size_t i) const {
+    if (guard.window == WindowKind::kSliding) return Later(series_.time(i), guard.length);
+    return guard.window == WindowKind::kSession ? Later(t_, program_.sessions.gap + 1) : kAlways;
   }
   // Whether the n-th latest event is later than `low`.
   bool IsIn(size_t n, Millis low) const { return n <= series_.size() && series_.time(series_.size() - n) > low; }
 
   // One walk from the latest value back serves all bounds: where one is first reached, the greater ones are not reached
   // before.
-  bool Sums(const Guard& guard) {
+  bool SumsUp(const Guard& guard, Millis low) {
     if (series_.has_negative()) return true;
-    const Millis low = Low(guard);
     const double enough = guard.bound - guard.doubt;
     while (sum_ < enough && from_ > 0 && series_.time(from_ - 1) > low) {
-      if (series_.size() - --from_ > kFew) return true;
+      if (series_.size() - from_ == kFew) return true;
+      --from_;
       if (series_.value(from_).is_number()) sum_ += series_.value(from_).number();
     }
     return sum_ >= enough && series_.time(from_) > low;
@@ -184,7 +213,7 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
     if (user->Holds(wait.condition)) {
       dirty_.Add(wait.condition);
     } else {
-      user->SetDueBy(wait.condition, Later(record.time, wait.length));
+      user->SetDue(wait.condition, Later(record.time, wait.length));
     }
   }
   for (const Listeners::OfSeries& of : listeners.series) {
@@ -193,8 +222,13 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
     GuardTest test(*program_, interner_, series, user->sessions.latest(), record.time);
     for (const Guard& guard : of.guards) {
       const bool holds = user->Holds(guard.condition);
-      if ((holds ? listeners.rising : listeners.falling).Has(guard.condition)) continue;
-      if (test.Finds(guard, holds)) dirty_.Add(guard.condition);
+      if (!guard.settled[holds] && test.Finds(guard, holds)) {
+        dirty_.Add(guard.condition);
+      } else if (guard.alone && holds == guard.when_reached) {
+        // Timers of their own would find it put off one by one.
+        const Millis stays = test.Stays(guard);
+        if (stays != kAlways) user->PutOff(guard.condition, stays);
+      }
     }
   }
 }

@@ -26,8 +26,12 @@ struct Guard {
   };
   Kind kind = Kind::kCount;
   Window::Kind window = Window::Kind::kEver;  // kSliding, kSession; any other is taken to hold all events
-  bool negated = false;   // of kValue: the condition is `not` the comparison
+  bool alone = false;     // the condition says nothing but the comparison, or `not` it
+  bool negated = false;   // it is `not` the comparison
   bool numeric = false;   // of kValue: only numbers say anything
+  bool latest = false;    // of kValue: of last(…), which stays until this very event leaves the window
+  bool when_reached = true;  // how the condition comes out while the bound is reached, or the latest value compares
+  bool settled[2] = {false, false};  // a condition that does not hold, or does, stays so whatever the event
   ConditionId condition = 0;
   uint32_t least = 0;
   uint32_t comparison = 0;  // of kValue: the node
@@ -59,8 +63,8 @@ struct Listeners {
   std::vector<OfSeries> series;
 
   void Add(uint32_t series_index, const Guard& guard);
-  // Leaves guards to those alone that need them.
-  void Settle();
+  // Leaves guards to those alone that need them. To be called when all is added.
+  void Finish();
 };
 
 // The guard of a comparison, whose series it then is about; `alone`: it is all that the condition says.

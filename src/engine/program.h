@@ -170,6 +170,8 @@ struct Program {
     using Kind = Expression::Kind;
     return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
+  // Whether a node tells users apart of whom nothing is known.
+  bool TellsUsersApart(NodeId root) const;
   // An upper bound on the bytes that one user's state for this condition or metric needs; shared state counts for each.
   int64_t StateBound(NodeId root) const;
 
@@ -234,6 +236,7 @@ struct Program {
   } past;
 
   ConditionSet session_listeners;   // of where sessions begin
+  ConditionSet past_session_listeners;  // of these, those that see more than the events of the open session
   ConditionSet event_listeners;     // of every event: how long a session lasts
   std::vector<ConditionSet> fact_listeners;  // by FactKind
 

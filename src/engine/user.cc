@@ -11,7 +11,7 @@ namespace {
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
 constexpr uint8_t kUserVersion = 4;
 
-constexpr uint32_t kSmall = 160;        // words of a small user's block
+constexpr uint32_t kSmall = 112;        // words of a small user's block
 
 uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 8 ? room / 4 : room / 2)); }
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
@@ -196,11 +196,6 @@ void UserState::SetDue(ConditionId c, Millis at) {
   if (at == kNever) return Erase(kDues, c);
   *Make(kDues, c) = static_cast<uint64_t>(at);
   next_due = std::min(next_due, at);
-}
-
-void UserState::SetDueBy(ConditionId c, Millis at) {
-  const uint64_t* due = Find(kDues, c);
-  if (!due || static_cast<Millis>(*due) > at) SetDue(c, at);
 }
 
 // --- message ids ---

@@ -96,8 +96,10 @@ class UserState {
   // --- conditions that may change by themselves, and not before when ---
 
   void SetDue(ConditionId c, Millis at);
-  // Unless it is due earlier.
-  void SetDueBy(ConditionId c, Millis at);
+  // If it is due at all.
+  void PutOff(ConditionId c, Millis at) {
+    if (Has(kDues, c)) Words(kDues)[Rank(kDues, c)] = static_cast<uint64_t>(at);
+  }
   // Calls fn(condition) for those that are due by an instant; gives the first instant at which another one is.
   template <typename Fn>
   Millis ForEachDue(Millis by, Fn fn) const {
