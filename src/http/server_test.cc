@@ -452,7 +452,7 @@ TEST(Server, AClientThatTakesNothingLosesItsStream) {
   EXPECT_FALSE(writer.cut());
   const std::string chunk(100'000, 'x');
   // As a producer does that waits: so much that the kernel takes no more, then nothing.
-  while (writer.waiting_bytes() < 1'000'000) writer.Write(chunk);
+  while (writer.waiting_bytes() < 1'000'000 && writer.Write(chunk)) {}
   while (writer.open()) std::this_thread::yield();
   EXPECT_TRUE(writer.cut());
   EXPECT_FALSE(writer.Write(chunk));
