@@ -41,12 +41,6 @@ void AllowOrigin(std::string_view origin, Response* response) {
   response->headers.emplace_back("Vary", "Origin");
 }
 
-Response Later(std::string_view code, std::string_view detail, int status) {
-  Response response = Problem(status, code, "Try again later", detail);
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
-}
-
 // `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
 void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) {
   const EventError& error = event.dead->first();
@@ -187,8 +181,7 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
-      entries.push_back(
-          {static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
+      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), 0, event.record});
       ++accepted;
       continue;
     }

@@ -37,6 +37,8 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then);
 // Whether the pieces of a path fit a route's; what stands in its braces goes to `names`.
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);
+// A refusal that says when to try again.
+Response Later(std::string_view code, std::string_view detail, int status);
 Response RefusalProblem(const Refusal& refusal);
 
 }  // namespace attune

@@ -111,6 +111,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
 }
 
 void Outbox::Flush(size_t number) {
+  if (!write_) return;
   Lane& lane = lanes_[number];
   if (lane.batch.empty()) {
     const std::lock_guard hold(mutex_);
