@@ -84,6 +84,7 @@ class Merging {
   mutable std::shared_mutex mutex_;   // for other threads than those of loops
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
+  std::unique_ptr<Engine> ended_;      // of the last merge: what came of it may be about a user there
   std::map<uint64_t, Link> recorded_;  // by sequence, of records still to be applied by some shard
 };
 

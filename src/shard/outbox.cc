@@ -61,6 +61,7 @@ Status Outbox::EndRecovery(Write write) {
   if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(told_.begin(), told_.end())), &batch);
   if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
   if (Status status = store_.Write(batch); !status.ok()) return status;
+  if (Status status = marks_.CountStored(store_); !status.ok()) return status;
   for (Lane& lane : lanes_) lane.position = lane.applied = lane.stored = position_;
   ring_begin_ = After(position_);
   unwritten_bytes_ = 0;
@@ -117,6 +118,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
 }
 
 void Outbox::Flush(size_t number) {
+  if (!write_) return;
   Lane& lane = lanes_[number];
   if (lane.batch.empty()) {
     const std::lock_guard hold(mutex_);

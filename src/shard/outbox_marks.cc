@@ -17,7 +17,7 @@ std::string Behind(EffectId id) { return EffectKey(id) + '\0'; }
 }  // namespace
 
 Status OutboxMarks::Restore(const Store& store) {
-  Status status = store.ForEach(keys::kOutboxMarks, [&](std::string_view key, std::string_view value) {
+  return store.ForEach(keys::kOutboxMarks, [&](std::string_view key, std::string_view value) {
     ByteReader in(value);
     const uint64_t effects = in.U64();
     const Millis at = in.I64();
@@ -27,14 +27,16 @@ Status OutboxMarks::Restore(const Store& store) {
     marks_.push_back({*id, effects, at});
     return true;
   });
-  if (!status.ok() || marks_.empty()) return status;
+}
+
+Status OutboxMarks::CountStored(const Store& store) {
   return store.ForEach(
       keys::kOutbox,
       [&](std::string_view key, std::string_view) {
         if (const auto id = EffectOfKey(key)) Count(1, *id);
         return true;
       },
-      Behind(marks_.back().id));
+      Behind(marks_.empty() ? EffectId{} : marks_.back().id));
 }
 
 void OutboxMarks::Count(size_t effects, EffectId last) {
@@ -68,7 +70,6 @@ void OutboxMarks::RaiseFloor(EffectId floor, WriteBatch* batch) {
   while (!marks_.empty() && marks_.front().id <= floor) DropFirst(batch);
   if (!marks_.empty()) marked_ += marks_.front().effects;  // some of them are below the floor; the sum is about right
   marks_.push_front({floor, 0, 0});
-  if (last_ <= floor) open_ = 0;
   PutMark(marks_.front(), batch);
   batch->DeleteBelow(keys::kOutbox, Behind(floor));
 }

@@ -19,8 +19,10 @@ class OutboxMarks {
  public:
   OutboxMarks(size_t max_effects, Millis max_age) : max_effects_(max_effects), max_age_(max_age) {}
 
-  // Reads the marks and counts what is behind the last one. Without any, nothing was ever kept.
+  // Reads the marks. Without any, nothing was ever kept.
   Status Restore(const Store& store);
+  // Counts what the store has behind the last mark.
+  Status CountStored(const Store& store);
 
   // Every effect that comes after this one and has been told is kept.
   EffectId floor() const { return marks_.empty() ? EffectId{} : marks_.front().id; }

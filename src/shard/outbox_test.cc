@@ -134,7 +134,9 @@ TEST(EffectId, KeysSortAsIdsDo) {
   const EffectId ids[] = {{0, 0}, {0, 1}, {1, 0}, {255, 255}, {256, 0}, After(256), {1ULL << 40, 7}};
   for (size_t i = 0; i < std::size(ids); ++i) {
     EXPECT_EQ(EffectOfKey(EffectKey(ids[i])), ids[i]);
-    if (i > 0) EXPECT_LT(EffectKey(ids[i - 1]), EffectKey(ids[i]));
+    if (i > 0) {
+      EXPECT_LT(EffectKey(ids[i - 1]), EffectKey(ids[i]));
+    }
   }
   EXPECT_FALSE(EffectOfKey("short"));
 }
@@ -192,7 +194,7 @@ TEST_F(OutboxTest, WhatEveryLaneHasPassedIsToldInOrder) {
   outbox_->Passed(0, 6);
   Add(2, 1, "a");
   outbox_->Passed(2, 4);
-  EXPECT_EQ(From({}), "");
+  EXPECT_EQ(From(After(0)), "");
   EXPECT_EQ(outbox_->position(), 0u);
   Add(1, 2, "b");
   outbox_->Passed(1, 2);

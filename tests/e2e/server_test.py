@@ -803,7 +803,7 @@ segments:
   buyer: {when: count(purchase) >= 1}
   hasty: {when: "count(add_to_cart[2s]) >= 2"}
 triggers:
-  thanks: {on: purchase, with: {total: purchase.total}}
+  thanks: {on: purchase, with: {total: sum(purchase.total)}}
   reminder: {enter: count(add_to_cart) >= 3}
 """
 
