@@ -40,12 +40,6 @@ void AllowOrigin(std::string_view origin, Response* response) {
   response->headers.emplace_back("Vary", "Origin");
 }
 
-Response Later(std::string_view code, std::string_view detail, int status) {
-  Response response = Problem(status, code, "Try again later", detail);
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
-}
-
 // `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
 void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) {
   const EventError& error = event.dead->first();

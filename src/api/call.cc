@@ -58,6 +58,12 @@ Response MethodNotAllowed(std::string_view allowed) {
   return response;
 }
 
+Response Later(std::string_view code, std::string_view detail, int status) {
+  Response response = Problem(status, code, "Try again later", detail);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 Response RefusalProblem(const Refusal& refusal) {
   const bool large = refusal.reason == Reason::kBodyTooLarge || refusal.reason == Reason::kBatchTooLong;
   std::vector<ProblemField> extra;

@@ -35,5 +35,9 @@ inline constexpr const char* kPagePolicy =
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);
 Response RefusalProblem(const Refusal& refusal);
+// 400 with each mistake's line and column; warnings are passed over. Requires a mistake.
+Response ExpressionProblem(const std::vector<struct Problem>& problems);
+// A refusal with Retry-After.
+Response Later(std::string_view code, std::string_view detail, int status);
 
 }  // namespace attune

@@ -37,6 +37,8 @@ class HistoryRun {
 
   Engine& engine() { return engine_; }
   size_t user_count() const { return engine_.user_count() - ended_; }
+  // Which ids led to one person so far.
+  const Identity& identity() const { return identity_; }
 
  private:
   // An event of a history that may be merged.
