@@ -250,7 +250,8 @@ std::string CutText(const SuggestQuestion& question, const SuggestAnswer& answer
 
 std::string SegmentYaml(const SuggestQuestion& question, const SuggestAnswer& answer) {
   const auto& best = answer.suggestion.best;
-  if (!best) return "";
+  const auto& doubts = answer.suggestion.doubts;
+  if (!best || std::find(doubts.begin(), doubts.end(), Doubt::kContradicted) != doubts.end()) return "";
   const bool named = question.metric->kind == Expression::Kind::kMetric;
   std::string when;
   AppendJsonString(CutText(question, answer, best->cut), &when);  // which is YAML too
@@ -315,10 +316,10 @@ std::string SuggestionJson(const SuggestQuestion& question, const SuggestAnswer&
   json += ",\"best\":" + (s.best ? cut_json(*s.best) : "null") + ",\"quantiles\":[";
   for (const TriedCut& tried : s.quantiles) json += (&tried == &s.quantiles.front() ? "" : ",") + cut_json(tried);
   json += "],\"segment\":";
-  if (s.best) {
-    AppendJsonString(SegmentYaml(question, answer), &json);
-  } else {
+  if (const std::string yaml = SegmentYaml(question, answer); yaml.empty()) {
     json += "null";
+  } else {
+    AppendJsonString(yaml, &json);
   }
   json += ",\"doubts\":[";
   for (const auto& [code, said] : DoubtsOf(answer)) {

@@ -53,7 +53,7 @@ Result<SuggestAnswer> RunSuggestion(const SuggestQuestion& question, StoredHisto
 
 // `carts >= 3`: what a cut reads like in a plan.
 std::string CutText(const SuggestQuestion& question, const SuggestAnswer& answer, const Cut& cut);
-// A plan's `segments` with one more that is the best cut; empty when there is none.
+// A plan's `segments` with one that is the best cut; empty when there is none, or the later users contradict it.
 std::string SegmentYaml(const SuggestQuestion& question, const SuggestAnswer& answer);
 std::string_view CodeOf(Doubt doubt);
 // Why the suggestion should not be followed, or not be relied on, as pairs of a code and a sentence.

@@ -10,8 +10,11 @@ namespace {
 constexpr size_t kMostValues = 12;  // so many different values have a bin each
 constexpr double kBins = 10;        // about so many otherwise
 
-// 1, 2 or 5 times a power of ten, not less than `width`.
-double RoundWidth(double width) {
+// 1, 2 or 5 times a power of ten, of the largest unit that is not more than it, not less than `width`.
+double RoundWidth(double width, std::span<const double> units) {
+  for (size_t i = units.size(); i-- > 0;) {
+    if (units[i] <= width) return units[i] * RoundWidth(width / units[i], {});
+  }
   const double power = std::pow(10.0, std::floor(std::log10(width)));
   for (const double digit : {1.0, 2.0, 5.0}) {
     if (digit * power >= width) return digit * power;
@@ -29,7 +32,7 @@ std::vector<double> SortedValues(std::span<const Observation> observations) {
 }
 
 // Bins for sorted values, still empty.
-std::vector<Bin> BinsOf(const std::vector<double>& sorted) {
+std::vector<Bin> BinsOf(const std::vector<double>& sorted, std::span<const double> units) {
   std::vector<double> values(sorted);
   values.erase(std::unique(values.begin(), values.end()), values.end());
   std::vector<Bin> bins;
@@ -39,7 +42,7 @@ std::vector<Bin> BinsOf(const std::vector<double>& sorted) {
   }
   // Between the outermost hundredths: a few users far off would leave all others in one bin.
   const double low = QuantileOf(sorted, kShares[0]), high = QuantileOf(sorted, kShares[8]);
-  const double width = high > low ? RoundWidth((high - low) / kBins) : 0;
+  const double width = high > low ? RoundWidth((high - low) / kBins, units) : 0;
   const bool parts = width > 0 && std::isfinite(high - low) && std::abs(low / width) < 1e15;  // multiples lie between
   if (!parts) return {{sorted.front(), sorted.back()}};
   for (double bound = std::floor(low / width); bound * width <= high; ++bound) bins.push_back({bound * width, (bound + 1) * width});
@@ -66,7 +69,7 @@ double NeighbourOf(const Cut& cut, const std::vector<double>& sorted) {
 
 }  // namespace
 
-Distribution DistributionOf(std::span<const Observation> observations) {
+Distribution DistributionOf(std::span<const Observation> observations, std::span<const double> units) {
   Distribution d;
   d.users = observations.size();
   for (const Observation& o : observations) d.reached += o.reached;
@@ -76,7 +79,7 @@ Distribution DistributionOf(std::span<const Observation> observations) {
   d.least = sorted.front();
   d.most = sorted.back();
   for (const double share : kShares) d.quantiles.push_back(QuantileOf(sorted, share));
-  d.bins = BinsOf(sorted);
+  d.bins = BinsOf(sorted, units);
   for (const Observation& o : observations) {
     if (std::isnan(o.value)) continue;
     Bin& bin = *std::prev(std::upper_bound(d.bins.begin(), d.bins.end(), o.value, [](double value, const Bin& b) { return value < b.from; }));
@@ -88,7 +91,7 @@ Distribution DistributionOf(std::span<const Observation> observations) {
 
 Suggestion Suggest(std::span<const Observation> chosen, std::span<const Observation> checked, std::span<const double> units) {
   Suggestion s;
-  s.distribution = DistributionOf(chosen);
+  s.distribution = DistributionOf(chosen, units);
   s.checked_users = checked.size();
   for (const Observation& o : checked) s.checked_reached += o.reached;
   const auto attempt = [&](const Cut& cut, std::optional<double> share) {

@@ -30,7 +30,8 @@ struct Distribution {
 };
 inline constexpr double kShares[] = {0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99};
 
-Distribution DistributionOf(std::span<const Observation> observations);
+// `units` as Rounded takes them: bins then are round numbers of one of them.
+Distribution DistributionOf(std::span<const Observation> observations, std::span<const double> units = {});
 
 // A cut with how it came out on the users that it was made from, and on the later ones.
 struct TriedCut {
@@ -61,7 +62,7 @@ struct Suggestion {
 
 // Looks for the cut with the best J on `chosen` and tries it on `checked`; the same for cuts at quantiles, on the side of
 // the best cut (at least, when there is none): of those the ones that select everybody with a value, or the same users as
-// one before, are left out. The best cut is Rounded with `units`.
+// one before, are left out. The best cut and the bins are rounded with `units`.
 Suggestion Suggest(std::span<const Observation> chosen, std::span<const Observation> checked, std::span<const double> units = {});
 
 }  // namespace attune

@@ -59,6 +59,17 @@ TEST(Suggestion, DistributionOfManyValues) {
   EXPECT_EQ(d.bins[10].users, 1u);
 }
 
+TEST(Suggestion, BinsOfUnits) {
+  std::vector<Observation> users;
+  for (int i = 0; i <= 100; ++i) users.push_back({i * 1.7 * 3600, false});  // in seconds
+  const double units[] = {1, 60, 3600, 86'400};
+  const Distribution d = DistributionOf(users, units);
+  // From 1.7 h to 168.3 h: a tenth of it is 16.66 h, and the next round number of hours 20.
+  ASSERT_GE(d.bins.size(), 3u);
+  EXPECT_EQ(d.bins[1].from, 20 * 3600);
+  EXPECT_EQ(d.bins[2].from, 40 * 3600);
+}
+
 TEST(Suggestion, BinsOfAwkwardValues) {
   for (const double base : {0.0, 1e18, -1e300, 1e-300}) {
     std::vector<Observation> users;
