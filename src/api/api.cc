@@ -200,8 +200,7 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
-      entries.push_back(
-          {static_cast<uint8_t>(RecordType::kEvent), ShardOf(DecodeEvent(event.record)->head.user), event.record});
+      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), 0, event.record});
       ++accepted;
       continue;
     }

@@ -80,6 +80,7 @@ class Api {
 
   void Behavior(Call call);
   void Explain(Call call);
+  void Unmerge(Call call);
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);

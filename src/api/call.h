@@ -34,10 +34,10 @@ inline constexpr const char* kPagePolicy =
 // Whether the pieces of a path fit a route's; what stands in its braces goes to `names`.
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);
+// A refusal that says when to try again.
+Response Later(std::string_view code, std::string_view detail, int status);
 Response RefusalProblem(const Refusal& refusal);
 // 400 with each mistake's line and column; warnings are passed over. Requires a mistake.
 Response ExpressionProblem(const std::vector<struct Problem>& problems);
-// A refusal with Retry-After.
-Response Later(std::string_view code, std::string_view detail, int status);
 
 }  // namespace attune

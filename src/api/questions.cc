@@ -193,13 +193,38 @@ void Api::Behavior(Call call) {
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
-  runtime_.AskNow(ShardOf(user), [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
-    const UserState* state = shard.engine().Find(user);
+  const auto answer = [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, std::string_view person, Millis now) {
+    const UserState* state = shard.engine().Find(person);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
     auto behavior = BehaviorOf(*state, now, limit, &shard);
     if (behavior.recent.empty() || limit == 0) return shared->Json(behavior.before + behavior.after);
     runtime_.AskLog(
         [shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
+  };
+  runtime_.AskPerson(user, answer);
+}
+
+void Api::Unmerge(Call call) {
+  if (!call.Reaches(runtime_.durable_sequence())) return;
+  const std::string id = call.names[0];
+  auto shared = std::make_shared<Call>(std::move(call));
+  runtime_.AskPerson(id, [this, shared, id](Shard& shard, std::string_view person, Millis) {
+    if (person == id) {
+      const bool known = shard.engine().Find(id) != nullptr;
+      return shared->reply.Send(known ? Problem(409, "not_merged", "The id was not merged into another's history", id)
+                                      : Problem(404, "unknown_user", "No event of this user has come", id));
+    }
+    const auto answer = [shared, id, from = std::string(person)](const Status& durable, uint64_t sequence) {
+      if (!durable.ok()) return shared->reply.Send(Later("storage_failed", durable.error().message, 503));
+      std::string json = "{\"user\":";
+      AppendJsonString(id, &json);
+      json += ",\"from\":";
+      AppendJsonString(from, &json);
+      Response response{200, kJson, {{"Cache-Control", "no-store"}, {"Attune-Position", std::to_string(sequence)}}, json + '}'};
+      shared->reply.Send(std::move(response));
+    };
+    const Status status = runtime_.UndoMerge(id, answer);
+    if (!status.ok()) shared->reply.Send(Later("overloaded", status.error().message, 429));
   });
 }
 

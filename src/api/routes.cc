@@ -15,6 +15,8 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/v1/users/{id}/behavior", A::kApiKey, &Api::Behavior, "What is known of a user now", "limit"},
       {"GET", "/v1/users/{id}/explain", A::kApiKey, &Api::Explain, "Why an expression says what it says of a user",
        "segment expression at"},
+      {"POST", "/v1/users/{id}/unmerge", A::kApiKey, &Api::Unmerge,
+       "Make an id that was merged into another's history a user of its own again", ""},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
       {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time",
        ""},
@@ -64,7 +66,7 @@ nlohmann::json Parameters(const Api::Route& route) {
 
 // What a route takes; null: nothing.
 nlohmann::json BodyOf(const Api::Route& route) {
-  if (std::string_view(route.method) != "POST" || route.access != Access::kApiKey) return nullptr;
+  if (std::string_view(route.path) != "/v1/segments/preview") return nullptr;
   const nlohmann::json text = {{"type", "string"}};
   return {{"type", "object"},
           {"required", {"when"}},

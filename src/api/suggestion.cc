@@ -83,7 +83,7 @@ class Experiment {
              {[](const Transition&) {}, [](const TriggerFiring&) {}, [this](Millis at, const UserState& user) { Take(at, user); }},
              [&linked](std::string_view id) { return linked.Contains(id); }) {}
 
-  void Apply(std::string_view bytes) { run_.Apply(bytes); }
+  HistoryRun& run() { return run_; }
 
   void Finish() {
     run_.Finish(answer_.last);
@@ -230,8 +230,7 @@ Result<SuggestAnswer> RunSuggestion(const SuggestQuestion& question, StoredHisto
   if (answer.first > answer.last) return Error{ErrorCode::kNotFound, "the history has no event"};
   if (const Status fits = ChooseInstants(question, &answer); !fits.ok()) return fits.error();
   Experiment experiment(question, &answer, outline->linked);
-  const Status read = ReadThrough(history, progress, [&](std::string_view bytes) { experiment.Apply(bytes); });
-  if (!read.ok()) return read.error();
+  if (const Status read = RunThrough(history, progress, &experiment.run()); !read.ok()) return read.error();
   experiment.Finish();
   return answer;
 }

@@ -14,7 +14,7 @@ FileHistory::FileHistory(std::vector<std::string> paths, const Plan& plan, const
   }
 }
 
-Status FileHistory::ForEach(const std::function<bool(std::string_view bytes)>& fn) {
+Status FileHistory::ForEach(const std::function<bool(const HistoryRecord&)>& fn) {
   accepted_ = refused_ = 0;
   uint64_t before = 0;
   std::string encoded;
@@ -33,7 +33,7 @@ Status FileHistory::ForEach(const std::function<bool(std::string_view bytes)>& f
       if (!admission.ok()) continue;
       encoded.clear();
       EncodeEvent(admission.head, admission.json, &encoded);
-      if (!fn(encoded)) return {};
+      if (!fn({encoded, {}, 0})) return {};
     }
     if (!reader.status().ok()) return Error{reader.status().error().code, path + ": " + reader.status().error().message};
     before += reader.total();
@@ -41,12 +41,12 @@ Status FileHistory::ForEach(const std::function<bool(std::string_view bytes)>& f
   return {};
 }
 
-Status ShownHistory::ForEach(const std::function<bool(std::string_view bytes)>& fn) {
+Status ShownHistory::ForEach(const std::function<bool(const HistoryRecord&)>& fn) {
   Progress progress(what_[std::min(reading_++, what_.size() - 1)]);
   uint64_t events = 0;
-  return history_.ForEach([&](std::string_view bytes) {
-    if ((++events & 0xFFF) == 0) progress.Show(history_.read(), history_.size(), std::to_string(events) + " events");
-    return fn(bytes);
+  return history_.ForEach([&](const HistoryRecord& record) {
+    if ((++events & 0xFFF) == 0) progress.Show(history_.read(), history_.size(), std::to_string(events) + " records");
+    return fn(record);
   });
 }
 

@@ -17,7 +17,7 @@ class FileHistory : public StoredHistory {
   FileHistory(std::vector<std::string> paths, const Plan& plan, const CsvMapping* mapping);
 
   // kNotFound, kIo, kInvalid: as HistoryReader says. Events that are refused are passed over.
-  Status ForEach(const std::function<bool(std::string_view bytes)>& fn) override;
+  Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
   // Bytes of the files as they lie there.
   uint64_t size() const override { return size_; }
   uint64_t read() const override { return read_; }
@@ -42,7 +42,7 @@ class ShownHistory : public StoredHistory {
   // `history` must outlive this. `what`: of the readings, in their order; the last one is of all that follow.
   ShownHistory(StoredHistory* history, std::vector<std::string> what) : history_(*history), what_(std::move(what)) {}
 
-  Status ForEach(const std::function<bool(std::string_view bytes)>& fn) override;
+  Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
   uint64_t size() const override { return history_.size(); }
   uint64_t read() const override { return history_.read(); }
 

@@ -239,13 +239,16 @@ void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
 void UserState::AddRecent(uint64_t sequence) {
   if (parts_[kRecent].size == kRecentEvents) {
     uint64_t* sequences = Words(kRecent);
+    if (sequence < sequences[0]) return;
     std::memmove(sequences, sequences + 1, (kRecentEvents - 1) * sizeof(uint64_t));
-    sequences[kRecentEvents - 1] = sequence;
-    return;
+  } else {
+    if (parts_[kRecent].size == parts_[kRecent].room) GrowPart(kRecent);
+    parts_[kRecent].size += 1;
   }
-  if (parts_[kRecent].size == parts_[kRecent].room) GrowPart(kRecent);
-  Words(kRecent)[parts_[kRecent].size] = sequence;
-  parts_[kRecent].size += 1;
+  uint64_t* sequences = Words(kRecent);
+  size_t place = parts_[kRecent].size - 1;
+  for (; place > 0 && sequences[place - 1] > sequence; --place) sequences[place] = sequences[place - 1];
+  sequences[place] = sequence;
 }
 
 // --- the end of one ---

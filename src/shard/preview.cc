@@ -66,8 +66,7 @@ Result<Preview> RunPreview(const PreviewQuestion& question, StoredHistory* histo
   const NodeId present = question.against ? RootOf(*program, kPresent) : kNone;
   HistoryRun run(program, {}, {[](const Transition&) {}, [](const TriggerFiring&) {}, nullptr},
                  [&](std::string_view id) { return outline->linked.Contains(id); });
-  const Status read = ReadThrough(history, progress, [&](std::string_view bytes) { run.Apply(bytes); });
-  if (!read.ok()) return read.error();
+  if (const Status read = RunThrough(history, progress, &run); !read.ok()) return read.error();
   run.Finish(question.at);
 
   Engine& engine = run.engine();

@@ -23,17 +23,18 @@ class TestHistory : public StoredHistory {
   void Track(std::string_view user, std::string_view name, Millis time) { Add(EventKind::kTrack, user, user, name, time); }
   // The user is known by her id, and was `anonymous` before.
   void Identify(std::string_view user, std::string_view anonymous, Millis time) { Add(EventKind::kIdentify, user, anonymous, "", time); }
+  void Unmerge(std::string_view id, Millis time) { records_.push_back({"", std::string(id), time}); }
 
-  Status ForEach(const std::function<bool(std::string_view bytes)>& fn) override {
+  Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override {
     ++readings;
     read_ = 0;
-    for (const std::string& bytes : events_) {
+    for (const auto& [bytes, unmerged, at] : records_) {
       ++read_;
-      if (!fn(bytes)) return {};
+      if (!fn({bytes, unmerged, at})) return {};
     }
     return failure;
   }
-  uint64_t size() const override { return events_.size(); }
+  uint64_t size() const override { return records_.size(); }
   uint64_t read() const override { return read_; }
 
   int readings = 0;
@@ -41,7 +42,7 @@ class TestHistory : public StoredHistory {
 
  private:
   void Add(EventKind kind, std::string_view user, std::string_view anonymous, std::string_view name, Millis time) {
-    const std::string id = "m" + std::to_string(events_.size());
+    const std::string id = "m" + std::to_string(records_.size());
     EventHead head;
     head.kind = kind;
     head.id = id;
@@ -51,10 +52,14 @@ class TestHistory : public StoredHistory {
     head.time = head.received = time;
     const std::string json = user == anonymous ? R"({"anonymousId":")" + std::string(user) + R"("})"
                                                : R"({"userId":")" + std::string(user) + R"(","anonymousId":")" + std::string(anonymous) + R"("})";
-    EncodeEvent(head, json, &events_.emplace_back());
+    EncodeEvent(head, json, &records_.emplace_back().event);
   }
 
-  std::vector<std::string> events_;
+  struct Stored {
+    std::string event, unmerged;
+    Millis at = 0;
+  };
+  std::vector<Stored> records_;
   uint64_t read_ = 0;
 };
 
@@ -139,6 +144,10 @@ TEST_F(PreviewTest, MergesIdsOfOnePerson) {
   const auto preview = Ask("carts >= 2");
   EXPECT_EQ(preview->users, 1u);
   EXPECT_EQ(preview->members.Sample(), Users{"ann"});
+  history_.Unmerge("anon", kNow - 5 * kMinute);
+  const auto parted = Ask("carts >= 1");
+  EXPECT_EQ(parted->users, 2u);
+  EXPECT_EQ(parted->members.Sample(), (Users{"ann", "anon"}));
 }
 
 TEST_F(PreviewTest, JudgesAUserAheadOfTheClockAtHerLatestEvent) {

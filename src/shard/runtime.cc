@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/bytes.h"
+#include "base/check.h"
 #include "log/data_lock.h"
 #include "log/reader.h"
 
@@ -34,16 +36,21 @@ class Runtime::Writer {
     thread_.join();
   }
 
-  void Write(WriteBatch batch) {
+  // Its number: they count from 1.
+  uint64_t Write(WriteBatch batch) {
+    uint64_t number = 0;
     {
       const std::lock_guard hold(mutex_);
       batches_.push_back(std::move(batch));
+      number = ++taken_;
     }
     work_.notify_one();
+    return number;
   }
-  bool busy() {
+  // Whether a batch has been written and few others wait.
+  bool IsReadyAfter(uint64_t number) {
     const std::lock_guard hold(mutex_);
-    return batches_.size() > 2;
+    return !failed_ && taken_ - batches_.size() >= number && batches_.size() <= 2;
   }
 
  private:
@@ -53,19 +60,21 @@ class Runtime::Writer {
       work_.wait(hold, [&] { return closing_ || !batches_.empty(); });
       if (batches_.empty()) return;
       const WriteBatch batch = std::move(batches_.front());
-      batches_.pop_front();
       hold.unlock();
       // A snapshot that is not written costs a longer recovery, nothing else; the shard's next one carries only later
       // changes, though, so after a failure none may follow.
-      if (!failed_) failed_ = !store_.Write(batch).ok();
+      const bool written = !failed_ && store_.Write(batch).ok();
       hold.lock();
+      failed_ |= !written;
+      batches_.pop_front();
     }
   }
 
   Store& store_;
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<WriteBatch> batches_;
+  std::deque<WriteBatch> batches_;  // the first is being written
+  uint64_t taken_ = 0;
   bool closing_ = false;
   bool failed_ = false;
   std::thread thread_;
@@ -74,7 +83,7 @@ class Runtime::Writer {
 // Questions are answered one after the other, in the order they came; destroyed, it answers those that wait.
 class Runtime::Reader {
  public:
-  explicit Reader(std::unique_ptr<LogLookup> lookup) : lookup_(std::move(lookup)), thread_([this] { Run(); }) {}
+  explicit Reader(LogLookup* lookup) : lookup_(*lookup), thread_([this] { Run(); }) {}
   ~Reader() {
     {
       const std::lock_guard hold(mutex_);
@@ -84,7 +93,6 @@ class Runtime::Reader {
     thread_.join();
   }
 
-  LogLookup& lookup() { return *lookup_; }
   void Ask(std::function<void(LogLookup&)> question) {
     {
       const std::lock_guard hold(mutex_);
@@ -102,12 +110,12 @@ class Runtime::Reader {
       const auto question = std::move(questions_.front());
       questions_.pop_front();
       hold.unlock();
-      question(*lookup_);
+      question(lookup_);
       hold.lock();
     }
   }
 
-  const std::unique_ptr<LogLookup> lookup_;
+  LogLookup& lookup_;
   std::mutex mutex_;
   std::condition_variable work_;
   std::deque<std::function<void(LogLookup&)>> questions_;
@@ -122,7 +130,8 @@ Runtime::Runtime(std::string dir, std::shared_ptr<const Program> program, Runtim
       program_(std::move(program)),
       options_(std::move(options)),
       sizes_(program_->segment_count),
-      size_history_(*program_->plan) {}
+      size_history_(*program_->plan),
+      meeting_(options_.threads, Meeting{this}) {}
 
 Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
                                                RuntimeOptions options) {
@@ -145,24 +154,32 @@ Status Runtime::Recover() {
   for (int i = 0; i < kShards; ++i) {
     Loop& loop = *loops_[static_cast<size_t>(i % options_.threads)];
     loop.shards.push_back(std::make_unique<Shard>(static_cast<uint8_t>(i), program_, &loop.reader));
+    loop.last_batch.push_back(0);
   }
   if (Status status = RestoreShards(); !status.ok()) return status;
+  for (const auto& loop : loops_) {
+    for (const auto& shard : loop->shards) shards_[shard->number()] = shard.get();
+  }
   if (Status status = size_history_.Restore(*store_); !status.ok()) return status;
   LogOptions log_options = options_.log;
   log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
   auto log = Log::Open(dir_ + "/log", std::move(log_options));
   if (!log.ok()) return log.error();
   log_ = std::move(log).value();
-  if (Status status = ReadTail(); !status.ok()) return status;
   auto lookup = LogLookup::Open(dir_ + "/log");
   if (!lookup.ok()) return lookup.error();
-  reader_ = std::make_unique<Reader>(std::move(lookup).value());
+  lookup_ = std::move(lookup).value();
+  merging_ = std::make_unique<Merging>(program_, store_.get(), lookup_.get());
+  if (Status status = ReadTail(); !status.ok()) return status;
+  router_.Restore(merging_->identity());
+  reader_ = std::make_unique<Reader>(lookup_.get());
   writer_ = std::make_unique<Writer>(store_.get());
-  uint64_t users = 0;
-  for (const auto& loop : loops_) {
-    for (const auto& shard : loop->shards) users += shard->engine().user_count();
+  writer_->Write(merging_->ForgetEnded());
+  for (auto& size : sizes_) size = 0;  // the tail's changes among them may have been counted before
+  for (Shard* shard : shards_) {
+    for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += shard->engine().SegmentSize(c);
   }
-  stats_.users = users;
+  stats_.users = TotalUsers();
   for (const auto& loop : loops_) loop->thread = std::thread([&loop = *loop] { loop.Run(); });
   return {};
 }
@@ -177,7 +194,6 @@ Status Runtime::RestoreShards() {
           results[i] = status;
           return;
         }
-        for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += shard->engine().SegmentSize(c);
       }
     });
   }
@@ -201,6 +217,7 @@ Status Runtime::ReadTail() {
       from = std::min(from, shard->position());
     }
   }
+  if (Status status = merging_->Restore(from); !status.ok()) return status;
   std::vector<std::thread> threads;
   std::vector<Status> results(loops_.size());
   std::atomic<uint64_t> read{0};
@@ -210,18 +227,17 @@ Status Runtime::ReadTail() {
       loop.position = last;
       auto reader = LogReader::Open(dir_ + "/log", from + 1, {.last_sequence = last});
       if (from == last) return;
-      if (!reader.ok()) {
-        results[i] = reader.error();
-        return;
-      }
       RecordView record;
-      while (true) {
+      while (reader.ok()) {
         const auto more = reader->Next(&record);
-        if (!more.ok()) results[i] = more.error();
+        if (!more.ok()) reader = more.error();
         if (!more.ok() || !*more) break;
         loop.ApplyRecord(record);
         if (i == 0 && (++read & 0xFFFF) == 0 && options_.on_recovery) options_.on_recovery(read, last - from);
       }
+      if (reader.ok()) return;
+      results[i] = reader.error();
+      meeting_.arrive_and_drop();  // nobody is to wait for this loop
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -259,15 +275,15 @@ void Runtime::Close() {
 
 // --- records in ---
 
-Status Runtime::Append(std::span<const LogEntry> entries, Log::Callback callback) {
+Status Runtime::Append(std::span<LogEntry> entries, Log::Callback callback) {
   if (backlog_bytes_.load(std::memory_order_relaxed) > kMaxBacklogBytes) {
     return Error{ErrorCode::kUnavailable, "records come in faster than they can be applied"};
   }
-  return log_->Append(entries, std::move(callback));
+  return router_.Append(entries, log_.get(), std::move(callback));
 }
 
 void Runtime::OnDurable(const DurableBlock& block) {
-  reader_->lookup().Note(block.file_first_sequence, block.first_sequence, block.offset);
+  lookup_->Note(block.file_first_sequence, block.first_sequence, block.offset);
   const size_t bytes = block.bytes->size();
   backlog_bytes_ += bytes * loops_.size();
   for (const auto& loop : loops_) {
@@ -286,6 +302,24 @@ void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
     loop.tasks.push_back({{}, std::move(question), shard});
   }
   loop.work.notify_one();
+}
+
+void Runtime::AskPerson(std::string id, std::function<void(Shard&, std::string_view, Millis)> question) {
+  // What was durable before this call may have merged her: only behind it is it known whose shard to ask.
+  const uint8_t shard = ShardOf(id);
+  AskNow(shard, [this, shard, id = std::move(id), question = std::move(question)](Shard& first, Millis now) {
+    const std::string person(merging_->PersonOf(id));
+    if (ShardOf(person) == shard) return question(first, person, now);
+    AskNow(ShardOf(person), [person, question](Shard& owner, Millis then) { question(owner, person, then); });
+  });
+}
+
+Status Runtime::UndoMerge(std::string_view id, Log::Callback callback) {
+  ByteWriter payload;
+  payload.I64(options_.clock());
+  payload.String(id);
+  LogEntry entry{static_cast<uint8_t>(RecordType::kUndoMerge), ShardOf(id), payload.view()};
+  return Append({&entry, 1}, std::move(callback));
 }
 
 void Runtime::AskLog(std::function<void(LogLookup&)> question) { reader_->Ask(std::move(question)); }
@@ -374,16 +408,62 @@ void Runtime::Loop::Expect(const RecordView& record) {
 }
 
 void Runtime::Loop::ApplyRecord(const RecordView& record) {
+  if (record.type == static_cast<uint8_t>(RecordType::kLinked) ||
+      record.type == static_cast<uint8_t>(RecordType::kLinking) ||
+      record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) {
+    return ApplyLinked(record);
+  }
   Shard* shard = Of(record.shard);
-  if (!shard || record.sequence <= shard->position()) return;
-  RuntimeStats& stats = runtime->stats_;
+  if (!shard || shard->Includes(record.sequence)) return;
   const size_t users = shard->engine().user_count();
-  const Shard::Outcome outcome = shard->Apply(record, &effects);
+  const Shard::Outcome outcome = shard->Apply(record, {}, &effects);
+  runtime->stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
+  Told(record, *shard, outcome);
+}
+
+// Every loop sees these, and each knows the same of who is who.
+void Runtime::Loop::ApplyLinked(const RecordView& record) {
+  Merging& merging = *runtime->merging_;
+  if (merging.NeedsAll(record)) {
+    runtime->met_for_.store(&record);
+    runtime->meeting_.arrive_and_wait();
+    return;
+  }
+  const auto event = DecodeEvent(record.payload);
+  ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  const std::string person(merging.PersonOf(event->head.user));
+  Shard* shard = Of(ShardOf(person));
+  if (!shard || shard->Includes(record.sequence)) return;
+  const size_t users = shard->engine().user_count();
+  const Shard::Outcome outcome = shard->Apply(record, person, &effects);
+  runtime->stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
+  Told(record, *shard, outcome);
+}
+
+size_t Runtime::TotalUsers() const {
+  size_t users = 0;
+  for (Shard* shard : shards_) users += shard->engine().user_count();
+  return users;
+}
+
+// On the thread of the loop that came last; the others wait.
+void Runtime::Meet() noexcept {
+  const RecordView* record = met_for_.exchange(nullptr);
+  if (!record) return;  // a loop failed in the recovery
+  Shard* shard = nullptr;
+  Loop& loop = *loops_[0];
+  const size_t users = TotalUsers();
+  const Shard::Outcome outcome = merging_->Apply(*record, shards_, &shard, &loop.effects);
+  stats_.users.fetch_add(TotalUsers() - users, std::memory_order_relaxed);
+  loop.Told(*record, *shard, outcome);
+}
+
+void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome) {
+  RuntimeStats& stats = runtime->stats_;
   if (outcome.event) {
     stats.events.fetch_add(1, std::memory_order_relaxed);
     if (outcome.applied == Applied::kLate) stats.late.fetch_add(1, std::memory_order_relaxed);
     if (outcome.applied == Applied::kDuplicate) stats.duplicates.fetch_add(1, std::memory_order_relaxed);
-    stats.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
   } else if (record.type == static_cast<uint8_t>(RecordType::kTick)) {
     stats.ticks.fetch_add(1, std::memory_order_relaxed);
   } else if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) {
@@ -392,7 +472,7 @@ void Runtime::Loop::ApplyRecord(const RecordView& record) {
   if (!effects.transitions.empty() || !effects.firings.empty()) runtime->OnTransitions(effects);
   const bool told = !effects.transitions.empty() || !effects.firings.empty() ||
                     record.type == static_cast<uint8_t>(RecordType::kDeadLetter);
-  if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard->engine(), effects);
+  if (told && runtime->options_.on_effects) runtime->options_.on_effects(record, shard.engine(), effects);
   effects.transitions.clear();
   effects.firings.clear();
 }
@@ -448,7 +528,7 @@ void Runtime::Loop::Snapshot() {
   const auto now = Clock::now();
   Shard& shard = *shards[snapshotted];
   if (!shard.in_snapshot()) {
-    if (now < next_snapshot || runtime->writer_->busy()) return;
+    if (now < next_snapshot || !runtime->writer_->IsReadyAfter(last_batch[snapshotted])) return;
     if (!shard.NeedsSnapshot()) {
       snapshotted = (snapshotted + 1) % shards.size();
       return;
@@ -459,15 +539,15 @@ void Runtime::Loop::Snapshot() {
   const bool complete = shard.ContinueSnapshot(kSnapshotSlice);
   snapshot_work += Clock::now() - now;
   if (!complete) return;
-  FinishSnapshot(&shard);
+  last_batch[snapshotted] = FinishSnapshot(&shard);
   snapshotted = (snapshotted + 1) % shards.size();
   const auto share = std::chrono::milliseconds(runtime->options_.snapshot_every_ms) / static_cast<int>(shards.size());
   next_snapshot = Clock::now() + std::max<Clock::duration>(share, snapshot_work * 9);
 }
 
-void Runtime::Loop::FinishSnapshot(Shard* shard) {
-  runtime->writer_->Write(shard->TakeBatch());
+uint64_t Runtime::Loop::FinishSnapshot(Shard* shard) {
   runtime->stats_.snapshots.fetch_add(1, std::memory_order_relaxed);
+  return runtime->writer_->Write(shard->TakeBatch());
 }
 
 }  // namespace attune

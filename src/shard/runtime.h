@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <barrier>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -15,6 +16,8 @@
 #include "base/result.h"
 #include "log/log.h"
 #include "log/lookup.h"
+#include "shard/merging.h"
+#include "shard/router.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
 #include "shard/size_history.h"
@@ -57,13 +60,20 @@ class Runtime {
   ~Runtime();
 
   // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are
-  // behind.
-  Status Append(std::span<const LogEntry> entries, Log::Callback callback);
+  // behind. Of an entry with RecordType::kEvent the shard is found here, and the type may become another.
+  Status Append(std::span<LogEntry> entries, Log::Callback callback);
+  // The history that the id brought to another's is its own again, and stays so; nothing happens when it brought none.
+  Status UndoMerge(std::string_view id, Log::Callback callback);
   // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
   void Ask(uint8_t shard, std::function<void(Shard&)> question);
   // The same at an instant that is now, with every timer of the shard fired that is due by then: what a question about
   // memberships needs, as loops look for due timers only now and then. (While nothing can be logged, timers wait.)
   void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
+  // As AskNow about the person to whom an id leads.
+  void AskPerson(std::string id, std::function<void(Shard&, std::string_view person, Millis now)> question);
+  // Whom an id leads to, and whether it leads to another, as far as the loops have come. Any thread.
+  std::string PersonOf(std::string_view id) const { return merging_->PersonOfNow(id); }
+  bool IsMerged(std::string_view id) const { return merging_->IsMergedNow(id); }
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
   void AskLog(std::function<void(LogLookup&)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
@@ -97,17 +107,21 @@ class Runtime {
     void Apply(const DurableBlock& block);
     void Expect(const RecordView& record);  // it is applied soon
     void ApplyRecord(const RecordView& record);
+    void ApplyLinked(const RecordView& record);
+    // Tells of the effects of a record.
+    void Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome);
     void Tick(Millis now);
     // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
     void LogTick(Shard* shard, Millis now, std::function<void()> then);
     void Snapshot();
-    void FinishSnapshot(Shard* shard);
+    uint64_t FinishSnapshot(Shard* shard);  // the number of its batch
     Shard* Of(uint8_t number);
 
     Runtime* runtime;
     RecordReader reader;
     int index;
     std::vector<std::unique_ptr<Shard>> shards;
+    std::vector<uint64_t> last_batch;  // of each shard
     Effects effects;
     uint64_t position = 0;   // the last sequence seen, of any shard
     size_t snapshotted = 0;  // the shard whose turn it is
@@ -122,6 +136,11 @@ class Runtime {
     bool closing = false;
     std::thread thread;
   };
+  // All loops stand still at one record, and one of them applies it.
+  struct Meeting {
+    Runtime* runtime;
+    void operator()() noexcept { runtime->Meet(); }
+  };
   class Writer;  // writes complete snapshot batches, on its own thread
   class Reader;  // answers from the log, on its own thread
 
@@ -130,6 +149,8 @@ class Runtime {
   Status RestoreShards();
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
+  void Meet() noexcept;
+  size_t TotalUsers() const;
   void OnTransitions(const Effects& effects);
   void SampleSizes();
 
@@ -146,6 +167,12 @@ class Runtime {
   struct Lock;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<LogLookup> lookup_;
+  std::unique_ptr<Merging> merging_;
+  Router router_;
+  std::barrier<Meeting> meeting_;
+  std::atomic<const RecordView*> met_for_{nullptr};  // the record at which the loops meet
+  Merging::Shards shards_{};                         // of all loops
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
   std::vector<std::unique_ptr<Loop>> loops_;
