@@ -8,6 +8,7 @@
 #include <string>
 
 #include "api/keys.h"
+#include "api/studies.h"
 #include "http/server.h"
 #include "ingest/segment_protocol.h"
 #include "shard/runtime.h"
@@ -38,7 +39,11 @@ class Api {
 
   void Handle(Request request, Reply reply);
   // From now on events and questions are refused with 503, and /readyz says so: the process ends.
-  void Drain() { draining_ = true; }
+  // Studies are cancelled.
+  void Drain() {
+    draining_ = true;
+    studies_.Stop();
+  }
 
   struct Route;
   // The table; for /openapi.json, docs and tests.
@@ -60,6 +65,12 @@ class Api {
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);
+  void PreviewSegment(Call call);
+  void Suggest(Call call);
+  // Answers the call with what a study finds: when it is done, or, if the client prefers that, by where to look for it.
+  void BeginStudy(Call call, Studies::Work work);
+  void ShowStudy(Call call);
+  void CancelStudy(Call call);
   void ListTransitions(Call call);
   void ListFirings(Call call);
   void ListEffects(Call call, bool firings);
@@ -83,6 +94,7 @@ class Api {
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> rejected_{0};
   std::atomic<uint64_t> refused_{0};  // requests answered 429 or 503
+  Studies studies_;
 };
 
 enum class Access : uint8_t { kOpen, kApiKey };

@@ -40,5 +40,7 @@ Response MethodNotAllowed(std::string_view allowed);
 // A refusal that says when to try again.
 Response Later(std::string_view code, std::string_view detail, int status);
 Response RefusalProblem(const Refusal& refusal);
+// 400 with each mistake's line and column; warnings are passed over. Requires a mistake.
+Response ExpressionProblem(const std::vector<struct Problem>& problems);
 
 }  // namespace attune

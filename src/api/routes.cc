@@ -25,6 +25,14 @@ std::span<const Api::Route> Api::Routes() {
        ""},
       {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages",
        "limit cursor"},
+      {"POST", "/v1/segments/preview", A::kApiKey, &Api::PreviewSegment,
+       "Who would be in a segment if it were in the plan, over the stored history", ""},
+      {"GET", "/v1/segments/preview/{id}", A::kApiKey, &Api::ShowStudy, "How far a preview has come, and what it found", ""},
+      {"DELETE", "/v1/segments/preview/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a preview", ""},
+      {"GET", "/v1/suggest", A::kApiKey, &Api::Suggest,
+       "Thresholds of a metric that tell who reaches a goal, over the stored history", "metric goal horizon at validate_at"},
+      {"GET", "/v1/suggest/{id}", A::kApiKey, &Api::ShowStudy, "How far a suggestion has come, and what it found", ""},
+      {"DELETE", "/v1/suggest/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a suggestion", ""},
       {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first",
        "limit"},
       {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
@@ -62,6 +70,21 @@ nlohmann::json Parameters(const Api::Route& route) {
   return list;
 }
 
+// What a route takes; null: nothing.
+nlohmann::json BodyOf(const Api::Route& route) {
+  if (std::string_view(route.path) != "/v1/segments/preview") return nullptr;
+  const nlohmann::json text = {{"type", "string"}};
+  return {{"type", "object"},
+          {"required", {"when"}},
+          {"properties", {{"when", text}, {"segment", text}, {"sample", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}}}}},
+          {"additionalProperties", false}};
+}
+
+// Whether a route's answer is a study's, which can be asked for later.
+bool BeginsStudy(const Api::Route& route) {
+  return std::string_view(route.path) == "/v1/segments/preview" || std::string_view(route.path) == "/v1/suggest";
+}
+
 nlohmann::json Answers(bool guarded) {
   const nlohmann::json problem = {
       {"description", "Refused, with the reason"},
@@ -96,6 +119,17 @@ void Api::OpenApi(Call call) {
     for (char& c : method) c = static_cast<char>(std::tolower(c));
     nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
+    if (const auto body = BodyOf(route); !body.is_null()) {
+      operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};
+    }
+    if (method == "delete") {
+      operation["responses"]["204"] = {{"description", "Done"}};
+      operation["responses"].erase("200");
+    }
+    if (BeginsStudy(route)) {
+      operation["responses"]["202"] = {{"description", "Begun, as the header Prefer: respond-async asks; Location says where to look"}};
+      operation["responses"]["429"] = operation["responses"]["400"];
+    }
     if (route.access == Access::kApiKey) {
       operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
     }

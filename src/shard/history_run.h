@@ -37,6 +37,8 @@ class HistoryRun {
 
   Engine& engine() { return engine_; }
   size_t user_count() const { return engine_.user_count(); }
+  // Which ids lead to one person by now.
+  const Identity& identity() const { return identity_; }
   // The history that the id brought to another's is its own again, and stays so; `at`: when that was said.
   void UndoMerge(std::string_view id, Millis at);
   // Of the person to whom an id leads: the bytes of her events, in the order of time; of ids that may be merged.
