@@ -51,6 +51,12 @@ bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces,
   return i == pieces.size();
 }
 
+Response Later(std::string_view code, std::string_view detail, int status) {
+  Response response = Problem(status, code, "Try again later", detail);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 Response MethodNotAllowed(std::string_view allowed) {
   Response response =
       Problem(405, "method_not_allowed", "The method does not fit the path", fmt::format("expected {}", allowed));

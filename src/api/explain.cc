@@ -5,7 +5,6 @@
 #include "engine/explain.h"
 #include "http/problem.h"
 #include "base/json.h"
-#include "log/reader.h"
 
 namespace attune {
 namespace {
@@ -16,7 +15,7 @@ Response Wrong(const std::string& detail) { return Problem(400, "invalid_paramet
 
 void Api::Explain(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
-  const auto plan = runtime_.program().plan;
+  const auto plan = runtime_.world()->program().plan;
   const auto name = call.request.QueryParameter("segment");
   const auto text = call.request.QueryParameter("expression");
   if (name.has_value() == text.has_value()) return call.reply.Send(Wrong("expected either `segment` or `expression`"));
@@ -39,26 +38,23 @@ void Api::Explain(Call call) {
     if (!at) return call.reply.Send(Wrong("at: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds"));
   }
   const std::string user = call.names[0];
-  const uint8_t shard = ShardOf(user);
   auto shared = std::make_shared<Call>(std::move(call));
-  // The state is asked only how far time has come for her; what is said of her comes from the log, which knows all.
-  runtime_.AskNow(shard, [this, shared, user, shard, at, plan, parsed, expression](Shard& owner, Millis now) {
-    const UserState* state = owner.engine().Find(user);
+  // The state is asked only how far time has come for her and which records are hers; the rest is in the log.
+  runtime_.AskPerson(user, [this, shared, user, at, plan, parsed, expression](Shard& owner, std::string_view person, Millis now) {
+    const UserState* state = owner.engine().Find(person);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
     const Millis t = at.value_or(std::max({now, state->now, state->looked}));
-    runtime_.AskLog([this, shared, user, shard, t, plan, parsed, expression](LogLookup&) {
-      Explainer explainer(plan, *expression, user);
-      auto reader = LogReader::Open(runtime_.log_dir(), 1, {.last_sequence = runtime_.durable_sequence()});
-      RecordView record;
-      while (reader.ok()) {
-        const auto more = reader->Next(&record);
-        if (!more.ok()) reader = more.error();
-        if (!more.ok() || !*more) break;
-        if (record.type == static_cast<uint8_t>(RecordType::kEvent) && record.shard == shard) explainer.Add(record.payload);
+    const auto history = owner.HistoryOf(runtime_.store(), person, state->slot);
+    if (!history.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", history.error().message));
+    runtime_.AskLog([this, shared, name = std::string(person), history = *history, t, plan, parsed, expression](LogLookup& log) {
+      Explainer explainer(plan, *expression, name);
+      for (const auto& record : log.Read(history)) {
+        if (!record) continue;
+        const auto event = DecodeEvent(record->payload);
+        if (event.ok() && runtime_.PersonOf(event->head.user) == name) explainer.Add(record->payload);
       }
-      if (!reader.ok()) return shared->reply.Send(Problem(503, "log_unreadable", "The log cannot be read", reader.error().message));
       std::string json = "{\"user\":";
-      AppendJsonString(user, &json);
+      AppendJsonString(name, &json);
       shared->Json(json + ",\"at\":\"" + FormatRfc3339(t) + "\",\"explanation\":" + ExplanationJson(explainer.At(t)) + '}');
     });
   });

@@ -176,7 +176,8 @@ std::string SizesJson(const std::vector<SizePoint>& points) {
   return json + ']';
 }
 
-// Calls `then` once every shard has applied what was durable before this call, and fired what was due.
+}  // namespace
+
 void AfterAllShards(Runtime* runtime, std::function<void()> then) {
   const auto left = std::make_shared<std::atomic<int>>(kShards);
   for (int shard = 0; shard < kShards; ++shard) {
@@ -186,20 +187,43 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then) {
   }
 }
 
-}  // namespace
-
 void Api::Behavior(Call call) {
   const auto limit = call.Number("limit", kRecentEvents, 0, kRecentEvents);
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
-  runtime_.AskNow(ShardOf(user), [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, Millis now) {
-    const UserState* state = shard.engine().Find(user);
+  const auto answer = [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, std::string_view person, Millis now) {
+    const UserState* state = shard.engine().Find(person);
     if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
     auto behavior = BehaviorOf(*state, now, limit, &shard);
     if (behavior.recent.empty() || limit == 0) return shared->Json(behavior.before + behavior.after);
     runtime_.AskLog(
         [shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
+  };
+  runtime_.AskPerson(user, answer);
+}
+
+void Api::Unmerge(Call call) {
+  if (!call.Reaches(runtime_.durable_sequence())) return;
+  const std::string id = call.names[0];
+  auto shared = std::make_shared<Call>(std::move(call));
+  runtime_.AskPerson(id, [this, shared, id](Shard& shard, std::string_view person, Millis) {
+    if (person == id) {
+      const bool known = shard.engine().Find(id) != nullptr;
+      return shared->reply.Send(known ? Problem(409, "not_merged", "The id was not merged into another's history", id)
+                                      : Problem(404, "unknown_user", "No event of this user has come", id));
+    }
+    const auto answer = [shared, id, from = std::string(person)](const Status& durable, uint64_t sequence) {
+      if (!durable.ok()) return shared->reply.Send(Later("storage_failed", durable.error().message, 503));
+      std::string json = "{\"user\":";
+      AppendJsonString(id, &json);
+      json += ",\"from\":";
+      AppendJsonString(from, &json);
+      Response response{200, kJson, {{"Cache-Control", "no-store"}, {"Attune-Position", std::to_string(sequence)}}, json + '}'};
+      shared->reply.Send(std::move(response));
+    };
+    const Status status = runtime_.UndoMerge(id, answer);
+    if (!status.ok()) shared->reply.Send(Later("overloaded", status.error().message, 429));
   });
 }
 
@@ -207,11 +231,12 @@ void Api::ListSegments(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared] {
-    const Program& program = runtime_.program();
+    const auto world = runtime_.world();
+    const Program& program = world->program();
     std::string json = "{\"segments\":[";
     for (size_t i = 0; i < program.plan->segments.size(); ++i) {
       if (i > 0) json += ',';
-      json += SegmentHead(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i])) + '}';
+      json += SegmentHead(program.plan->segments[i], world->SegmentSize(program.condition_of_segment[i])) + '}';
     }
     shared->Json(json + "]}");
   });
@@ -219,15 +244,15 @@ void Api::ListSegments(Call call) {
 
 void Api::ShowSegment(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
-  const Program& program = runtime_.program();
-  const Segment* segment = program.plan->FindSegment(call.names[0]);
-  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
-  const ConditionId condition =
-      program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   auto shared = std::make_shared<Call>(std::move(call));
-  AfterAllShards(&runtime_, [this, shared, segment, condition] {
-    const uint64_t size = runtime_.SegmentSize(condition);
-    std::vector<SizePoint> sizes = runtime_.SegmentSizes(condition);
+  AfterAllShards(&runtime_, [this, shared] {
+    const std::string& name = shared->names[0];
+    const auto world = runtime_.world();
+    const Segment* segment = world->plan().FindSegment(name);
+    if (!segment) return shared->reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", name));
+    const ConditionId condition = *world->program().FindSegment(name);
+    const uint64_t size = world->SegmentSize(condition);
+    std::vector<SizePoint> sizes = world->SegmentSizes(condition);
     if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
     std::string json = SegmentHead(*segment, size) + ",\"when\":";
     AppendJsonString(ToText(*segment->when), &json);
@@ -241,7 +266,7 @@ namespace {
 struct MembersPage {
   Runtime* runtime;
   std::function<void(std::string)> answer;
-  ConditionId segment;
+  std::string segment;
   size_t limit;
   size_t found = 0;
   std::string json = "{\"users\":[";
@@ -250,15 +275,16 @@ struct MembersPage {
     if (shard == kShards) return page->answer(page->json + "],\"next\":null}");
     page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
       const auto& users = owner.engine().users();
-      for (uint32_t i = slot; i < users.size(); ++i) {
-        if (!users[i].Holds(page->segment)) continue;
+      const auto segment = owner.engine().program().FindSegment(page->segment);  // another plan may have come meanwhile
+      for (uint32_t i = slot; segment && i < users.size(); ++i) {
+        if (!users[i].Holds(*segment)) continue;
         if (page->found == page->limit) {
           return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
         }
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
         AppendJsonString(users[i].id(), &page->json);
-        page->json += ",\"since\":\"" + FormatRfc3339(users[i].Since(page->segment)) + "\"}";
+        page->json += ",\"since\":\"" + FormatRfc3339(users[i].Since(*segment)) + "\"}";
       }
       Continue(page, shard + 1, 0);
     });
@@ -277,9 +303,8 @@ bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
 void Api::ListMembers(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  const Program& program = runtime_.program();
-  const Segment* segment = program.plan->FindSegment(call.names[0]);
-  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
+  const std::string name = call.names[0];
+  if (!runtime_.world()->plan().FindSegment(name)) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
   int shard = 0;
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");
@@ -291,18 +316,9 @@ void Api::ListMembers(Call call) {
   auto page = std::make_shared<MembersPage>();
   page->runtime = &runtime_;
   page->answer = [shared](std::string json) { shared->Json(std::move(json)); };
-  page->segment = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  page->segment = name;
   page->limit = static_cast<size_t>(*limit);
   MembersPage::Continue(std::move(page), shard, slot);
-}
-
-void Api::ListTransitions(Call call) {
-  const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  auto shared = std::make_shared<Call>(std::move(call));
-  AfterAllShards(&runtime_, [this, shared, limit = static_cast<size_t>(*limit)] {
-    shared->Json("{\"transitions\":[" + recent_.Transitions(limit) + "]}");
-  });
 }
 
 void Api::ListDeadLetters(Call call) {

@@ -9,7 +9,10 @@
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "engine/explain.h"
+#include "shard/linked_ids.h"
+#include "base/bytes.h"
 #include "log/reader.h"
+#include "shard/history_run.h"
 #include "shard/plan_note.h"
 #include "shard/shard.h"
 
@@ -27,6 +30,19 @@ struct ExplainSettings {
 
 Millis Now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// Of what is durable by now; the log may be in use.
+Status ForEachRecord(const std::string& dir, const std::function<void(const RecordView&)>& fn) {
+  auto reader = LogReader::Open(dir, 1);
+  if (!reader.ok()) return reader.error();
+  RecordView record;
+  while (true) {
+    const auto more = reader->Next(&record);
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    fn(record);
+  }
 }
 
 }  // namespace
@@ -63,16 +79,25 @@ int RunExplain() {
     for (const Problem& problem : parsed.problems) fmt::print(stderr, "{}\n", ToText(problem));
     if (!parsed.expression) return kExitInvalid;
   }
+  // First which ids may ever have been one person's with this; then whose records they are is found as when they came.
+  LinkedIds linked;
+  Status read = ForEachRecord(settings.data + "/log", [&](const RecordView& record) {
+    if (record.type == static_cast<uint8_t>(RecordType::kLinking)) linked.TakeIn(DecodeEvent(record.payload)->head);
+  });
+  if (!read.ok()) return Complain(read.error().message, kExitFailed);
+  HistoryRun run(Program::Compile(plan), {}, {[](const Transition&) {}, [](const TriggerFiring&) {}, nullptr});
+  read = ForEachRecord(settings.data + "/log", [&](const RecordView& record) {
+    if (HoldsEvent(record.type)) {
+      if (linked.AreLinked(DecodeEvent(record.payload)->head.user, settings.user)) run.Apply(record.payload);
+    } else if (record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) {
+      ByteReader in(record.payload);
+      const Millis undone_at = in.I64();
+      run.UndoMerge(in.String(), undone_at);
+    }
+  });
+  if (!read.ok()) return Complain(read.error().message, kExitFailed);
   Explainer explainer(plan, segment ? *segment->when : *parsed.expression, settings.user);
-  auto reader = LogReader::Open(settings.data + "/log", 1);
-  if (!reader.ok()) return Complain(reader.error().message, kExitFailed);
-  RecordView record;
-  while (true) {
-    const auto more = reader->Next(&record);
-    if (!more.ok()) return Complain(more.error().message, kExitFailed);
-    if (!*more) break;
-    if (record.type == static_cast<uint8_t>(RecordType::kEvent)) explainer.Add(record.payload);
-  }
+  for (const std::string_view bytes : run.HistoryOf(settings.user)) explainer.Add(bytes);
   if (!explainer.has_records()) return Complain("no event of the user " + settings.user + " has come", kExitFailed);
   const Explanation explanation = explainer.At(at);
   if (settings.json) {

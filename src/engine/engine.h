@@ -68,11 +68,23 @@ class Engine {
   void Expect(std::string_view user);
   static constexpr size_t kExpect = 12;
 
-  // Takes in a record by which the history of `from` becomes its user's: `from` leaves her segments and is there no more,
-  // and the record's user is judged as one who did what both did. `history` is both's records and this one, encoded, in
-  // the order of event time and log. The instant is the record's, or the latest of either user.
-  Applied Merge(UserState* from, const Record& merging, std::span<const std::string* const> history, RecordReader* reader,
-                Effects* effects);
+  // A record that was applied before, to be applied again.
+  struct PastRecord {
+    uint64_t sequence;       // in the log; 0 when it comes from elsewhere
+    std::string_view bytes;  // EncodeEvent
+  };
+  // Takes in a record by which the history of `from`, a user of the engine `others` (this one or another of the same
+  // program), becomes its user's: `from` leaves her segments and is there no more, and the record's user is judged as one
+  // who did what both did. `history` is both's records and this one, in the order of event time and log. The instant is
+  // the record's, or the latest of either user. `reader` is not the one whose record `merging` is.
+  Applied Merge(const Record& merging, Engine* others, UserState* from, std::span<const PastRecord> history,
+                RecordReader* reader, Effects* effects);
+  // The user's state becomes what it would be had the events of the history, and no others, been hers from the beginning;
+  // she is judged at `at`, or the latest instant at which she was. Makes her when she is not there. Returns her.
+  UserState* Rebuild(std::string_view user, Millis at, std::span<const PastRecord> history, RecordReader* reader,
+                     Effects* effects);
+  // The user leaves all segments and is there no more. Without `effects` nothing is told.
+  void End(UserState* user, Millis at, Effects* effects);
 
   // Whether Apply would drop the record of this user.
   bool IsDuplicate(const UserState& user, const Record& record) const;
@@ -87,8 +99,9 @@ class Engine {
   // --- reading ---
 
   UserState* Find(std::string_view user) const;
-  size_t user_count() const { return users_.size(); }
-  // Users by their slot, 0 to user_count() - 1, in the order of their first record. A slot never changes its user.
+  size_t user_count() const { return by_id_.size(); }
+  // Users by their slot, in the order of their first record, those who have ended among them. A slot never changes its
+  // user.
   std::deque<UserState>& users() { return users_; }
   // How many users hold a segment.
   size_t SegmentSize(ConditionId segment) const { return sizes_[segment]; }
@@ -157,6 +170,14 @@ class Engine {
   void TakeInFacts(UserState* user, const Record& record);
   // Into the key of its own that it has for a some(…) or top(…). `began`: a session did, or the event came late.
   void TakeInKey(UserState* user, uint32_t keys, const Record& record, std::span<const uint32_t> matched, bool began);
+  // Marks the conditions that it can change, of those that listen to a selector that matched it (guard.cc).
+  void MarkTouched(UserState* user, uint32_t selector, const Record& record);
+  // Whether an event that the series' selector matches has a value for it.
+  static bool TakesIn(const SeriesSpec& spec, const Record& record) {
+    if (spec.field == kNone) return true;
+    const Type type = record.fields[spec.field].type();
+    return type != Type::kNull && type != Type::kList;
+  }
   // Puts it into what is kept for a selector. As the two below:
   bool AddToSelector(UserState* user, uint32_t selector, const Record& record);
   // Whether the event is nothing but one more: what adds up over the series does not fall with it.
@@ -171,6 +192,9 @@ class Engine {
   void InvalidateKeysThatAsk(UserState* user, ConditionId segment);
   // A fact of that kind came.
   void InvalidateKeysThatAsk(UserState* user, FactKind kind);
+
+  // merge.cc
+  void Rebuild(UserState* user, Millis at, std::span<const PastRecord> history, RecordReader* reader, Effects* effects);
 
   // retelling.cc
   void RememberPast(UserState* user, const Record& record);
@@ -200,8 +224,10 @@ class Engine {
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<size_t> sizes_;
   std::vector<UserState*> dirty_users_;
+  ConditionSet not_false_;             // conditions that may hold, or come to, for a user of whom nothing is known
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  std::vector<uint32_t> advanced_;     // sequences that it advanced
   std::vector<Value> past_fields_;     // of an event that is lived again
   std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;

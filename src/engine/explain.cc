@@ -50,17 +50,15 @@ Explainer::Explainer(std::shared_ptr<const Plan> plan, const Expression& express
       program_(Program::Compile(std::move(plan), &expression)),
       reader_(program_) {}
 
-void Explainer::Add(std::string_view bytes) {
-  const auto event = DecodeEvent(bytes);
-  if (event.ok() && event->head.user == user_) records_.emplace_back(bytes);
-}
+void Explainer::Add(std::string_view bytes) { records_.emplace_back(bytes); }
 
 Explanation Explainer::At(Millis t) {
   engine_ = std::make_unique<Engine>(program_);
   Effects effects;
   for (const std::string& bytes : records_) {
-    const auto record = reader_.Read(bytes);
+    auto record = reader_.Read(bytes);
     if (!record.ok() || record->time > t) continue;
+    record->user = user_;
     engine_->Apply(*record, &effects);
     effects = {};
   }

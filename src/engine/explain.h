@@ -29,13 +29,13 @@ struct Explanation {
 };
 inline constexpr size_t kExplainedEvents = 100;
 
-// Given all records of one user, it is asked about any instant. One thread.
+// Given all records of one user, whichever of her ids they bear, it is asked about any instant. One thread.
 class Explainer {
  public:
   // The expression must have been parsed against the plan; both must outlive this.
   Explainer(std::shared_ptr<const Plan> plan, const Expression& expression, std::string user);
 
-  // An event's bytes (EncodeEvent); those of other users are passed over. In the order of the log.
+  // An event's bytes (EncodeEvent).
   void Add(std::string_view bytes);
 
   bool has_records() const { return !records_.empty(); }

@@ -1,4 +1,4 @@
-// Two users become one.
+// Histories join, and part again.
 #include <algorithm>
 #include <memory>
 
@@ -7,60 +7,75 @@
 
 namespace attune {
 
-// Her state is built anew from both histories: what it would be had all events been hers from the beginning.
-Applied Engine::Merge(UserState* from, const Record& merging, std::span<const std::string* const> history, RecordReader* reader,
-                      Effects* effects) {
+Applied Engine::Merge(const Record& merging, Engine* others, UserState* from, std::span<const PastRecord> history,
+                      RecordReader* reader, Effects* effects) {
   UserState* into = Find(merging.user);
   if (!into) into = Add(merging.user);
   // Neither can be changed before what has been said of her already.
   const Millis at = std::max({merging.time, into->now, from->now});
-  const bool known = into->known || merging.names_user;
   FireTimers(into, at, effects);
-  FireTimers(from, at, effects);
-  Touch(into);
-  Touch(from);
-  for (ConditionId c = 0; c < program_->segment_count; ++c) {
-    if (!from->Holds(c)) continue;
-    --sizes_[c];
-    effects->transitions.push_back({at, from, c, false, false});
-  }
-  by_id_.erase(by_id_.find(Id{TextHash()(from->id()), from->id()}));
+  others->FireTimers(from, at, effects);
+  into->known |= merging.names_user;
+  for (const Firing& firing : from->firings()) into->MakeFirings().push_back(firing);
+  others->End(from, at, effects);
+  Rebuild(into, at, history, reader, effects);
+  return Applied::kNew;
+}
 
-  UserState both(into->id(), into->slot, *program_);
-  both.armed = into->armed;
-  both.looked = at;
-  both.known = known;
-  both.dirty = into->dirty;
-  both.in_snapshot = into->in_snapshot;
+void Engine::End(UserState* user, Millis at, Effects* effects) {
+  Touch(user);
+  for (ConditionId c = 0; c < program_->segment_count; ++c) {
+    if (!user->Holds(c)) continue;
+    --sizes_[c];
+    if (effects) effects->transitions.push_back({at, user, c, false, false});
+  }
+  by_id_.erase(by_id_.find(Id{TextHash()(user->id()), user->id()}));
+  user->ReleaseTexts(&interner_);
+  user->End();
+}
+
+UserState* Engine::Rebuild(std::string_view id, Millis at, std::span<const PastRecord> history, RecordReader* reader,
+                           Effects* effects) {
+  UserState* user = Find(id);
+  if (!user) user = Add(id);
+  FireTimers(user, at, effects);
+  Rebuild(user, std::max(at, user->now), history, reader, effects);
+  return user;
+}
+
+void Engine::Rebuild(UserState* user, Millis at, std::span<const PastRecord> history, RecordReader* reader, Effects* effects) {
+  Touch(user);
+  UserState before(user->id(), user->slot, *program_);
+  before.armed = user->armed;
+  before.looked = at;
+  before.known = user->known;
+  before.dirty = user->dirty;
+  before.in_snapshot = user->in_snapshot;
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
-    if (into->Holds(c)) both.Enter(c, into->Since(c));
+    if (user->Holds(c)) before.Enter(c, user->Since(c));
   }
-  for (UserState* part : {into, from}) {
-    for (const Firing& firing : part->firings()) both.MakeFirings().push_back(firing);
-  }
-  from->ReleaseTexts(&interner_);
-  from->End();
-  into->Swap(&both);
-  for (const std::string* bytes : history) {
-    auto record = reader->Read(*bytes);
+  if (!user->firings().empty()) before.MakeFirings().assign(user->firings().begin(), user->firings().end());
+  user->Swap(&before);
+  for (const PastRecord& past : history) {
+    auto record = reader->Read(past.bytes);
     ATTUNE_CHECK(record.ok(), "what was read once can be read again");
-    into->now = std::max(into->now, record->time);
-    into->first_seen = std::min(into->first_seen, record->time);
-    into->Remember(record->id, record->time, program_->series_limit);
-    TakeIn(into, *record);
-    if (!program_->tracked.empty()) RememberPast(into, *record);
+    record->sequence = past.sequence;
+    user->now = std::max(user->now, record->time);
+    user->first_seen = std::min(user->first_seen, record->time);
+    user->known |= record->names_user;
+    user->Remember(record->id, record->time, program_->series_limit);
+    TakeIn(user, *record);
+    if (!program_->tracked.empty()) RememberPast(user, *record);
   }
-  UserState& before = both;
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (before.keys(i) && into->keys(i)) into->keys(i)->TakeHolding(*before.keys(i));
+    if (before.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*before.keys(i));
   }
   before.ReleaseTexts(&interner_);
-  into->now = at;
-  if (!program_->tracked.empty()) Retell(into, into->first_seen);
+  user->now = at;
+  if (!program_->tracked.empty()) Retell(user, user->first_seen);
   dirty_.Fill(program_->conditions.size());
-  Judge(into, at, false, effects);
-  Arm(into);
-  return Applied::kNew;
+  Judge(user, at, false, effects);
+  Arm(user);
 }
 
 }  // namespace attune

@@ -44,6 +44,7 @@ std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t s
 }
 
 std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uint64_t> sequences) {
+  const std::lock_guard one(reading_);
   std::vector<std::optional<Found>> found(sequences.size());
   std::unique_ptr<DiskFile> file;
   uint64_t opened = 0;  // the first sequence of `file`
@@ -61,8 +62,8 @@ std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uin
       }
       file = std::move(*next);
       opened = from->first;
+      block_size_ = 0;  // another file's, or read before its end was written
     }
-    block_size_ = 0;  // another file's, or read before its end was written
     found[i] = ReadFrom(*file, from->first, from->second, sequences[i]);
   }
   return found;

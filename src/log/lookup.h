@@ -36,7 +36,7 @@ class LogLookup {
     std::string payload;
   };
   // The records with these durable sequences, each at its place; nullopt for one whose file was removed, that fell into
-  // a hole, or that cannot be read. One thread at a time; blocks on the disk.
+  // a hole, or that cannot be read. Any thread; blocks on the disk.
   std::vector<std::optional<Found>> Read(std::span<const uint64_t> sequences);
 
  private:
@@ -55,7 +55,8 @@ class LogLookup {
 
   const std::string dir_;
   Disk& disk_;
-  std::mutex mutex_;
+  std::mutex reading_;  // one question at a time; taken before the other
+  std::mutex mutex_;    // guards files_
   std::map<uint64_t, std::vector<Mark>> files_;  // by the first sequence; marks in order
   std::string block_;
   uint64_t block_offset_ = 0;

@@ -30,8 +30,8 @@ Applied HistoryRun::Apply(std::string_view bytes) {
   std::vector<Kept> others;
   if (Identity::AsksToMerge(record)) {
     const std::string other(identity_.PersonOf(record.anonymous_id));
-    merged = other == record.user ? nullptr : engine_.Find(other);
-    if (other != record.user && !(merged && merged->known)) {
+    merged = identity_.MayMerge(other, record.user) ? engine_.Find(other) : nullptr;
+    if (identity_.MayMerge(other, record.user) && !(merged && merged->known)) {
       identity_.Merge(other, record.user);
       if (const auto found = kept_.find(other); found != kept_.end()) {
         others = std::move(found->second);
@@ -82,13 +82,48 @@ Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::vector<
       next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
     }
   }
-  std::vector<const std::string*> encoded;
-  for (const Kept& kept : *history) encoded.push_back(&kept.bytes);
+  std::vector<Engine::PastRecord> past;
+  for (const Kept& kept : *history) past.push_back({0, kept.bytes});
   RecordReader reader(engine_.shared_program());  // what the record at hand views stays as it is
-  const Applied applied = engine_.Merge(other, record, encoded, &reader, &effects_);
-  ++ended_;
+  const Applied applied = engine_.Merge(record, &engine_, other, past, &reader, &effects_);
   Emit();
   return applied;
+}
+
+void HistoryRun::UndoMerge(std::string_view id, Millis at) {
+  if (!identity_.IsMerged(id)) return;
+  const std::string person(identity_.PersonOf(id));
+  identity_.Undo(id);
+  auto& hers = kept_[person];
+  const auto theirs = std::stable_partition(hers.begin(), hers.end(), [&](const Kept& kept) {
+    return identity_.PersonOf(DecodeEvent(kept.bytes)->head.user) == person;
+  });
+  std::vector<Kept> parted(std::make_move_iterator(theirs), std::make_move_iterator(hers.end()));
+  hers.erase(theirs, hers.end());
+  kept_[id] = std::move(parted);
+  for (const std::string_view part : {std::string_view(person), id}) {
+    std::vector<Engine::PastRecord> past;
+    for (const Kept& kept : kept_[part]) past.push_back({0, kept.bytes});
+    if (past.empty()) continue;
+    if (UserState* user = engine_.Find(part)) {
+      if (!at_.empty()) PassInstants(user, at);
+      engine_.AdvanceUser(user, at - 1, &effects_);
+    } else if (!at_.empty()) {
+      next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
+    }
+    const size_t firings = effects_.firings.size();
+    engine_.Rebuild(part, at, past, &reader_, &effects_);
+    effects_.firings.resize(firings);  // nothing happened now that a trigger should tell
+  }
+  Emit();
+}
+
+std::vector<std::string_view> HistoryRun::HistoryOf(std::string_view id) const {
+  std::vector<std::string_view> history;
+  const auto kept = kept_.find(identity_.PersonOf(id));
+  if (kept == kept_.end()) return history;
+  for (const Kept& one : kept->second) history.push_back(one.bytes);
+  return history;
 }
 
 void HistoryRun::PassInstants(UserState* user, Millis before) {

@@ -36,7 +36,13 @@ class HistoryRun {
   void Finish(Millis until);
 
   Engine& engine() { return engine_; }
-  size_t user_count() const { return engine_.user_count() - ended_; }
+  size_t user_count() const { return engine_.user_count(); }
+  // Which ids lead to one person by now.
+  const Identity& identity() const { return identity_; }
+  // The history that the id brought to another's is its own again, and stays so; `at`: when that was said.
+  void UndoMerge(std::string_view id, Millis at);
+  // Of the person to whom an id leads: the bytes of her events, in the order of time; of ids that may be merged.
+  std::vector<std::string_view> HistoryOf(std::string_view id) const;
 
  private:
   // An event of a history that may be merged.
@@ -56,7 +62,6 @@ class HistoryRun {
   std::function<bool(std::string_view)> may_merge_;
   TextMap<std::vector<Kept>> kept_;  // by person
   uint64_t position_ = 0;
-  size_t ended_ = 0;
   std::vector<Millis> at_;
   std::vector<uint32_t> next_at_;  // by the user's slot: the first of at_ that her clock has not passed
   Sink sink_;

@@ -1,6 +1,7 @@
 #include "shard/shard.h"
 
 #include "base/bytes.h"
+#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -10,11 +11,11 @@ constexpr uint8_t kShardVersion = 1;
 }  // namespace
 
 Shard::Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader)
-    : number_(number), program_(program), reader_(*reader), engine_(std::move(program)) {
+    : number_(number), program_(program), reader_(*reader), engine_(std::move(program)), history_(number) {
   engine_.set_before_change([this](UserState* user) { WriteOne(user); });
 }
 
-Shard::Outcome Shard::Apply(const RecordView& record, Effects* effects) {
+Shard::Outcome Shard::Apply(const RecordView& record, std::string_view person, Effects* effects) {
   if (record.sequence <= position_) return {};
   position_ = record.sequence;
   if (record.type == static_cast<uint8_t>(RecordType::kTick)) {
@@ -23,17 +24,38 @@ Shard::Outcome Shard::Apply(const RecordView& record, Effects* effects) {
     engine_.Advance(in.I64(), effects);
     return {};
   }
-  if (record.type != static_cast<uint8_t>(RecordType::kEvent)) return {};
+  if (!HoldsEvent(record.type)) return {};
   auto event = reader_.Read(record.payload);
   // What the log holds was checked when it was let in, and its checksum fits: anything else is a bug.
   ATTUNE_CHECK(event.ok(), "a durable event can be read");
   event->sequence = record.sequence;
-  return {engine_.Apply(*event, effects), true};
+  if (!person.empty()) event->user = person;
+  const Applied applied = engine_.Apply(*event, effects);
+  if (applied != Applied::kDuplicate) history_.Note(engine_.Find(event->user)->slot, record.sequence);
+  return {applied, true};
+}
+
+void Shard::NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone) {
+  ByteWriter link;
+  link.Bool(undone);
+  link.String(other);
+  link.String(person);
+  next_batch_.Put(keys::kLinks, keys::Ordered(sequence), link.view());
+}
+
+void Shard::ForgetLink(uint64_t sequence) { next_batch_.Delete(keys::kLinks, keys::Ordered(sequence)); }
+
+void Shard::KeepEnded(UserState* user, uint64_t sequence) {
+  bytes_.Clear();
+  WriteUser(*user, engine_.interner(), &bytes_);
+  next_batch_.Put(keys::kEnded, keys::EndedName(number_, sequence), bytes_.view());
 }
 
 void Shard::BeginSnapshot() {
   in_snapshot_ = true;
   snapshot_position_ = position_;
+  batch_ = std::exchange(next_batch_, WriteBatch());
+  history_.WriteTo([this](uint32_t slot) { return engine_.users()[slot].id(); }, &batch_);
   to_write_ = engine_.TakeDirty();
   for (UserState* user : to_write_) user->in_snapshot = true;
 }
@@ -41,6 +63,10 @@ void Shard::BeginSnapshot() {
 void Shard::WriteOne(UserState* user) {
   if (!user->in_snapshot) return;
   user->in_snapshot = false;
+  if (user->ended) {
+    if (!engine_.Find(user->id())) batch_.DeleteUser(number_, user->id());
+    return;
+  }
   bytes_.Clear();
   WriteUser(*user, engine_.interner(), &bytes_);
   batch_.PutUser(number_, user->id(), bytes_.view());
@@ -73,6 +99,7 @@ Status Shard::Restore(const Store& store) {
   const uint64_t fingerprint = in.U64();
   const uint64_t position = in.U64();
   if (!in.done() || version != kShardVersion) return Error{ErrorCode::kCorrupt, "a shard's snapshot cannot be read"};
+  found_position_ = position;
   // Another plan's state: the log builds this plan's.
   if (fingerprint != program_->plan->fingerprint) return {};
   Status failure;

@@ -9,16 +9,13 @@
 #include "engine/engine.h"
 #include "engine/record.h"
 #include "log/record.h"
+#include "shard/history_index.h"
+#include "shard/record_type.h"
 #include "state/store.h"
 
 namespace attune {
 
-// What the types of log records mean.
-enum class RecordType : uint8_t {
-  kEvent = 1,       // EncodeEvent
-  kTick = 2,        // i64: the instant that the shard's clock has passed
-  kDeadLetter = 3,  // one JSON object, see docs/http.md
-};
+inline constexpr uint32_t kNoSlot = UINT32_MAX;  // of a user who is not there
 
 class Shard {
  public:
@@ -30,24 +27,40 @@ class Shard {
   uint64_t position() const { return position_; }
   void set_position(uint64_t position) { position_ = std::max(position_, position); }
 
+  bool Includes(uint64_t sequence) const { return sequence <= position_; }
+
   struct Outcome {
     Applied applied = Applied::kNew;
     bool event = false;
   };
-  // Applies a record of this shard, unless its state includes it already.
-  Outcome Apply(const RecordView& record, Effects* effects);
+  // Applies a record of this shard, unless its state includes it already. An event is its user's, or `person`'s when that
+  // is given.
+  Outcome Apply(const RecordView& record, std::string_view person, Effects* effects);
 
   // An instant at which a tick should be logged: the earliest due timer; kNever while a tick is under way.
   Millis TickDue() const { return tick_pending_ ? kNever : engine_.NextDue(); }
   void TickSent() { tick_pending_ = true; }
   void TickFailed() { tick_pending_ = false; }
 
+  // --- histories ---
+
+  void NoteHistory(uint32_t slot, uint64_t sequence) { history_.Note(slot, sequence); }
+  // The sequences of the records of a user of this shard; see HistoryIndex::Of. `slot`: hers, or kNoSlot.
+  Result<std::vector<uint64_t>> HistoryOf(const Store& store, std::string_view id, uint32_t slot) const {
+    return history_.Of(store, id, slot);
+  }
+  // The record merged the history of `other` into that of `person`, or undid it: one of them is of this shard.
+  void NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone);
+  void ForgetLink(uint64_t sequence);
+  // A user ends with this record; the other shard may need her as she is, should it fall behind this one at a stop.
+  void KeepEnded(UserState* user, uint64_t sequence);
+
   // --- snapshots: taken bit by bit, beside the work ---
 
   // Whether the last snapshot is not of the state as it is now.
   bool NeedsSnapshot() const { return position_ != snapshot_position_ || engine_.has_dirty(); }
   // Begins one of the state as it is now. Every user is written as she was at this moment: one who is about to change
-  // is written first.
+  // is written first. The batch of the one before must have been written.
   void BeginSnapshot();
   bool in_snapshot() const { return in_snapshot_; }
   // Writes up to `users` more; true when the batch is complete, and may be taken.
@@ -55,6 +68,8 @@ class Shard {
   WriteBatch TakeBatch();
   // Reads the state that a snapshot left.
   Status Restore(const Store& store);
+  // The position of the snapshot that Restore found, be it of another plan and not read.
+  uint64_t found_position() const { return found_position_; }
 
  private:
   void WriteOne(UserState* user);
@@ -63,12 +78,15 @@ class Shard {
   const std::shared_ptr<const Program> program_;
   RecordReader& reader_;
   Engine engine_;
+  HistoryIndex history_;
   uint64_t position_ = 0;
   bool tick_pending_ = false;
   bool in_snapshot_ = false;
   uint64_t snapshot_position_ = 0;
+  uint64_t found_position_ = 0;
   std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark
   WriteBatch batch_;
+  WriteBatch next_batch_;  // what the next snapshot writes beside the users
   ByteWriter bytes_;
 };
 

@@ -4,6 +4,10 @@
 //   v                            format version of the store, decimal text; checked by Store::Open
 //   u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
 //   s/<shard, 1 byte>            the shard's own state, with the log position that its users include
+//   h/<shard, 1 byte><user><from> sequences in the log of a user's records, from one on: the id with its length as a varint
+//                                before it, the sequence big endian; varints, each less the one before it
+//   e/<shard, 1 byte><at>        a user whose history became another's at that sequence, as she was before it
+//   l/<at>                       what a record (its sequence big endian) made of whom: merges, and merges undone
 //   k/<key id>                   API keys
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
@@ -11,8 +15,12 @@
 //   i/<identity>                 the name of the dead letter with that message id and reason
 //   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
 //                                definition, and both it and the instant are 16 hexadecimal digits
-//   o/<name>                     outbox: what is to be delivered
+//   o/<sequence><index>          outbox: an effect, see src/shard/effect.h
+//   n/<sequence><index>          a mark in the outbox, see src/shard/outbox_marks.h
+//   t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
 //   m/<name>                     models
+//
+// Sequence and index of an effect are 8 and 4 bytes, big endian, so that they sort as numbers do.
 //
 // A user id is any bytes and not ended by anything: it is the rest of the key. One column family
 // holds everything: a batch over several is no cheaper, and each costs write buffers of its own.
@@ -25,11 +33,14 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 1;
+inline constexpr uint32_t kStoreVersion = 2;  // 1 has no outbox and no index of histories
 inline constexpr std::string_view kVersion = "v";
 
 inline constexpr std::string_view kUsers = "u/";
 inline constexpr std::string_view kShards = "s/";
+inline constexpr std::string_view kHistory = "h/";
+inline constexpr std::string_view kEnded = "e/";
+inline constexpr std::string_view kLinks = "l/";
 inline constexpr std::string_view kApiKeys = "k/";
 inline constexpr std::string_view kConfig = "c/";
 inline constexpr std::string_view kPlans = "p/";
@@ -37,15 +48,29 @@ inline constexpr std::string_view kDeadLetters = "d/";
 inline constexpr std::string_view kDeadLetterIds = "i/";
 inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
+inline constexpr std::string_view kOutboxMarks = "n/";
+inline constexpr std::string_view kOutboxTold = "t/";
 inline constexpr std::string_view kModels = "m/";
 
 // What may be written by name through WriteBatch::Put; users and shards have methods of their own.
-inline constexpr std::string_view kNamed[] = {kApiKeys,       kConfig,       kPlans,  kDeadLetters,
-                                              kDeadLetterIds, kSegmentSizes, kOutbox, kModels};
+inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
+                                              kDeadLetterIds, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxTold, kModels};
 
 inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }
 inline std::string Shard(uint8_t shard) { return std::string(kShards) + static_cast<char>(shard); }
+// Big endian, so that names sort as the numbers do.
+inline std::string Ordered(uint64_t number) {
+  std::string bytes;
+  for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift);
+  return bytes;
+}
+inline uint64_t ReadOrdered(std::string_view bytes) {
+  uint64_t number = 0;
+  for (const char byte : bytes) number = number << 8 | static_cast<uint8_t>(byte);
+  return number;
+}
+inline std::string EndedName(uint8_t shard, uint64_t sequence) { return static_cast<char>(shard) + Ordered(sequence); }
 inline std::string Named(std::string_view prefix, std::string_view name) { return std::string(prefix).append(name); }
 
 }  // namespace attune::keys

@@ -23,6 +23,7 @@ from harness import API_KEY, WRITE_KEY, Client, Failure, Server, expect, folder,
 KILLS = int(os.environ.get("ATTUNE_KILLS", "12"))
 SEED = int(os.environ.get("ATTUNE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 CLIENTS, USERS = 4, 15  # users of each client
+DEVICES = 2             # of each user, from which she comes without being known
 REST = 1000             # of the segment `rested`
 
 PLAN = f"""
@@ -118,9 +119,13 @@ class Sender(threading.Thread):
         user = self.random.choice(self.users)
         # No two events of a user at one instant: then the order of arrival does not matter to any number.
         at = self.clocks[user] = max(now(), self.clocks[user] + 1)
-        event = {"type": "track", "messageId": f"{self.number}-{self.made}", "userId": user, "timestamp": rfc3339(at)}
+        device = f"device-{user}-{self.random.randrange(DEVICES)}"
+        unknown = self.random.random() < 0.4
+        event = {"type": "track", "messageId": f"{self.number}-{self.made}", "timestamp": rfc3339(at)}
+        event.update({"anonymousId": device} if unknown else {"userId": user})
         roll = self.random.random()
         if roll < 0.05:
+            event.update({"userId": user, "anonymousId": device} if roll < 0.01 else {})
             return dict(event, type="identify", traits={"country": self.random.choice(("PL", "DE", "FR"))})
         properties = {"amount": self.random.randrange(100), "item": f"item-{self.random.randrange(20)}"}
         if roll < 0.10:
@@ -181,8 +186,9 @@ class Place:
 def recount(events, at):
     """Each user's metrics and segments at an instant, by plain counting."""
     histories = collections.defaultdict(list)
+    leads_to = {event["anonymousId"]: event["userId"] for event in events if "anonymousId" in event and "userId" in event}
     for event in events:
-        histories[event["userId"]].append(event)
+        histories[event.get("userId") or leads_to.get(event["anonymousId"], event["anonymousId"])].append(event)
     state = {}
     for user, history in histories.items():
         history.sort(key=lambda event: event["timestamp"])

@@ -26,6 +26,8 @@ class LinkedIds {
   }
 
   bool Contains(std::string_view id) const { return next_.contains(id); }
+  // Whether they are the same or some records link them, directly or by others.
+  bool AreLinked(std::string_view a, std::string_view b) const { return RootOf(a) == RootOf(b); }
   // The same shard for all ids that are linked, directly or by others.
   uint8_t ShardOf(std::string_view id) const { return attune::ShardOf(RootOf(id)); }
 
