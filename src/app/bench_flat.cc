@@ -1,5 +1,6 @@
-// Benchmarks of what must not matter: how long windows are, and how many sequences are begun. Processor time of the engine alone; each
-// case is run several times in turn with the others, and the least time counts, so that other work on the machine matters little.
+// Benchmarks of what must not matter: how long windows are, and how many sequences are begun. Processor time of the
+// engine alone; each case is run several times in turn with the others, and the least time counts, so that other work
+// on the machine matters little.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +22,8 @@ constexpr int kRounds = 3;
 double MetricOf(const std::string& metrics, const std::string& name) {
   const std::string key = "\"" + name + "\":";
   const size_t at = metrics.find(key);
-  return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN() : std::strtod(metrics.c_str() + at + key.size(), nullptr);
+  return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN()
+                                 : std::strtod(metrics.c_str() + at + key.size(), nullptr);
 }
 
 // Feeds an engine events with the properties `price`, `product_id` and `cart_id`.
@@ -57,7 +59,8 @@ class Feed {
   }
   bool Holds(std::string_view user, const std::string& segment) {
     const Segment* s = program_->plan->FindSegment(segment);
-    return engine_.Find(user)->Holds(program_->condition_of_segment[static_cast<size_t>(s - program_->plan->segments.data())]);
+    return engine_.Find(user)->Holds(
+        program_->condition_of_segment[static_cast<size_t>(s - program_->plan->segments.data())]);
   }
 
  private:
@@ -113,7 +116,8 @@ struct WindowCase {
 };
 
 std::string WindowPlanYaml(const WindowCase& c) {
-  std::string yaml = fmt::format("metrics:\n  value: {}\nsegments:\n", fmt::format(fmt::runtime(c.kind->value), c.window));
+  std::string yaml =
+      fmt::format("metrics:\n  value: {}\nsegments:\n", fmt::format(fmt::runtime(c.kind->value), c.window));
   for (int i = 0; i < c.kind->conditions; ++i) {
     const Millis window = c.window + i * kSecond;
     const double unit = std::string(c.kind->name) == "sum" ? 10 : 1;
@@ -144,15 +148,16 @@ double MeasureWindow(BenchReport* report, const WindowCase& c, const std::vector
   for (int i = 0; i < kWindowEvents; ++i) {
     if (i == kWindowMeasured) began = ThreadSeconds(), before = feed.transitions();
     for (int u = 0; u < kWindowUsers; ++u) {
-      feed.Apply(users[static_cast<size_t>(u)], "purchase", kBegin + i * kSpacing + u * kSecond, same_price ? 10 : WindowPrice(i),
-                 products[static_cast<size_t>(i)]);
+      feed.Apply(users[static_cast<size_t>(u)], "purchase", kBegin + i * kSpacing + u * kSecond,
+                 same_price ? 10 : WindowPrice(i), products[static_cast<size_t>(i)]);
     }
   }
   const double seconds = ThreadSeconds() - began;
   const uint64_t events = kWindowUsers * (kWindowEvents - kWindowMeasured);
   const uint64_t wanted = c.kind->bound > 0 ? 0 : 2 * static_cast<uint64_t>(c.kind->conditions) * events;
   const std::string name = fmt::format("{} of {}", c.kind->name, c.window);
-  report->Check(feed.transitions() - before == wanted, fmt::format("{}: {} changes, not {}", name, feed.transitions() - before, wanted));
+  report->Check(feed.transitions() - before == wanted,
+                fmt::format("{}: {} changes, not {}", name, feed.transitions() - before, wanted));
   const Millis last = kBegin + (kWindowEvents - 1) * kSpacing;
   const double value = feed.Metric(users[0], "value", last);
   report->Check(value == WindowByHand(c), fmt::format("{} is {}, not {}", name, value, WindowByHand(c)));
@@ -171,8 +176,9 @@ std::string PartialsPlanYaml(const std::string& when) {
 // Cart n is filled at minute n, and goes on to the next step half of the open carts later, so that their number stays.
 double MeasurePartials(BenchReport* report, int open, bool absence, const std::vector<std::string>& carts) {
   const Millis window = open * kCartEvery + kCartEvery / 2;
-  Feed feed(PartialsPlanYaml(absence ? fmt::format("some(cart_id: add_to_cart then no purchase for {}ms)", window)
-                                     : fmt::format("sequence(add_to_cart -> checkout_started -> purchase by cart_id)[{}ms]", window)));
+  Feed feed(PartialsPlanYaml(
+      absence ? fmt::format("some(cart_id: add_to_cart then no purchase for {}ms)", window)
+              : fmt::format("sequence(add_to_cart -> checkout_started -> purchase by cart_id)[{}ms]", window)));
   const char* next = absence ? "purchase" : "checkout_started";
   const int total = open + kMeasuredCarts;
   double began = 0;
@@ -209,8 +215,9 @@ void BenchWindows(BenchReport* report) {
   std::vector<std::string> products;
   for (int i = 0; i < kWindowEvents; ++i) products.push_back(fmt::format("P{:05}", i));
   for (const WindowKind& kind : kWindowKinds) {
-    CompareCases(report, fmt::format("windows_{}", kind.name), cases,
-                 [&](size_t i) { return MeasureWindow(report, {&kind, kWindows[i]}, products); });
+    CompareCases(report, fmt::format("windows_{}", kind.name), cases, [&](size_t i) {
+      return MeasureWindow(report, {&kind, kWindows[i]}, products);
+    });
   }
 }
 
