@@ -791,7 +791,14 @@ def test_previews_agree_with_live_segments():
         events = [track(f"user {chooser.randrange(60)}", chooser.choice(["add_to_cart", "purchase", "page_viewed"]), {"order_id": "o"},
                         timestamp=start + i * 100) for i in range(400)]
         events += [{"type": "identify", "userId": f"user {i}", "traits": {"country": chooser.choice(["PL", "DE"])}} for i in range(0, 60, 3)]
-        position = server.batch(events)
+        # Some were anonymous before, or on another device; one merge is undone.
+        for i in range(10):
+            events.append({"type": "track", "anonymousId": f"anon {i}", "event": chooser.choice(["add_to_cart", "purchase"]), "properties": {"order_id": "o"},
+                           "timestamp": start + i})
+            events.append({"type": "identify", "userId": f"user {i * 5}", "anonymousId": f"anon {i}", "timestamp": start + 45_000})
+        server.batch(events)
+        same(server.request("POST", "/v1/users/anon%203/unmerge", key=API_KEY).status, 200)
+        position = server.batch([{"type": "track", "anonymousId": f"anon {i}", "event": "add_to_cart", "timestamp": start + 50_000 + i} for i in range(0, 10, 2)])
         for name in ("shopper", "buyer", "hesitant", "polish", "hasty"):
             shown = server.ask(f"/v1/segments/{name}", headers={"Attune-Position": position})
             told = preview(server, shown["when"], segment=name, sample=1000).json
