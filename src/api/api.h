@@ -3,13 +3,10 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
-#include "api/dead_letters.h"
 #include "api/keys.h"
 #include "api/studies.h"
 #include "http/server.h"
@@ -25,37 +22,19 @@ struct Asset {
   std::string body;
 };
 
+class EffectStream;
+
 struct ApiOptions {
   std::vector<Asset> assets;
+  std::string plan_path;    // where PUT /v1/plan writes: a file, or a folder that it refuses to
   std::string status_note;  // a JSON value that /v1/status shows as `demo`
-};
-
-// Keeps what the API shows that no shard's state holds: the latest transitions, dead letters. Made before the runtime,
-// whose effects it is told; then an Api is made over both.
-class Recent {
- public:
-  explicit Recent(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
-
-  // For RuntimeOptions::on_effects. Any loop's thread.
-  void OnEffects(const RecordView& record, const Engine& engine, const Effects& effects);
-  void SetStore(Store* store) { letters_.SetStore(store); }
-
-  // The newest first, as JSON objects joined by commas.
-  std::string Transitions(size_t limit) const;
-
- private:
-  static constexpr size_t kTransitions = 1000;
-  std::shared_ptr<const Program> program_;
-  mutable std::mutex mutex_;
-  std::deque<std::string> transitions_;  // the newest in front
-  DeadLetters letters_;
 };
 
 // Threads: Handle may be called from any thread, as the server does.
 class Api {
  public:
   // All must outlive the Api, and the Api the server.
-  Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options);
+  Api(Runtime* runtime, const Keys* keys, ApiOptions options);
   ~Api();
 
   void Handle(Request request, Reply reply);
@@ -81,6 +60,8 @@ class Api {
   void Behavior(Call call);
   void Explain(Call call);
   void Unmerge(Call call);
+  void ShowPlan(Call call);
+  void PutPlan(Call call);
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);
@@ -91,6 +72,9 @@ class Api {
   void ShowStudy(Call call);
   void CancelStudy(Call call);
   void ListTransitions(Call call);
+  void ListFirings(Call call);
+  void ListEffects(Call call, bool firings);
+  void Stream(Call call);
   void ListDeadLetters(Call call);
   void ShowStatus(Call call);
   void Health(Call call);
@@ -103,7 +87,7 @@ class Api {
   const uint64_t number_;  // no two in a process are the same
   Runtime& runtime_;
   const Keys& keys_;
-  const Recent& recent_;
+  const std::unique_ptr<EffectStream> stream_;
   const ApiOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::atomic<bool> draining_{false};

@@ -31,6 +31,9 @@ inline constexpr const char* kPagePolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
+// Calls `then` on a loop's thread once every shard has applied what was durable before this call, and fired what was due.
+void AfterAllShards(Runtime* runtime, std::function<void()> then);
+
 // Whether the pieces of a path fit a route's; what stands in its braces goes to `names`.
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);

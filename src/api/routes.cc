@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
+#include "api/effect_stream.h"
 #include "http/problem.h"
 
 namespace attune {
@@ -17,6 +18,8 @@ std::span<const Api::Route> Api::Routes() {
        "segment expression at"},
       {"POST", "/v1/users/{id}/unmerge", A::kApiKey, &Api::Unmerge,
        "Make an id that was merged into another's history a user of its own again", ""},
+      {"GET", "/v1/plan", A::kApiKey, &Api::ShowPlan, "The plan, and how far a change to another has come", ""},
+      {"PUT", "/v1/plan", A::kApiKey, &Api::PutPlan, "Change to another plan, built from the log in the background", "dry_run"},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
       {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time",
        ""},
@@ -32,6 +35,9 @@ std::span<const Api::Route> Api::Routes() {
       {"DELETE", "/v1/suggest/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a suggestion", ""},
       {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first",
        "limit"},
+      {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
+      {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
+       "segment trigger user change type since"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
@@ -209,6 +215,9 @@ void Api::Metrics(Call call) {
       {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
       {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
       {"attune_users", "gauge", "Users known", stats.users},
+      {"attune_outbox_effects", "gauge", "Changes and firings that are kept", runtime_.outbox().effects()},
+      {"attune_stream_clients", "gauge", "Clients that listen to the stream", stream_->subscribers()},
+      {"attune_stream_clients_cut_total", "counter", "Clients cut off for reading too slowly", stream_->cut()},
       {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
       {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},
@@ -217,11 +226,12 @@ void Api::Metrics(Call call) {
   for (const Figure& f : figures) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
   }
-  const Program& program = runtime_.program();
+  const auto world = runtime_.world();
+  const Program& program = world->program();
   text += "# HELP attune_segment_users Users who hold a segment\n# TYPE attune_segment_users gauge\n";
   for (size_t i = 0; i < program.plan->segments.size(); ++i) {
     text += fmt::format("attune_segment_users{{segment=\"{}\"}} {}\n", program.plan->segments[i].name,
-                        runtime_.SegmentSize(program.condition_of_segment[i]));
+                        world->SegmentSize(program.condition_of_segment[i]));
   }
   call.reply.Send({200, "text/plain; version=0.0.4; charset=utf-8", {{"Cache-Control", "no-store"}}, std::move(text)});
 }

@@ -468,6 +468,7 @@ class Compiler {
     std::set<uint32_t> segments;
     std::set<uint32_t> keys;
     bool sessions = false;
+    bool past_sessions = false;
     bool every_event = false;
     bool facts[kFactKinds] = {};
   };
@@ -491,6 +492,7 @@ class Compiler {
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
     uses->sessions |= UsesSessions(a);
+    uses->past_sessions |= UsesSessions(a) && a.window != WindowKind::kSession;
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
@@ -506,6 +508,7 @@ class Compiler {
     uses->keys.insert(keys);
     uses->segments.insert(within.segments.begin(), within.segments.end());
     uses->sessions |= within.sessions;
+    uses->past_sessions |= within.sessions;
     uses->every_event |= within.every_event;
     uses->sequences |= within.sequences;
     for (size_t kind = 0; kind < kFactKinds; ++kind) uses->facts[kind] |= within.facts[kind];
@@ -606,9 +609,12 @@ class Compiler {
     bool falls = false;
   };
 
-  Trend TrendOf(NodeId id) const {
+  // Of any event, or of those of one selector.
+  Trend TrendOf(NodeId id, std::optional<uint32_t> selector) const {
     const Node& node = program_->nodes[id];
     const auto child = [&](uint32_t i) { return program_->children[node.first + i]; };
+    const bool joins = node.kind == Kind::kAnd || node.kind == Kind::kOr || node.kind == Kind::kNot;
+    if (!joins && selector && !Reads(id, *selector)) return {true, true};
     switch (node.kind) {
       case Kind::kLiteral:
       case Kind::kTrait:
@@ -616,34 +622,53 @@ class Compiler {
       case Kind::kInSegment:
       case Kind::kInSegmentFor:
       case Kind::kBucket: return {true, true};
-      case Kind::kSequence: return {program_->aggregates[node.aggregate].anchor == kNone, false};
+      case Kind::kSequence: {
+        const NodeId anchor = program_->aggregates[node.aggregate].anchor;
+        return {anchor == kNone || (selector && !Reads(anchor, *selector)), false};
+      }
       case Kind::kNot: {
-        const Trend x = TrendOf(child(0));
+        const Trend x = TrendOf(child(0), selector);
         return {x.falls, x.rises};
       }
       case Kind::kAnd:
       case Kind::kOr: {
         Trend all{true, true};
         for (uint32_t i = 0; i < node.count; ++i) {
-          const Trend x = TrendOf(child(i));
+          const Trend x = TrendOf(child(i), selector);
           all = {all.rises && x.rises, all.falls && x.falls};
         }
         return all;
       }
+      case Kind::kEqual:
+      case Kind::kNotEqual:
       case Kind::kLess:
       case Kind::kLessEqual:
       case Kind::kGreater:
-      case Kind::kGreaterEqual: return TrendOfComparison(node.kind, program_->nodes[child(0)], program_->nodes[child(1)]);
+      case Kind::kGreaterEqual:
+        return TrendOfComparison(node.kind, program_->nodes[child(0)], program_->nodes[child(1)], selector);
       default: return {};
     }
   }
 
+  bool Reads(NodeId id, uint32_t selector) const {
+    Uses uses;
+    Collect(id, &uses);
+    return uses.selectors.contains(selector);
+  }
+
   // An aggregate against a literal. Null, before there is any event, is as good as too small or too large, whichever makes
   // the comparison false: so those that can be null only ever rise.
-  Trend TrendOfComparison(Kind op, const Node& left, const Node& right) const {
-    if (left.aggregate == kNone || right.kind != Kind::kLiteral || program_->aggregates[left.aggregate].anchor != kNone) return {};
+  Trend TrendOfComparison(Kind op, const Node& left, const Node& right, std::optional<uint32_t> selector) const {
+    if (left.aggregate == kNone || right.kind != Kind::kLiteral) return {};
+    const NodeId anchor = program_->aggregates[left.aggregate].anchor;
+    if (anchor != kNone && (!selector || Reads(anchor, *selector))) return {};
     const bool least = op == Kind::kGreater || op == Kind::kGreaterEqual;
     const bool most = op == Kind::kLess || op == Kind::kLessEqual;
+    if (!least && !most) {
+      const bool counts = left.kind == Kind::kCount || left.kind == Kind::kDistinct;
+      const bool none = counts && right.literal.type() == Type::kNumber && right.literal.number() == 0;
+      return {none && op == Kind::kNotEqual, none && op == Kind::kEqual};
+    }
     switch (left.kind) {
       case Kind::kCount:
       case Kind::kSum:  // of what is not below zero; the engine looks at what comes in
@@ -663,28 +688,86 @@ class Compiler {
   void Listen() {
     Program& p = *program_;
     const ConditionSet none(p.conditions.size());
-    p.listeners_of_selector.assign(p.selectors.size(), none);
+    p.listeners_of_selector.assign(p.selectors.size(), {none, none, none, none, {}, {}});
+    p.listeners_of_sequence.resize(p.sequences.size());
     p.listeners_of_keys.assign(p.keys.size(), none);
     p.keys_of_segment.resize(p.conditions.size());
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.rising = p.falling = p.session_listeners = p.event_listeners = none;
+    p.rising = p.falling = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
     p.fact_listeners.assign(kFactKinds, none);
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
       Uses uses;
       Collect(p.conditions[c].root, &uses);
-      for (const uint32_t selector : uses.selectors) p.listeners_of_selector[selector].Add(c);
+      for (const uint32_t selector : uses.selectors) ListenTo(selector, c);
+      AddGuards(c, p.conditions[c].root, true, false);
       for (const uint32_t keys : uses.keys) p.listeners_of_keys[keys].Add(c);
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
+      if (uses.past_sessions) p.past_session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
       for (size_t kind = 0; kind < kFactKinds; ++kind) {
         if (uses.facts[kind]) p.fact_listeners[kind].Add(c);
       }
-      const Trend trend = TrendOf(p.conditions[c].root);
+      const Trend trend = TrendOf(p.conditions[c].root, std::nullopt);
       if (trend.rises) p.rising.Add(c);
       if (trend.falls) p.falling.Add(c);
     }
+    for (Listeners& listeners : p.listeners_of_selector) listeners.Finish();
+  }
+
+  void ListenTo(uint32_t selector, ConditionId c) {
+    const NodeId root = program_->conditions[c].root;
+    Listeners& listeners = program_->listeners_of_selector[selector];
+    listeners.all.Add(c);
+    const Trend trend = TrendOf(root, selector);
+    if (trend.rises) listeners.rising.Add(c);
+    if (trend.falls) listeners.falling.Add(c);
+    if (const auto wait = WaitOf(*program_, root, selector)) listeners.waits.push_back({c, *wait});
+  }
+
+  // Finds for everything that a condition joins by `and`, `or` and `not` what tells whether an event may change it.
+  void AddGuards(ConditionId c, NodeId id, bool alone, bool negated) {
+    Program& p = *program_;
+    const Node& node = p.nodes[id];
+    if (node.kind == Kind::kNot) return AddGuards(c, p.children[node.first], alone, !negated);
+    if (node.kind == Kind::kAnd || node.kind == Kind::kOr) {
+      for (uint32_t i = 0; i < node.count; ++i) AddGuards(c, p.children[node.first + i], false, negated);
+      return;
+    }
+    if (const auto sequence = SequenceOf(node)) {
+      p.listeners_of_sequence[*sequence].push_back(c);
+      return;
+    }
+    auto guard = GuardOf(p, id, alone);
+    if (guard) {
+      guard->condition = c;
+      guard->negated = negated;
+      guard->when_reached = guard->when_reached != negated;
+    }
+    Uses uses;
+    Collect(id, &uses);
+    for (const uint32_t selector : uses.selectors) {
+      if (guard) {
+        p.listeners_of_selector[selector].Add(p.aggregates[p.nodes[p.children[node.first]].aggregate].series, *guard);
+      } else {
+        p.listeners_of_selector[selector].unguarded.Add(c);
+      }
+    }
+  }
+
+  // The live sequence that alone decides a condition or a comparison with a literal.
+  std::optional<uint32_t> SequenceOf(const Node& node) const {
+    const bool compares = node.kind >= Kind::kEqual && node.kind <= Kind::kGreaterEqual;
+    if (compares && program_->nodes[program_->children[node.first + 1]].kind != Kind::kLiteral) return std::nullopt;
+    const Node& at = compares ? program_->nodes[program_->children[node.first]] : node;
+    if (!IsSequence(at.kind)) return std::nullopt;
+    const AggregateSpec& spec = program_->aggregates[at.aggregate];
+    if (spec.whole || spec.anchor != kNone) return std::nullopt;
+    const SequenceQuery& query = program_->sequences.query(spec.sequence);
+    const SequenceProgram::Sequence& sequence = program_->sequences.sequence(query.sequence);
+    const bool followed = sequence.tally || (sequence.live && query.kind != SequenceQuery::Kind::kMatches);
+    return followed ? std::optional(query.sequence) : std::nullopt;
   }
 
   // --- what segments were ---
@@ -779,6 +862,14 @@ class Compiler {
 
 std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan, const Expression* extra) {
   return Compiler(std::move(plan)).Run(extra);
+}
+
+bool Program::TellsUsersApart(NodeId root) const {
+  const Node& node = nodes[root];
+  bool apart = node.kind == Expression::Kind::kBucket;
+  for (uint32_t i = 0; i < node.count; ++i) apart |= TellsUsersApart(children[node.first + i]);
+  if (node.aggregate != kNone && aggregates[node.aggregate].anchor != kNone) apart |= TellsUsersApart(aggregates[node.aggregate].anchor);
+  return apart;
 }
 
 int64_t Program::StateBound(NodeId root) const {

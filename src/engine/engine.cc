@@ -10,7 +10,18 @@ Engine::Engine(std::shared_ptr<const Program> program)
     : program_(std::move(program)),
       evaluator_(*program_, interner_),
       sizes_(program_->segment_count),
-      dirty_(program_->conditions.size()) {}
+      not_false_(program_->conditions.size()),
+      dirty_(program_->conditions.size()) {
+  // Asked long before any event, so that what is false then and for ever waits for events alone.
+  constexpr Millis kBegin = -100'000'000'000'000;
+  const UserState nobody("", 0, *program_);
+  for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
+    const Condition& condition = program_->conditions[c];
+    if (condition.root == kNone || condition.on_selector != kNone) continue;
+    const Outcome outcome = condition.keys == kNone ? evaluator_.Judge(condition.root, nobody, kBegin) : Outcome{};
+    if (outcome.holds || outcome.until != kNever || program_->TellsUsersApart(condition.root)) not_false_.Add(c);
+  }
+}
 
 Engine::~Engine() = default;
 
@@ -127,8 +138,9 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
     user->now = record.time;
     if (user->next_due <= record.time) MarkDue(user, record.time);
   }
+  if (added) dirty_.AddAll(not_false_);
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
-  if (added || late || record.time < user->looked) {
+  if (late || record.time < user->looked) {
     dirty_.Fill(program_->conditions.size());
     for (uint32_t i = 0; i < program_->keys.size(); ++i) {
       if (user->keys(i)) user->keys(i)->InvalidateAll();
@@ -154,23 +166,31 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
+  // Where none was open, what looks at the open one alone has seen nothing and sees but this event.
+  const bool was_open = user->sessions.OpenAt(record.time, program_->sessions) != nullptr;
   const bool began = user->sessions.Insert(record.time, record.id, program_->sessions);
-  if (began) dirty_.AddAll(program_->session_listeners);
+  if (began) dirty_.AddAll(was_open ? program_->session_listeners : program_->past_session_listeners);
   matched_.clear();
   bool marked = program_->sequences.every_event();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
     if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
     matched_.push_back(selector);
     marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
-    const bool adds = AddToSelector(user, selector, record);
-    const ConditionSet& listeners = program_->listeners_of_selector[selector];
-    if (adds) {
-      dirty_.AddUnsettled(listeners, program_->rising, program_->falling, user->holding());
+    if (AddToSelector(user, selector, record)) {
+      MarkTouched(user, selector, record);
     } else {
-      dirty_.AddAll(listeners);
+      dirty_.AddAll(program_->listeners_of_selector[selector].all);
     }
   }
-  if (marked) user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_);
+  if (marked) {
+    advanced_.clear();
+    user->MakeSequences().TakeIn(program_->sequences, record.time, matched_, record.fields, &interner_, &advanced_);
+    for (const uint32_t sequence : advanced_) {
+      for (const ConditionId c : program_->listeners_of_sequence[sequence]) {
+        if (!(user->Holds(c) ? program_->rising : program_->falling).Has(c)) dirty_.Add(c);
+      }
+    }
+  }
   for (uint32_t i = 0; i < program_->keys.size(); ++i) TakeInKey(user, i, record, matched_, began);
 }
 
@@ -215,12 +235,8 @@ bool Engine::AddToSelector(UserState* user, uint32_t selector, const Record& rec
 // Of a user, or of a key with the series of its own program.
 bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
   const SeriesSpec& spec = user->program().series[index];
-  const bool with_values = spec.field != kNone;
-  if (with_values) {
-    const Type type = record.fields[spec.field].type();
-    if (type == Type::kNull || type == Type::kList) return true;
-  }
-  const Stored value = with_values ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored();
+  if (!TakesIn(spec, record)) return true;
+  const Stored value = spec.field != kNone ? Stored::Acquire(record.fields[spec.field], &interner_) : Stored();
   const bool whole = Prune(user, index);
   user->AddToSeries(index, record.time, value);
   return whole && !(value.is_number() && value.number() < 0);
@@ -229,8 +245,8 @@ bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) 
 // Drops from the front what can never be asked for again, when it is time to. False when the limit dropped what can.
 bool Engine::Prune(UserState* user, uint32_t index) {
   const uint32_t limit = user->program().SeriesLimit(index);
+  if (!user->IsSeriesFull(index, limit)) return true;
   const Series held = user->FindSeries(index);
-  if (!user->IsSeriesFull(index) && held.size() < limit) return true;
   const SeriesSpec& spec = user->program().series[index];
   uint32_t drop = 0;
   if (spec.keep_span != kNever) {

@@ -170,6 +170,14 @@ class Engine {
   void TakeInFacts(UserState* user, const Record& record);
   // Into the key of its own that it has for a some(…) or top(…). `began`: a session did, or the event came late.
   void TakeInKey(UserState* user, uint32_t keys, const Record& record, std::span<const uint32_t> matched, bool began);
+  // Marks the conditions that it can change, of those that listen to a selector that matched it (guard.cc).
+  void MarkTouched(UserState* user, uint32_t selector, const Record& record);
+  // Whether an event that the series' selector matches has a value for it.
+  static bool TakesIn(const SeriesSpec& spec, const Record& record) {
+    if (spec.field == kNone) return true;
+    const Type type = record.fields[spec.field].type();
+    return type != Type::kNull && type != Type::kList;
+  }
   // Puts it into what is kept for a selector. As the two below:
   bool AddToSelector(UserState* user, uint32_t selector, const Record& record);
   // Whether the event is nothing but one more: what adds up over the series does not fall with it.
@@ -216,8 +224,10 @@ class Engine {
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<size_t> sizes_;
   std::vector<UserState*> dirty_users_;
+  ConditionSet not_false_;             // conditions that may hold, or come to, for a user of whom nothing is known
   ConditionSet dirty_;                 // conditions to judge; empty between calls
   std::vector<uint32_t> matched_;      // selectors that the record at hand matches
+  std::vector<uint32_t> advanced_;     // sequences that it advanced
   std::vector<Value> past_fields_;     // of an event that is lived again
   std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;

@@ -2,6 +2,7 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <absl/container/inlined_vector.h>
 
 #include <algorithm>
 #include <charconv>
@@ -139,7 +140,8 @@ Outcome Evaluator::Holds(NodeId id) {
   return Predicate(node);
 }
 
-// One operand that decides keeps deciding until it changes, whatever the others do.
+// One operand that decides keeps deciding until it changes, whatever the others do. Judging asks no further; when that one
+// changes, is early enough to see whether another decides.
 Outcome Evaluator::And(const attune::Node& node, bool is_or) {
   Millis decided = kAlways;
   Millis all = kNever;
@@ -147,7 +149,7 @@ Outcome Evaluator::And(const attune::Node& node, bool is_or) {
     const Outcome x = Holds(Child(node, i));
     if (x.holds == is_or) {
       decided = std::max(decided, x.until);
-      if (decided == kNever) break;
+      if (judging_ || decided == kNever) break;
     } else {
       all = std::min(all, x.until);
     }
@@ -334,20 +336,14 @@ Timed Evaluator::Arithmetic(const attune::Node& node) {
 }
 
 Timed Evaluator::Function(const attune::Node& node) {
-  Value few[3];
-  std::vector<Value> many;
-  Value* values = few;
-  if (node.count > 3) {
-    many.resize(node.count);
-    values = many.data();
-  }
+  absl::InlinedVector<Value, 3> values;
   Millis until = kNever;
   for (uint32_t i = 0; i < node.count; ++i) {
     const Timed x = Node(Child(node, i));
-    values[i] = x.value;
+    values.push_back(x.value);
     until = std::min(until, x.until);
   }
-  return {CallFunction(node.kind, values, node.count), until};
+  return {CallFunction(node.kind, values.data(), node.count), until};
 }
 
 Value Evaluator::ReadFact(FactKind kind, const std::string& name) {

@@ -4,13 +4,17 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/text_map.h"
+#include "engine/condition_set.h"
 #include "engine/fact.h"
+#include "engine/guard.h"
 #include "engine/sequence.h"
 #include "engine/sessions.h"
 #include "event/pattern.h"
@@ -21,7 +25,6 @@ namespace attune {
 
 using NodeId = uint32_t;
 using NameId = uint32_t;       // an event name that the plan speaks of; kOtherName for all the rest
-using ConditionId = uint32_t;  // a segment, then the triggers, each after what it refers to
 
 inline constexpr NameId kOtherName = 0;
 inline constexpr uint32_t kNone = 0xFFFF'FFFF;
@@ -134,57 +137,22 @@ struct KeySpec {
 };
 
 struct Condition {
-  std::string name;
   NodeId root = kNone;       // kNone: always true (a trigger `on` without `where`)
+  uint32_t on_selector = kNone;  // of a trigger `on`
+  uint32_t keys = kNone;     // of a trigger that fires for each key: they are its own, and `with` is of the program within
   const Segment* segment = nullptr;
   const Trigger* trigger = nullptr;
-  uint32_t on_selector = kNone;  // of a trigger `on`
+  std::string name;
   NodeId only_if = kNone;        // of a trigger; kNone: always
   Cap group_cap;                 // of a trigger's group; no span: none
   Millis firings_count = 0;      // how long a firing counts for a cooldown or a cap, the group's included
   std::vector<std::pair<std::string, NodeId>> with;
-  uint32_t keys = kNone;     // of a trigger that fires for each key: they are its own, and `with` is of the program within
 };
 
 // A segment whose changes are remembered, because `in_segment(…) for`, `entered` or `left` names it.
 struct TrackedSegment {
   ConditionId segment = 0;
   Millis keep_span = 0;  // how old a change can come to be asked for; kNever: as many as the plan's limit
-};
-
-// A set of conditions as bits.
-class ConditionSet {
- public:
-  explicit ConditionSet(size_t conditions = 0) : words_((conditions + 63) / 64) {}
-  void Add(ConditionId c) { words_[c / 64] |= uint64_t{1} << c % 64; }
-  bool Has(ConditionId c) const { return words_[c / 64] >> c % 64 & 1; }
-  void AddAll(const ConditionSet& other) {
-    for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
-  }
-  // All of `other` but what holds already and can only rise, or does not hold and can only fall.
-  void AddUnsettled(const ConditionSet& other, const ConditionSet& rising, const ConditionSet& falling, std::span<const uint64_t> holding) {
-    for (size_t i = 0; i < words_.size(); ++i) {
-      const uint64_t holds = i < holding.size() ? holding[i] : 0;
-      words_[i] |= other.words_[i] & ~(rising.words_[i] & holds) & ~(falling.words_[i] & ~holds);
-    }
-  }
-  void Fill(size_t conditions) {
-    for (ConditionId c = 0; c < conditions; ++c) Add(c);
-  }
-  // Calls fn(condition) for each in order and takes it out. Those that fn adds behind have their turn too.
-  template <typename Fn>
-  void TakeEach(Fn fn) {
-    for (size_t i = 0; i < words_.size(); ++i) {
-      while (words_[i] != 0) {
-        const auto bit = static_cast<ConditionId>(__builtin_ctzll(words_[i]));
-        words_[i] &= words_[i] - 1;
-        fn(static_cast<ConditionId>(i * 64) + bit);
-      }
-    }
-  }
-
- private:
-  std::vector<uint64_t> words_;
 };
 
 struct Program {
@@ -203,6 +171,8 @@ struct Program {
     using Kind = Expression::Kind;
     return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
+  // Whether a node tells users apart of whom nothing is known.
+  bool TellsUsersApart(NodeId root) const;
   // An upper bound on the bytes that one user's state for this condition or metric needs; shared state counts for each.
   int64_t StateBound(NodeId root) const;
 
@@ -240,16 +210,21 @@ struct Program {
   std::vector<Condition> conditions;                      // [0, segment_count) are segments
   size_t segment_count = 0;
   std::vector<ConditionId> condition_of_segment;          // by the plan's order
+  std::optional<ConditionId> FindSegment(std::string_view name) const {
+    const Segment* segment = plan->FindSegment(name);
+    if (!segment) return std::nullopt;
+    return condition_of_segment[static_cast<size_t>(segment - plan->segments.data())];
+  }
   std::vector<NodeId> metric_roots;                       // by the plan's order
   NodeId extra_root = kNone;
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
 
-  std::vector<ConditionSet> listeners_of_selector;
+  std::vector<Listeners> listeners_of_selector;
+  std::vector<std::vector<ConditionId>> listeners_of_sequence;  // of its runs, when it is live
   std::vector<ConditionSet> listeners_of_keys;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
   std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: those that ask whether it holds
-  // Conditions that one more event in order can turn only from false to true (or only from true to false), at every
-  // instant from then on: what came out so stays, and lasts no shorter than it was going to.
+  // As Listeners has them, for any event.
   ConditionSet rising;
   ConditionSet falling;
 
@@ -267,6 +242,7 @@ struct Program {
   } past;
 
   ConditionSet session_listeners;   // of where sessions begin
+  ConditionSet past_session_listeners;  // of these, those that see more than the events of the open session
   ConditionSet event_listeners;     // of every event: how long a session lasts
   std::vector<ConditionSet> fact_listeners;  // by FactKind
 

@@ -61,6 +61,7 @@ uint32_t SequenceProgram::Add(const SequenceSpec& spec, Millis keep, std::span<c
 uint32_t SequenceProgram::AddQuery(SequenceQuery query) {
   Sequence& sequence = sequences_[query.sequence];
   sequence.live |= sequence.tally || query.kind != SequenceQuery::Kind::kMatches;
+  sequence.deep |= query.kind == SequenceQuery::Kind::kDepth;
   queries_.push_back(query);
   return static_cast<uint32_t>(queries_.size() - 1);
 }

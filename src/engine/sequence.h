@@ -66,6 +66,7 @@ class SequenceProgram {
     bool tally = false;
     bool live = false;        // some query is answered by its runs, so they must follow every event
     bool next = false;        // some step is `=>`
+    bool deep = false;        // some query asks how far its runs came
   };
 
   // Adds a sequence, or finds the same one. `keep` is the longest span back from the user's latest event that the query

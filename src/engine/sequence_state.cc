@@ -34,7 +34,7 @@ void ForEachMark(const StepLayout& layout, const uint8_t* marks, Fn fn) {
 // --- events ---
 
 void SequenceState::TakeIn(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors,
-                           std::span<const Value> fields, Interner* interner) {
+                           std::span<const Value> fields, Interner* interner, std::vector<uint32_t>* advanced) {
   const StepLayout& layout = program.layout();
   const bool late = history_.size() > 0 && time < history_.time(layout, history_.size() - 1);
   if (late && ComesTooLate(program, time, selectors)) return;
@@ -42,7 +42,7 @@ void SequenceState::TakeIn(const SequenceProgram& program, Millis time, std::spa
   if (late) {
     Rebuild(program, row, interner);
   } else {
-    TakeRow(program, row, EventAt(program, row, ++serial_), nullptr, &runs_, interner);
+    TakeRow(program, row, EventAt(program, row, ++serial_), nullptr, &runs_, interner, advanced);
   }
   if (history_.size() >= trim_at_) Trim(program, interner);
 }
@@ -94,15 +94,17 @@ uint64_t SequenceState::Listeners(const SequenceProgram& program, size_t row, si
 }
 
 void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event,
-                            const std::vector<uint64_t>* only, StepRuns* runs, Interner* interner) {
+                            const std::vector<uint64_t>* only, StepRuns* runs, Interner* interner,
+                            std::vector<uint32_t>* advanced) {
   for (size_t w = 0; w < program.words(); ++w) {
     uint64_t listeners = Listeners(program, row, w);
     if (only) listeners &= (*only)[w];
     for (; listeners != 0; listeners &= listeners - 1) {
       const auto s = static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(listeners)));
-      const uint32_t column = program.sequence(s).column;
-      const Stored key = column == SequenceProgram::kNoColumn ? Stored() : history_.key(program.layout(), row, column);
-      runs->Take(program, s, event, key, interner);
+      const SequenceProgram::Sequence& sequence = program.sequence(s);
+      const Stored key = sequence.column == SequenceProgram::kNoColumn ? Stored() : history_.key(program.layout(), row, sequence.column);
+      const uint32_t top = runs->Take(program, s, event, key, interner);
+      if (advanced && (top == sequence.steps || (sequence.deep && top > 0))) advanced->push_back(s);
     }
   }
 }

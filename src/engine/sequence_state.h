@@ -34,9 +34,11 @@ class SequenceState {
 
   // Takes in an event at its place in the history. `selectors` are those that select it; of `fields`, by the Program's
   // numbers, those that sequences read beside these selectors are looked at. To be called for every event that some
-  // mark's selector selects; when the program wants every event, for every one.
+  // mark's selector selects; when the program wants every event, for every one. `advanced`, if wanted, has the live
+  // sequences added of which an event in order ended a match (or, where depths are asked for, took any step): what the
+  // others' queries say stays, and for no shorter.
   void TakeIn(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors, std::span<const Value> fields,
-              Interner* interner);
+              Interner* interner, std::vector<uint32_t>* advanced = nullptr);
 
   // What a query reads in the window (low, high]. `high` is kNever for a window that ends at t; a range is none of them:
   // its sequence sees no other events, and is asked for (kAlways, kNever]. A tally is asked for that too.
@@ -69,7 +71,7 @@ class SequenceState {
   uint64_t Listeners(const SequenceProgram& program, size_t row, size_t w) const;
   // Takes a row into the runs of its listeners; with `only`, of those among these bits.
   void TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event, const std::vector<uint64_t>* only,
-               StepRuns* runs, Interner* interner);
+               StepRuns* runs, Interner* interner, std::vector<uint32_t>* advanced = nullptr);
   void Rebuild(const SequenceProgram& program, size_t row, Interner* interner);
   void Trim(const SequenceProgram& program, Interner* interner);
   SequenceReading FromRuns(const SequenceProgram& program, const SequenceQuery& query, Millis low, const Stored* key) const;

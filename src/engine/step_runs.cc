@@ -181,12 +181,11 @@ void StepRuns::Erase(uint32_t step) {
   bits()[step / 64] &= ~(uint64_t{1} << step % 64);
 }
 
-void StepRuns::Take(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
+uint32_t StepRuns::Take(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
   const SequenceProgram::Sequence& sequence = program.sequence(index);
-  if (event.time < sequence.from || event.time >= sequence.to) return;
+  if (event.time < sequence.from || event.time >= sequence.to) return 0;
   if (sequence.column != SequenceProgram::kNoColumn) {
-    if (!key.is_null()) TakeKeyed(program, index, event, key, interner);
-    return;
+    return key.is_null() ? 0 : TakeKeyed(program, index, event, key, interner);
   }
   const uint32_t first = sequence.first_step;
   const uint32_t most = sequence.tally ? sequence.steps - 1 : sequence.steps;
@@ -195,18 +194,19 @@ void StepRuns::Take(const SequenceProgram& program, uint32_t index, const StepEv
   const uint32_t top = Advance(program, sequence, event, runs, present, [&](Run run) {
     return present == most ? runs : Insert(program, first + present, run) - present;
   });
-  if (!sequence.tally || top < sequence.steps) return;
+  if (!sequence.tally || top < sequence.steps) return top;
   // What ends with the match, or began before its end, is no start of another.
   for (uint32_t k = 0; k < present; ++k) runs[k].last = kAlways;
   AddToCount(program, sequence);
+  return top;
 }
 
-void StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
+uint32_t StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const StepEvent& event, Stored key, Interner* interner) {
   const SequenceProgram::Sequence& sequence = program.sequence(index);
   KeyedRuns* keyed = FindKeyed(index);
   Run* runs = keyed ? keyed->Find(key) : nullptr;
   if (!runs) {
-    if (!event.Has(program.steps(sequence).front().mark)) return;
+    if (!event.Has(program.steps(sequence).front().mark)) return 0;
     if (!keyed) keyed = AddKeyed(program, index);
     if (keyed->full(program.limit())) {
       const Millis horizon = sequence.keep == kNever ? kAlways : event.time - sequence.keep;
@@ -217,10 +217,10 @@ void StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const S
   }
   const uint32_t top = Advance(program, sequence, event, runs, sequence.steps, [&](Run) { return runs; });
   if (sequence.tally) {
-    if (top < sequence.steps) return;
+    if (top < sequence.steps) return top;
     AddToCount(program, sequence);
     ClearKeyed(keyed, interner);
-    return;
+    return top;
   }
   for (uint32_t k = 0; k < top; ++k) {
     const uint32_t step = sequence.first_step + k;
@@ -230,6 +230,7 @@ void StepRuns::TakeKeyed(const SequenceProgram& program, uint32_t index, const S
       best->start = runs[k].start;
     }
   }
+  return top;
 }
 
 void StepRuns::AddToCount(const SequenceProgram& program, const SequenceProgram::Sequence& sequence) {

@@ -62,8 +62,9 @@ class KeyedRuns {
 // holds; ReleaseTexts gives them back, the destructor does not.
 class StepRuns {
  public:
-  // `key`: of the sequence's column, if it has one; null when the event lacks it.
-  void Take(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
+  // `key`: of the sequence's column, if it has one; null when the event lacks it. Gives the furthest step, counted from 1,
+  // that a run now ends at with this event; 0 when it is no step's.
+  uint32_t Take(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
   // For each step of a sequence (no tally), as far as some run reached, the latest start of one that did. Until the next
   // call that changes anything.
   std::span<const Run> Runs(const SequenceProgram::Sequence& sequence) const {
@@ -100,7 +101,7 @@ class StepRuns {
   const Run* At(uint32_t step) const { return all() + Rank(step); }
   Run* Insert(const SequenceProgram& program, uint32_t step, Run run);
   void Erase(uint32_t step);
-  void TakeKeyed(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
+  uint32_t TakeKeyed(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
   void AddToCount(const SequenceProgram& program, const SequenceProgram::Sequence& sequence);
   KeyedRuns* FindKeyed(uint32_t sequence);
   const KeyedRuns* FindKeyed(uint32_t sequence) const { return const_cast<StepRuns*>(this)->FindKeyed(sequence); }

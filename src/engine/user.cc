@@ -11,9 +11,9 @@ namespace {
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
 constexpr uint8_t kUserVersion = 4;
 
-constexpr uint32_t kSmall = 160;        // words of a small user's block
+constexpr uint32_t kSmall = 112;        // words of a small user's block
 
-uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 16 ? room / 4 : room / 2)); }
+uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 8 ? room / 4 : room / 2)); }
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
 }  // namespace
@@ -77,9 +77,10 @@ void UserState::Erase(Part part, uint32_t index) {
 }
 
 void UserState::GrowPart(Part part) {
+  const uint32_t lanes = LanesOf(part);
   const uint32_t room = MoreThan(parts_[part].room);
-  if (!block_.Has(room)) Repack(room);
-  Move(&parts_[part], room, 1);
+  if (!block_.Has(uint64_t{room} * lanes)) Repack(uint64_t{room} * lanes);
+  Move(&parts_[part], room, lanes);
 }
 
 void UserState::GrowSeries(uint32_t series) {
@@ -105,12 +106,12 @@ void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
 void UserState::Repack(uint64_t extra) {
   // Most users are small, and are to stay so; one with more to remember moves less often.
   const bool small = block_.used() < kSmall;
-  const auto roomy = [&](uint64_t size) { return static_cast<uint32_t>(small && size < 16 ? size + size / 8 : size + size / 4 + 1); };
+  const auto roomy = [&](uint64_t size) { return static_cast<uint32_t>(small && size < 16 ? size + size / 8 : size + size / 2 + 1); };
   const uint32_t fixed = program_.state.id + WordsOf(id_size_);
   uint64_t words = fixed;
-  for (const Array& part : parts_) words += roomy(part.size);
+  for (int part = 0; part < kParts; ++part) words += roomy(parts_[part].size) * uint64_t{LanesOf(part)};
   ForEach(kSeries, [&](uint32_t series, uint64_t head) { words += roomy(std::bit_cast<Array>(head).size) * uint64_t{Lanes(series)}; });
-  words += extra + words / (small ? 8 : 3);
+  words += extra + words / (small ? 8 : 2);
   ATTUNE_CHECK(words <= Array::kMaxWords, "the plan's limits keep a user's state below half a gigabyte");
   Block old = std::exchange(block_, Block(static_cast<uint32_t>(words)));
   const auto move = [&](Array* array, uint32_t lanes) {
@@ -123,7 +124,7 @@ void UserState::Repack(uint64_t extra) {
     array->room = room;
   };
   std::memcpy(block_.words(block_.Take(fixed)), old.words(0), fixed * sizeof(uint64_t));
-  for (Array& part : parts_) move(&part, 1);
+  for (int part = 0; part < kParts; ++part) move(&parts_[part], LanesOf(part));
   Array* head = reinterpret_cast<Array*>(Words(kSeries));
   ForEach(kSeries, [&](uint32_t series, uint64_t) { move(head++, Lanes(series)); });
 }
@@ -139,15 +140,12 @@ void UserState::LimitSeries(uint32_t index, Series* series) const {
   if (Lanes(index) == 2) series->running_ = &const_cast<UserState*>(this)->MakeRare().running[index];
 }
 
-bool UserState::IsSeriesFull(uint32_t series) const {
-  const Array* head = FindHead(series);
-  return head && head->size == head->room;
-}
-
 void UserState::AddToSeries(uint32_t series, Millis time, Stored value) {
-  Make(kSeries, series);
-  if (FindHead(series)->size == FindHead(series)->room) GrowSeries(series);
-  Array* head = FindHead(series);
+  Array* head = reinterpret_cast<Array*>(Make(kSeries, series));
+  if (head->size == head->room) {
+    GrowSeries(series);
+    head = FindHead(series);
+  }
   Millis* times = reinterpret_cast<Millis*>(block_.words(static_cast<uint32_t>(head->at)));
   const size_t size = head->size;
   size_t at = size;
@@ -206,7 +204,7 @@ bool UserState::HasSeen(uint64_t id, Millis time, Millis span) const {
   const size_t size = parts_[kIds].size;
   if (size > kScannedIds && !rare_->ids.contains(id)) return false;
   const uint64_t* ids = Words(kIds);
-  const uint64_t* times = Words(kTimes);
+  const uint64_t* times = IdTimes();
   uint64_t found = 0;
   for (size_t i = 0; i < size; ++i) found |= ids[i] == id;  // without a branch: most ids are new
   if (!found) return false;
@@ -219,17 +217,14 @@ bool UserState::HasSeen(uint64_t id, Millis time, Millis span) const {
 void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
   if (parts_[kIds].size >= limit + limit / 8 + 8) {  // many at a time: each costs a move of all
     const auto n = static_cast<uint32_t>(parts_[kIds].size) - limit;
-    for (const Part part : {kIds, kTimes}) {
-      std::memmove(Words(part), Words(part) + n, limit * sizeof(uint64_t));
-      parts_[part].size = limit;
-    }
+    for (uint64_t* lane : {Words(kIds), IdTimes()}) std::memmove(lane, lane + n, limit * sizeof(uint64_t));
+    parts_[kIds].size = limit;
     if (rare_) rare_->ids.clear();
   }
-  for (const Part part : {kIds, kTimes}) {
-    if (parts_[part].size == parts_[part].room) GrowPart(part);
-    Words(part)[parts_[part].size] = part == kIds ? id : static_cast<uint64_t>(time);
-    parts_[part].size += 1;
-  }
+  if (parts_[kIds].size == parts_[kIds].room) GrowPart(kIds);
+  Words(kIds)[parts_[kIds].size] = id;
+  IdTimes()[parts_[kIds].size] = static_cast<uint64_t>(time);
+  parts_[kIds].size += 1;
   if (parts_[kIds].size <= kScannedIds) return;
   auto& index = MakeRare().ids;
   if (index.empty()) index.insert(Words(kIds), Words(kIds) + parts_[kIds].size);
@@ -371,7 +366,7 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   out->Varint(ids);
   for (size_t i = 0; i < ids; ++i) {
     out->U64(user.Words(UserState::kIds)[i]);
-    out->U64(user.Words(UserState::kTimes)[i]);
+    out->U64(user.IdTimes()[i]);
   }
   const auto pair = [&](uint32_t c, uint64_t at) {
     out->Varint(c);

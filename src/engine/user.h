@@ -72,8 +72,11 @@ class UserState {
   void AddToSeries(uint32_t series, Millis time, Stored value);
   // Forgets the oldest `n`, giving back their texts.
   void DropFromSeries(uint32_t series, uint32_t n, Interner* interner);
-  // Whether one event more has to be made room for, so that it is time to forget.
-  bool IsSeriesFull(uint32_t series) const;
+  // Whether one event more has to be made room for, or goes beyond the limit, so that it is time to forget.
+  bool IsSeriesFull(uint32_t series, uint32_t limit) const {
+    const Array* head = FindHead(series);
+    return head && (head->size == head->room || head->size >= limit);
+  }
   void SetSeriesTruncated(uint32_t series) { FindHead(series)->truncated = 1; }
 
   // --- totals: one word or two (TotalWords) from a slot on ---
@@ -93,6 +96,10 @@ class UserState {
   // --- conditions that may change by themselves, and not before when ---
 
   void SetDue(ConditionId c, Millis at);
+  // If it is due at all.
+  void PutOff(ConditionId c, Millis at) {
+    if (Has(kDues, c)) Words(kDues)[Rank(kDues, c)] = static_cast<uint64_t>(at);
+  }
   // Calls fn(condition) for those that are due by an instant; gives the first instant at which another one is.
   template <typename Fn>
   Millis ForEachDue(Millis by, Fn fn) const {
@@ -168,7 +175,8 @@ class UserState {
   friend bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
 
   // The arrays. Of the first four few elements exist: bits say which, and the elements, a word each, stand side by side.
-  enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kTimes, kRecent, kParts };
+  // Ids have a second lane, of times.
+  enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kRecent, kParts };
 
   struct Rare {
     std::vector<Fact> facts;
@@ -184,6 +192,9 @@ class UserState {
   const uint64_t* Bits(Part part) const { return block_.words(program_.state.first[part]); }
   uint64_t* Words(Part part) { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
   const uint64_t* Words(Part part) const { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
+  // Of the ids.
+  uint64_t* IdTimes() { return Words(kIds) + parts_[kIds].room; }
+  const uint64_t* IdTimes() const { return Words(kIds) + parts_[kIds].room; }
   bool Has(Part part, uint32_t index) const { return Bits(part)[index / 64] >> index % 64 & 1; }
   uint32_t Rank(Part part, uint32_t index) const {
     const uint64_t* bits = Bits(part);
@@ -205,6 +216,7 @@ class UserState {
     }
   }
 
+  static uint32_t LanesOf(int part) { return part == kIds ? 2 : 1; }
   uint32_t Lanes(uint32_t series) const { return program_.series[series].field == kNone ? 1 : 2; }
   Array* FindHead(uint32_t series) { return reinterpret_cast<Array*>(const_cast<uint64_t*>(Find(kSeries, series))); }
   const Array* FindHead(uint32_t series) const { return reinterpret_cast<const Array*>(Find(kSeries, series)); }

@@ -1,0 +1,166 @@
+// Benchmarks of what live users feel: how soon an event is visible, also beside a very busy user, and how late what happens by
+// itself is.
+#include <fmt/format.h>
+
+#include <map>
+#include <thread>
+
+#include "app/bench.h"
+#include "app/bench_traffic.h"
+#include "shard/shard_of.h"
+
+namespace attune {
+namespace {
+
+constexpr uint32_t kUsers = 1'000'000;
+constexpr double kHalfLoad = 50'000;  // events a second: half of what http is to reach
+constexpr int kSenders = 2;
+
+std::string ProbedPlanYaml() { return ShopPlanYaml() + "  probes: count(probe)\n"; }
+
+// Keeps the server half busy with these batches while it probes.
+Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, int users, std::vector<std::vector<Batch>>* batches,
+                      uint64_t* accepted, BenchReport* report) {
+  std::vector<Sent> sent(kSenders);
+  std::vector<std::thread> senders;
+  for (size_t i = 0; i < kSenders; ++i) {
+    senders.emplace_back([&, i] { sent[i] = SendFor(port, seconds, kHalfLoad / kSenders, &(*batches)[i]); });
+  }
+  Probed probed = ProbeFor(port, seconds - 0.5, name, users);
+  *accepted = 0;
+  for (size_t i = 0; i < kSenders; ++i) {
+    senders[i].join();
+    *accepted += sent[i].accepted;
+    report->Check(sent[i].failed == 0, "batches were refused");
+  }
+  report->Check(probed.ok, "a probe was refused");
+  report->Check(probed.visible_ms.size() > 100, "enough probes came through");
+  return probed;
+}
+
+}  // namespace
+
+// One user's count is asked for after each accepted event, until it includes it, while others keep the server half busy.
+void BenchLatency(BenchReport* report) {
+  constexpr double kSeconds = 10;
+  const BenchFolder folder;
+  auto service = StartBenchService(folder.path(), ProbedPlanYaml());
+  if (!service.ok()) return report->Check(false, service.error().message);
+  std::vector<std::vector<Batch>> batches;
+  for (int i = 0; i < kSenders; ++i) batches.push_back(MakeBatches(static_cast<uint64_t>(200 + i), 100, kUsers, i * 100));
+  uint64_t accepted = 0;
+  Probed probed = ProbeUnderLoad((*service)->port(), kSeconds, "probe", 1, &batches, &accepted, report);
+  if (probed.visible_ms.empty()) return;
+  report->Add({"latency_load_events_per_second", static_cast<double>(accepted) / kSeconds, "events/s", ""});
+  report->Add({"latency_accepted_to_visible_p50", Quantile(&probed.visible_ms, 0.5), "ms", ""});
+  report->Add({"latency_accepted_to_visible_p99", Quantile(&probed.visible_ms, 0.99), "ms", "<= 10"});
+  report->Add({"latency_sent_to_accepted_p50", Quantile(&probed.accepted_ms, 0.5), "ms", ""});
+  report->Add({"latency_sent_to_accepted_p99", Quantile(&probed.accepted_ms, 0.99), "ms", ""});
+}
+
+// The same load twice: spread over a million users, then all of it one user's. Others are probed, some of them in her shard.
+void BenchHotUser(BenchReport* report) {
+  constexpr double kSeconds = 21;  // a million events
+  constexpr int kProbedUsers = 128;
+  const BenchFolder folder;
+  auto service = StartBenchService(folder.path(), ProbedPlanYaml());
+  if (!service.ok()) return report->Check(false, service.error().message);
+  double p99[2] = {};
+  uint64_t accepted[2] = {};
+  for (const bool hot : {false, true}) {
+    std::vector<std::vector<Batch>> batches;
+    for (int i = 0; i < kSenders; ++i) {
+      batches.push_back(MakeBatches(static_cast<uint64_t>(300 + i), 100, kUsers, (hot ? 1000 : 0) + i * 100, hot ? "hot" : ""));
+    }
+    Probed probed = ProbeUnderLoad((*service)->port(), kSeconds, hot ? "beside" : "before", kProbedUsers, &batches, &accepted[hot], report);
+    if (probed.visible_ms.empty()) return;
+    p99[hot] = Quantile(&probed.visible_ms, 0.99);
+    const std::string name = hot ? "hot_user_" : "hot_user_spread_";
+    report->Add({name + "load_events_per_second", static_cast<double>(accepted[hot]) / kSeconds, "events/s", ""});
+    report->Add({name + "others_p50", Quantile(&probed.visible_ms, 0.5), "ms", ""});
+    report->Add({name + "others_p99", p99[hot], "ms", ""});
+  }
+  report->Add({"hot_user_events", static_cast<double>(accepted[1]), "events", ">= 1000000"});
+  report->Add({"hot_user_others_p99_ratio", p99[1] / p99[0], "", "<= 2"});
+  auto& runtime = (*service)->runtime();
+  const auto waiting = std::chrono::steady_clock::now();
+  while (runtime.stats().events < accepted[0] + accepted[1] && SecondsSince(waiting) < 10) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  report->Check(runtime.stats().duplicates == 0 && runtime.stats().events >= accepted[0] + accepted[1], "every event is applied once");
+}
+
+// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other while the loops
+// have nothing else to do. Each leaves one segment and enters another at one instant; what is measured is when the loop tells of it.
+void BenchTimers(BenchReport* report) {
+  constexpr uint32_t kObserved = 4000;
+  constexpr Millis kEvery = 3;
+  const BenchFolder folder;
+  const auto program = Program::Compile(BenchPlan(
+      "segments:\n  active: {when: 'count(page_viewed[30m]) >= 1'}\n  gone_quiet: {when: 'page_viewed then no purchase for 30m'}\n"));
+  struct Seen {
+    std::mutex mutex;
+    std::vector<double> exit_ms, absence_ms;
+    std::map<std::string, Millis, std::less<>> due;
+    uint64_t wrong = 0;
+  } seen;
+  RuntimeOptions options;
+  options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.on_effects = [&](const RecordView&, const Engine&, const Effects& effects) {
+    const Millis now = WallClock();
+    const std::lock_guard hold(seen.mutex);
+    for (const Transition& t : effects.transitions) {
+      const bool active = program->plan->segments[0].name == program->conditions[t.segment].name;
+      if (active == t.enter) continue;  // the event itself
+      const auto due = seen.due.find(t.user->id());
+      seen.wrong += due == seen.due.end() || due->second != t.at;
+      (active ? seen.exit_ms : seen.absence_ms).push_back(static_cast<double>(now - t.at));
+    }
+  };
+  auto runtime = Runtime::Open(folder.path(), program, options);
+  if (!runtime.ok()) return report->Check(false, runtime.error().message);
+
+  const auto append = [&](uint32_t first, uint32_t count, const std::function<Millis(uint32_t)>& time) {
+    for (uint32_t i = first; i < first + count;) {
+      std::vector<std::string> records;
+      std::vector<LogEntry> entries;
+      for (; records.size() < 500 && i < first + count; ++i) {
+        const std::string user = BenchUser(i), id = fmt::format("t-{}", i);
+        EventHead head;
+        head.id = id;
+        head.user = user;
+        head.name = "page_viewed";
+        head.time = head.received = time(i);
+        records.emplace_back();
+        EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id), &records.back());
+        entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
+      }
+      for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
+      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    while ((*runtime)->stats().events < first + count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  const Millis began = WallClock();
+  append(0, kUsers, [&](uint32_t i) { return began - 10 * kMinute + i % (10 * kMinute); });
+  const Millis first_due = WallClock() + 2 * kSecond;
+  const auto due = [&](uint32_t i) { return first_due + static_cast<Millis>(i - kUsers) * kEvery; };
+  for (uint32_t i = kUsers; i < kUsers + kObserved; ++i) seen.due.emplace(BenchUser(i), due(i));
+  append(kUsers, kObserved, [&](uint32_t i) { return due(i) - 30 * kMinute; });
+  const bool in_time = WallClock() < first_due;
+  const Millis end = due(kUsers + kObserved) + 2 * kSecond;
+  while (WallClock() < end) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  (*runtime)->Close();
+
+  report->Check(in_time, "the observed timers were armed before the first was due");
+  report->Check(seen.wrong == 0, fmt::format("{} changes were not at their instants", seen.wrong));
+  report->Check(seen.exit_ms.size() == kObserved && seen.absence_ms.size() == kObserved, "everyone observed left and entered");
+  report->Check((*runtime)->SegmentSize(program->condition_of_segment[0]) == kUsers, "the million is still there");
+  if (seen.exit_ms.empty() || seen.absence_ms.empty()) return;
+  report->Add({"timers_armed", static_cast<double>(kUsers + kObserved), "", ""});
+  report->Add({"timers_exit_late_p50", Quantile(&seen.exit_ms, 0.5), "ms", ""});
+  report->Add({"timers_exit_late_p99", Quantile(&seen.exit_ms, 0.99), "ms", ""});
+  report->Add({"timers_exit_late_most", Quantile(&seen.exit_ms, 1), "ms", "<= 100"});
+  report->Add({"timers_absence_late_most", Quantile(&seen.absence_ms, 1), "ms", "<= 100"});
+}
+
+}  // namespace attune
