@@ -145,7 +145,7 @@ void Api::PreviewSegment(Call call) {
   Asked asked = ReadBody(call.request.body);
   if (asked.wrong) return call.reply.Send(std::move(*asked.wrong));
   auto question = std::make_shared<PreviewQuestion>();
-  question->plan = runtime_.program().plan;
+  question->plan = runtime_.world()->program().plan;
   question->at = WallClock();
   question->sample = asked.sample;
   if (!asked.segment.empty()) {

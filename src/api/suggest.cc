@@ -37,7 +37,7 @@ void Api::Suggest(Call call) {
   const auto metric = call.request.QueryParameter("metric");
   const auto goal = call.request.QueryParameter("goal");
   if (!metric || !goal) return call.reply.Send(Wrong("expected `metric` and `goal`"));
-  AskedSuggestion asked = AskForSuggestion(runtime_.program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
+  AskedSuggestion asked = AskForSuggestion(runtime_.world()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
   if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
   Response wrong;
   if (!ReadInstant(call.request, "at", &asked.question->at, &wrong) ||

@@ -1,5 +1,5 @@
-// Benchmarks of what live users feel: how soon an event is visible, also beside a very busy user, and how late what happens by
-// itself is.
+// Benchmarks of what live users feel: how soon an event is visible, also beside a very busy user, and how late what
+// happens by itself is.
 #include <fmt/format.h>
 
 #include <map>
@@ -19,8 +19,8 @@ constexpr int kSenders = 2;
 std::string ProbedPlanYaml() { return ShopPlanYaml() + "  probes: count(probe)\n"; }
 
 // Keeps the server half busy with these batches while it probes.
-Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, int users, std::vector<std::vector<Batch>>* batches,
-                      uint64_t* accepted, BenchReport* report) {
+Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, int users,
+                      std::vector<std::vector<Batch>>* batches, uint64_t* accepted, BenchReport* report) {
   std::vector<Sent> sent(kSenders);
   std::vector<std::thread> senders;
   for (size_t i = 0; i < kSenders; ++i) {
@@ -40,14 +40,16 @@ Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, in
 
 }  // namespace
 
-// One user's count is asked for after each accepted event, until it includes it, while others keep the server half busy.
+// One user's count is asked for after each accepted event, until it includes it, while others keep the server half
+// busy.
 void BenchLatency(BenchReport* report) {
   constexpr double kSeconds = 10;
   const BenchFolder folder;
   auto service = StartBenchService(folder.path(), ProbedPlanYaml());
   if (!service.ok()) return report->Check(false, service.error().message);
   std::vector<std::vector<Batch>> batches;
-  for (int i = 0; i < kSenders; ++i) batches.push_back(MakeBatches(static_cast<uint64_t>(200 + i), 100, kUsers, i * 100));
+  for (int i = 0; i < kSenders; ++i)
+    batches.push_back(MakeBatches(static_cast<uint64_t>(200 + i), 100, kUsers, i * 100));
   uint64_t accepted = 0;
   Probed probed = ProbeUnderLoad((*service)->port(), kSeconds, "probe", 1, &batches, &accepted, report);
   if (probed.visible_ms.empty()) return;
@@ -58,7 +60,8 @@ void BenchLatency(BenchReport* report) {
   report->Add({"latency_sent_to_accepted_p99", Quantile(&probed.accepted_ms, 0.99), "ms", ""});
 }
 
-// The same load twice: spread over a million users, then all of it one user's. Others are probed, some of them in her shard.
+// The same load twice: spread over a million users, then all of it one user's. Others are probed, some of them in her
+// shard.
 void BenchHotUser(BenchReport* report) {
   constexpr double kSeconds = 21;  // a million events
   constexpr int kProbedUsers = 128;
@@ -70,9 +73,11 @@ void BenchHotUser(BenchReport* report) {
   for (const bool hot : {false, true}) {
     std::vector<std::vector<Batch>> batches;
     for (int i = 0; i < kSenders; ++i) {
-      batches.push_back(MakeBatches(static_cast<uint64_t>(300 + i), 100, kUsers, (hot ? 1000 : 0) + i * 100, hot ? "hot" : ""));
+      batches.push_back(
+          MakeBatches(static_cast<uint64_t>(300 + i), 100, kUsers, (hot ? 1000 : 0) + i * 100, hot ? "hot" : ""));
     }
-    Probed probed = ProbeUnderLoad((*service)->port(), kSeconds, hot ? "beside" : "before", kProbedUsers, &batches, &accepted[hot], report);
+    Probed probed = ProbeUnderLoad((*service)->port(), kSeconds, hot ? "beside" : "before", kProbedUsers, &batches,
+                                   &accepted[hot], report);
     if (probed.visible_ms.empty()) return;
     p99[hot] = Quantile(&probed.visible_ms, 0.99);
     const std::string name = hot ? "hot_user_" : "hot_user_spread_";
@@ -87,11 +92,13 @@ void BenchHotUser(BenchReport* report) {
   while (runtime.stats().events < accepted[0] + accepted[1] && SecondsSince(waiting) < 10) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  report->Check(runtime.stats().duplicates == 0 && runtime.stats().events >= accepted[0] + accepted[1], "every event is applied once");
+  report->Check(runtime.stats().duplicates == 0 && runtime.stats().events >= accepted[0] + accepted[1],
+                "every event is applied once");
 }
 
-// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other while the loops
-// have nothing else to do. Each leaves one segment and enters another at one instant; what is measured is when the loop tells of it.
+// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other
+// while the loops have nothing else to do. Each leaves one segment and enters another at one instant; what is measured
+// is when the loop tells of it.
 void BenchTimers(BenchReport* report) {
   constexpr uint32_t kObserved = 4000;
   constexpr Millis kEvery = 3;
@@ -132,11 +139,13 @@ void BenchTimers(BenchReport* report) {
         head.name = "page_viewed";
         head.time = head.received = time(i);
         records.emplace_back();
-        EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id), &records.back());
+        EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id),
+                    &records.back());
         entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
       }
       for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
-      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok())
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     while ((*runtime)->stats().events < first + count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   };
@@ -153,7 +162,8 @@ void BenchTimers(BenchReport* report) {
 
   report->Check(in_time, "the observed timers were armed before the first was due");
   report->Check(seen.wrong == 0, fmt::format("{} changes were not at their instants", seen.wrong));
-  report->Check(seen.exit_ms.size() == kObserved && seen.absence_ms.size() == kObserved, "everyone observed left and entered");
+  report->Check(seen.exit_ms.size() == kObserved && seen.absence_ms.size() == kObserved,
+                "everyone observed left and entered");
   report->Check((*runtime)->SegmentSize(program->condition_of_segment[0]) == kUsers, "the million is still there");
   if (seen.exit_ms.empty() || seen.absence_ms.empty()) return;
   report->Add({"timers_armed", static_cast<double>(kUsers + kObserved), "", ""});

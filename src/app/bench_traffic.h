@@ -1,5 +1,5 @@
-// Traffic over HTTP for the benchmarks of the whole: a server on loopback, clients that send batches, and one that looks when an
-// event becomes visible.
+// Traffic over HTTP for the benchmarks of the whole: a server on loopback, clients that send batches, and one that
+// looks when an event becomes visible.
 #pragma once
 
 #include <memory>
@@ -40,8 +40,8 @@ struct Sent {
 // Sends batches for a while. `per_second` > 0: at that rate of events, however slow the answers are.
 Sent SendFor(uint16_t port, double seconds, double per_second, std::vector<Batch>* batches);
 
-// Sends one event after another of the users `NAME-0`, `NAME-1` … in turn, and asks for each until the answer includes it. The plan
-// needs the metric `probes: count(probe)`.
+// Sends one event after another of the users `NAME-0`, `NAME-1` … in turn, and asks for each until the answer includes
+// it. The plan needs the metric `probes: count(probe)`.
 struct Probed {
   std::vector<double> accepted_ms;  // sent to accepted
   std::vector<double> visible_ms;   // accepted to visible

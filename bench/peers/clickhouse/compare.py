@@ -23,9 +23,9 @@ import time
 import numpy
 import pyarrow.parquet
 import statements
+from attune_replay import ATTUNE, processor_seconds, replay
 from statements import END
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 RAW = """SELECT userId AS user, CAST(event AS LowCardinality(String)) AS name,
   toUInt64(toUnixTimestamp64Milli(parseDateTime64BestEffort(timestamp, 3, 'UTC'))) AS time,
   toUInt64(substring(messageId, 3)) AS position, properties.price AS price, properties.product_id AS product_id,
@@ -42,29 +42,11 @@ TITLES = {
     "first_step": "Another meaning: a funnel's window begins at its first step, whenever that was, and does not end now",
     "seconds": "Another meaning: times are cut to seconds before a gate is measured",
 }
+SPILL = "\nSETTINGS max_bytes_before_external_group_by = 4000000000"  # what is kept of each user takes some 18 KB
 IN_ORDER = "\nSETTINGS optimize_aggregation_in_order = 1"
 
 
-def processor_seconds(usage):
-    return usage.ru_utime + usage.ru_stime
-
-
 # --- attune ---
-
-def replay(attune, plan, events, out):
-    """Runs it; wall seconds, processor seconds and largest resident size in bytes."""
-    plan_file = out.with_suffix(".yaml")
-    plan_file.write_text(plan)
-    began = time.monotonic()
-    child = subprocess.Popen([attune, "replay", "--plan", plan_file, "--events", events, "--out", out, "--at", str(END),
-                              "--until", str(END)], stdout=subprocess.PIPE, text=True)
-    printed = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.monotonic() - began
-    if status != 0:
-        sys.exit(f"attune replay failed: {printed}")
-    return {"wall": wall, "processor": processor_seconds(usage), "bytes": usage.ru_maxrss * 1024, "printed": printed}
-
 
 def attune_answers(out, which, metrics):
     """{user: row} and a matrix of answers."""
@@ -73,7 +55,7 @@ def attune_answers(out, which, metrics):
     with open(out / "values.ndjson", encoding="utf-8") as lines:
         for line in lines:
             value = json.loads(line)
-            row = numpy.zeros(len(which))
+            row = numpy.zeros(len(which), dtype=float if metrics else numpy.uint8)
             if metrics:
                 for name, number in value["metrics"].items():
                     row[column[name]] = number
@@ -111,7 +93,7 @@ def ask(settings):
         run(what, f"INSERT INTO FUNCTION file('{out}/{what}.parquet', 'Parquet') {query}")
 
     answer("table", "shop.events", IN_ORDER)
-    answer("ndjson", f"({raw})", "")
+    answer("ndjson", f"({raw})", SPILL)
     if settings["all"]:
         answer("values", "shop.events", IN_ORDER, form="sql_value")
         for what, (which, form) in OTHER_MEANINGS.items():
@@ -136,7 +118,7 @@ def clickhouse_answers(path, which, users):
     order = numpy.empty(len(names), dtype=int)
     for i, name in enumerate(names):
         order[users[text(name)]] = i
-    return numpy.stack([table.column(s.id).to_numpy()[order] for s in which], axis=1).astype(float)
+    return numpy.stack([table.column(s.id).to_numpy()[order] for s in which], axis=1)
 
 
 # --- the comparison ---
@@ -164,8 +146,9 @@ def compare(which, ours, theirs, users, ties):
         kind["statements"] += 1
         kind["answers"] += len(ours)
         kind["true"] += int((ours[:, i] != 0).sum())
-        close = numpy.isclose(ours[:, i], theirs[:, i], rtol=1e-12, atol=0)
-        kind["digits"] += int((close & (ours[:, i] != theirs[:, i])).sum())
+        equal = ours[:, i] == theirs[:, i]
+        close = equal | numpy.isclose(ours[:, i], theirs[:, i], rtol=1e-12, atol=0)
+        kind["digits"] += int((close & ~equal).sum())
         for row in numpy.flatnonzero(~close):
             tied = any(len(tie & set(getattr(s, "steps", ()))) > 1 for tie in ties.get(names[row], ()))
             kind["ties" if tied else "other"] += 1
@@ -186,7 +169,7 @@ def show(title, result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("events", type=pathlib.Path)
-    parser.add_argument("--attune", default=ROOT / "build/release/attune")
+    parser.add_argument("--attune", default=ATTUNE)
     parser.add_argument("--all", action="store_true", help="compare the numbers and the other meanings too")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures here")
     parser.add_argument("--keep", type=pathlib.Path, help="work in this folder and leave it")
@@ -197,7 +180,7 @@ def main():
     folder = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="attune-peers-"))
     folder.mkdir(exist_ok=True)
     try:
-        figures = {"attune": replay(options.attune, statements.plan(), events, folder / "attune")}
+        figures = {"attune": replay(options.attune, statements.plan(), events, folder / "attune", END)}
         figures.update(clickhouse_run({"out": str(folder), "events": str(events), "all": options.all}))
         users, ours = attune_answers(folder / "attune", statements.STATEMENTS, False)
         ties = read_ties(folder / "ties.parquet")
@@ -211,7 +194,7 @@ def main():
             column = {s.id: i for i, s in enumerate(statements.STATEMENTS)}
             for what, (which, _) in OTHER_MEANINGS.items():
                 results[what] = against(what, which, ours[:, [column[s.id] for s in which]])
-            replay(options.attune, statements.values_plan(), events, folder / "values")
+            replay(options.attune, statements.values_plan(), events, folder / "values", END)
             users, ours = attune_answers(folder / "values", statements.STATEMENTS, True)
             results["values"] = against("values", statements.STATEMENTS, ours)
     finally:
@@ -226,7 +209,7 @@ def main():
         f = figures[key]
         print(f"  {label:44} {f['wall']:8.1f} {f['processor']:8.1f} {count / f['wall']:10.0f} {count / f['processor']:14.0f} "
               f"{f['bytes'] / 1e6:12.0f}")
-    print("  " + figures["attune"]["printed"].strip().replace("\n", "\n  "))
+    print("  attune: " + figures["attune"]["printed"])
     for title, result in results.items():
         show(TITLES[title], result)
     if options.json:
