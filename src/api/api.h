@@ -106,6 +106,7 @@ struct Api::Route {
   void (Api::*handle)(Call);
   const char* summary;
   const char* query;  // names of parameters, parted by spaces
+  const char* content_type = "application/json";
 };
 
 }  // namespace attune

@@ -37,7 +37,7 @@ std::span<const Api::Route> Api::Routes() {
        "limit"},
       {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
       {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
-       "segment trigger user change type since"},
+       "segment trigger user change type since", "text/event-stream"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
@@ -85,12 +85,14 @@ bool BeginsStudy(const Api::Route& route) {
   return std::string_view(route.path) == "/v1/segments/preview" || std::string_view(route.path) == "/v1/suggest";
 }
 
-nlohmann::json Answers(bool guarded) {
+nlohmann::json Answers(bool guarded, const std::string& content_type = "application/json") {
   const nlohmann::json problem = {
       {"description", "Refused, with the reason"},
       {"content", {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
   nlohmann::json answers = {
-      {"200", {{"description", "Done"}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+      {"200",
+       {{"description", "Done"},
+        {"content", {{content_type, {{"schema", {{"type", content_type == "application/json" ? "object" : "string"}}}}}}}}},
       {"400", problem}};
   if (guarded) {
     for (const char* code : {"401", "403", "404"}) answers[code] = problem;
@@ -117,7 +119,7 @@ void Api::OpenApi(Call call) {
   for (const Route& route : Routes()) {
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(std::tolower(c));
-    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey)}};
+    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey, route.content_type)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
     if (const auto body = BodyOf(route); !body.is_null()) {
       operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};

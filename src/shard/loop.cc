@@ -129,7 +129,8 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
     world->CountTransitions(effects);
     stats.transitions.fetch_add(effects.transitions.size(), std::memory_order_relaxed);
     stats.firings.fetch_add(effects.firings.size(), std::memory_order_relaxed);
-    runtime->outbox_->Add(static_cast<size_t>(index), shard.number(), record.sequence, effects, world->program());
+    // At a meeting the shard may be another loop's, which stands still: what it had said before goes out first.
+    runtime->outbox_->Add(runtime->LaneOf(shard), shard.number(), record.sequence, effects, world->program());
   }
   effects.transitions.clear();
   effects.firings.clear();

@@ -64,7 +64,7 @@ void Runtime::Meet() noexcept {
   stats_.users.fetch_add(world_->user_count() - users, std::memory_order_relaxed);
   loop.Told(*record, *shard, outcome);
   // Before the snapshot of either shard, whichever loop writes it.
-  if (writer_) outbox_->Flush(0);
+  if (writer_) outbox_->Flush(LaneOf(*shard));
 }
 
 bool Runtime::IsPlanChange(const RecordView& record) const {

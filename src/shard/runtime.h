@@ -156,6 +156,8 @@ class Runtime {
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
   void Meet() noexcept;
+  // Of the outbox: its loop's.
+  size_t LaneOf(const Shard& shard) const { return shard.number() % loops_.size(); }
   bool IsPlanChange(const RecordView& record) const;
   void EnterWorld(const RecordView& record);
   void SampleSizes();

@@ -195,10 +195,9 @@ def test_access_matrix():
                     target += "?metric=carts&goal=purchase"
                 if path == "/v1/plan" and method == "put":
                     target, body = target + "?dry_run=true", PLAN
+                endless = path == "/v1/stream"
                 for who, key in (("none", None), ("wrong", "nobody"), ("write", WRITE_KEY), ("api", API_KEY)):
-                    if path == "/v1/stream" and who == "api":
-                        continue  # it has no end
-                    answer = server.request(method.upper(), target, body, key=key)
+                    answer = server.request("HEAD" if endless and who == "api" else method.upper(), target, body, key=key)
                     wanted = expected[who].get(scheme[0], 200) if scheme else 200
                     expect(answer.status == wanted, f"{method} {target} with {who} key: expected {wanted}, got", answer)
                     if wanted >= 400:
