@@ -174,7 +174,7 @@ def test_access_matrix():
             if path.endswith("/explain"):
                 target += "?segment=shopper"
             for method, operation in methods.items():
-                body = track("ann", "e") if method == "post" else None
+                body = {"post": track("ann", "e"), "put": PLAN}.get(method)  # the plan that holds
                 if path == "/v1/segments/preview":
                     body = {"when": "carts >= 1"}
                 if "batch" in path or path in ("/v1/b", "/v1/import"):
