@@ -239,6 +239,7 @@ void Outbox::SetListener(std::function<void()> listener) {
 // --- reading ---
 
 Result<Outbox::Page> Outbox::Read(EffectId cursor, size_t bytes) const {
+  cursor = std::max(cursor, After(0));  // sequences count from 1
   EffectId up_to;
   bool told_beyond;
   {

@@ -194,11 +194,12 @@ TEST_F(OutboxTest, WhatEveryLaneHasPassedIsToldInOrder) {
   outbox_->Passed(0, 6);
   Add(2, 1, "a");
   outbox_->Passed(2, 4);
-  EXPECT_EQ(From(After(0)), "");
+  EXPECT_EQ(From({}), "");
   EXPECT_EQ(outbox_->position(), 0u);
   Add(1, 2, "b");
   outbox_->Passed(1, 2);
   EXPECT_EQ(From(After(0)), "1-0:a 2-0:b");
+  EXPECT_EQ(From({}), "1-0:a 2-0:b");
   EXPECT_EQ(outbox_->position(), 2u);
   EXPECT_EQ(heard, 1);
   bool passed = false;
