@@ -128,7 +128,7 @@ void Api::OpenApi(Call call) {
     }
     if (BeginsStudy(route)) {
       operation["responses"]["202"] = {{"description", "Begun, as the header Prefer: respond-async asks; Location says where to look"}};
-      operation["responses"]["429"] = operation["responses"]["400"];
+      for (const char* code : {"422", "429", "503"}) operation["responses"][code] = operation["responses"]["400"];
     }
     if (route.access == Access::kApiKey) {
       operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
