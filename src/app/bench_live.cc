@@ -2,12 +2,14 @@
 // happens by itself is.
 #include <fmt/format.h>
 
+#include <atomic>
+#include <functional>
 #include <map>
-#include <semaphore>
 #include <thread>
 
 #include "app/bench.h"
 #include "app/bench_traffic.h"
+#include "http/client.h"
 #include "shard/shard_of.h"
 
 namespace attune {
@@ -97,106 +99,134 @@ void BenchHotUser(BenchReport* report) {
                 "every event is applied once");
 }
 
-// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other
-// while the loops have nothing else to do. Each leaves one segment and enters another at one instant; what is measured
-// is when the loop tells of it.
-void BenchTimers(BenchReport* report) {
-  constexpr uint32_t kObserved = 4000;
-  constexpr Millis kEvery = 3;
-  const BenchFolder folder;
-  const auto program = Program::Compile(BenchPlan(
-      "segments:\n  active: {when: 'count(page_viewed[30m]) >= 1'}\n  gone_quiet: {when: 'page_viewed then no purchase for 30m'}\n"));
-  struct Seen {
-    std::mutex mutex;
-    std::vector<double> exit_ms, absence_ms;
-    std::map<std::string, Millis, std::less<>> due;
-    uint64_t wrong = 0;
-  } seen;
-  RuntimeOptions options;
-  options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  auto runtime = Runtime::Open(folder.path(), program, options);
-  if (!runtime.ok()) return report->Check(false, runtime.error().message);
-  // Seen when it can be read, as the stream reads it.
-  auto read_on = [&, cursor = EffectId{}](Outbox& outbox) mutable {
-    while (true) {
-      const auto page = outbox.Read(cursor, 1 << 20);
+namespace {
+
+constexpr uint32_t kObserved = 4000;
+constexpr Millis kEvery = 3;
+
+// What a client that listens to /v1/stream hears of users that it waits for.
+class Listener {
+ public:
+  // Waits for as many exits and as many absences as there are users in `due`.
+  Listener(uint16_t port, const std::map<std::string, Millis, std::less<>>& due)
+      : due_(due), thread_([this, port] { Run(port); }) {}
+  ~Listener() { Join(); }
+  bool listening() const { return listening_; }
+  // Waits until it has heard of all, or nothing comes for some ten seconds.
+  void Join() {
+    if (thread_.joinable()) thread_.join();
+  }
+  std::vector<double> exit_ms, absence_ms;  // later than its instant
+  uint64_t wrong = 0;                       // not at their instants
+
+ private:
+  void Run(uint16_t port) {
+    auto client = Client::Connect("127.0.0.1", port);
+    if (!client.ok()) return;
+    if (!client->SendRaw("GET /v1/stream HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer bench-api\r\n\r\n").ok())
+      return;
+    if (!client->ReadHead().ok()) return;
+    std::string text;
+    while (exit_ms.size() < due_.size() || absence_ms.size() < due_.size()) {
+      auto chunk = client->ReadChunk();
+      if (!chunk.ok() || chunk->empty()) return;
+      listening_ = true;
       const Millis now = WallClock();
-      if (!page.ok() || page->blocks.empty()) return;
-      const std::lock_guard hold(seen.mutex);
-      for (const auto& block : page->blocks) {
-        for (const ToldEffect& effect : *block) {
-          const bool active = effect.name() == "active";
-          if (effect.id() <= cursor || active == (effect.kind() == EffectKind::kEnter)) continue;  // the latter: the event itself
-          constexpr size_t kAt = std::string_view("{\"at\":\"").size();
-          const Millis at = ParseRfc3339(effect.json().substr(kAt, std::string_view("2026-03-01T10:00:00.000Z").size())).value_or(0);
-          const auto due = seen.due.find(effect.user());
-          seen.wrong += due == seen.due.end() || due->second != at;
-          (active ? seen.exit_ms : seen.absence_ms).push_back(static_cast<double>(now - at));
-        }
+      text += *chunk;
+      size_t line;
+      while ((line = text.find('\n')) != std::string::npos) {
+        Hear(text.substr(0, line), now);
+        text.erase(0, line + 1);
       }
-      cursor = page->next;
-      if (!page->more) return;
     }
-  };
-  std::counting_semaphore<> told(0);
-  std::atomic<bool> ending{false};
-  (*runtime)->outbox().SetListener([&] { told.release(); });
-  std::jthread reader([&]() mutable {
-    while (!ending) {
-      told.acquire();
-      while (told.try_acquire()) continue;
-      read_on((*runtime)->outbox());
+  }
+  static std::string FieldOf(const std::string& line, const std::string& name) {
+    const std::string key = "\"" + name + "\":\"";
+    const size_t from = line.find(key);
+    if (from == std::string::npos) return "";
+    return line.substr(from + key.size(), line.find('"', from + key.size()) - from - key.size());
+  }
+  void Hear(const std::string& line, Millis now) {
+    if (!line.starts_with("data: ")) return;
+    const bool exit = FieldOf(line, "segment") == "active" && FieldOf(line, "change") == "leave";
+    const bool absence = FieldOf(line, "segment") == "gone_quiet" && FieldOf(line, "change") == "enter";
+    if (!exit && !absence) return;
+    const auto due = due_.find(FieldOf(line, "user"));
+    const auto at = ParseRfc3339(FieldOf(line, "at"));
+    if (due == due_.end() || !at || *at != due->second) {
+      ++wrong;
+      return;
     }
-  });
+    (exit ? exit_ms : absence_ms).push_back(static_cast<double>(now - *at));
+  }
 
-  const auto append = [&](uint32_t first, uint32_t count, const std::function<Millis(uint32_t)>& time) {
-    for (uint32_t i = first; i < first + count;) {
-      std::vector<std::string> records;
-      std::vector<LogEntry> entries;
-      for (; records.size() < 500 && i < first + count; ++i) {
-        const std::string user = BenchUser(i), id = fmt::format("t-{}", i);
-        EventHead head;
-        head.id = id;
-        head.user = user;
-        head.name = "page_viewed";
-        head.time = head.received = time(i);
-        records.emplace_back();
-        EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id),
-                    &records.back());
-        entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
-      }
-      for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
-      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok())
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::map<std::string, Millis, std::less<>>& due_;
+  std::atomic<bool> listening_{false};
+  std::thread thread_;
+};
+
+// A page_viewed for each of these users, taken in.
+void AppendViews(Runtime* runtime, uint32_t first, uint32_t count, const std::function<Millis(uint32_t)>& time) {
+  for (uint32_t i = first; i < first + count;) {
+    std::vector<std::string> records;
+    std::vector<LogEntry> entries;
+    for (; records.size() < 500 && i < first + count; ++i) {
+      const std::string user = BenchUser(i), id = fmt::format("t-{}", i);
+      EventHead head;
+      head.id = id;
+      head.user = user;
+      head.name = "page_viewed";
+      head.time = head.received = time(i);
+      records.emplace_back();
+      EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id),
+                  &records.back());
+      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
     }
-    while ((*runtime)->stats().events < first + count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  };
+    for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
+    while (!runtime->Append(entries, [](const Status&, uint64_t) {}).ok()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  while (runtime->stats().events < first + count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+}  // namespace
+
+// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other
+// while nobody asks for anything. Each leaves one segment and enters another at one instant; what is measured is when a
+// client that listens hears of it.
+void BenchTimers(BenchReport* report) {
+  const BenchFolder folder;
+  auto service = StartBenchService(
+      folder.path(),
+      "segments:\n  active: {when: 'count(page_viewed[30m]) >= 1'}\n  gone_quiet: {when: 'page_viewed then no purchase for 30m'}\n");
+  if (!service.ok()) return report->Check(false, service.error().message);
+  Runtime& runtime = (*service)->runtime();
   const Millis began = WallClock();
-  append(0, kUsers, [&](uint32_t i) { return began - 10 * kMinute + i % (10 * kMinute); });
-  const Millis first_due = WallClock() + 2 * kSecond;
-  const auto due = [&](uint32_t i) { return first_due + static_cast<Millis>(i - kUsers) * kEvery; };
-  for (uint32_t i = kUsers; i < kUsers + kObserved; ++i) seen.due.emplace(BenchUser(i), due(i));
-  append(kUsers, kObserved, [&](uint32_t i) { return due(i) - 30 * kMinute; });
-  const bool in_time = WallClock() < first_due;
-  const Millis end = due(kUsers + kObserved) + 2 * kSecond;
-  while (WallClock() < end) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  (*runtime)->outbox().SetListener(nullptr);
-  ending = true;
-  told.release();
-  reader.join();
-  (*runtime)->Close();
+  AppendViews(&runtime, 0, kUsers, [&](uint32_t i) { return began - 10 * kMinute + i % (10 * kMinute); });
 
-  report->Check(in_time, "the observed timers were armed before the first was due");
-  report->Check(seen.wrong == 0, fmt::format("{} changes were not at their instants", seen.wrong));
-  report->Check(seen.exit_ms.size() == kObserved && seen.absence_ms.size() == kObserved,
+  const Millis first_due = WallClock() + 3 * kSecond;
+  const auto due = [&](uint32_t i) { return first_due + static_cast<Millis>(i - kUsers) * kEvery; };
+  std::map<std::string, Millis, std::less<>> waited_for;
+  for (uint32_t i = kUsers; i < kUsers + kObserved; ++i) waited_for.emplace(BenchUser(i), due(i));
+  Listener listener((*service)->port(), waited_for);
+  while (!listener.listening() && WallClock() < first_due) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  AppendViews(&runtime, kUsers, kObserved, [&](uint32_t i) { return due(i) - 30 * kMinute; });
+  report->Check(WallClock() < first_due, "the observed timers were armed before the first was due");
+  listener.Join();
+
+  report->Check(listener.wrong == 0, fmt::format("{} changes were not at their instants", listener.wrong));
+  report->Check(listener.exit_ms.size() == kObserved && listener.absence_ms.size() == kObserved,
                 "everyone observed left and entered");
-  report->Check((*runtime)->world()->SegmentSize(program->condition_of_segment[0]) == kUsers, "the million is still there");
-  if (seen.exit_ms.empty() || seen.absence_ms.empty()) return;
+  const auto world = runtime.world();
+  const auto active = world->program().FindSegment("active");
+  report->Check(active && world->SegmentSize(*active) == kUsers, "the million is still there");
+  if (listener.exit_ms.empty() || listener.absence_ms.empty()) return;
   report->Add({"timers_armed", static_cast<double>(kUsers + kObserved), "", ""});
-  report->Add({"timers_exit_late_p50", Quantile(&seen.exit_ms, 0.5), "ms", ""});
-  report->Add({"timers_exit_late_p99", Quantile(&seen.exit_ms, 0.99), "ms", ""});
-  report->Add({"timers_exit_late_most", Quantile(&seen.exit_ms, 1), "ms", "<= 100"});
-  report->Add({"timers_absence_late_most", Quantile(&seen.absence_ms, 1), "ms", "<= 100"});
+  report->Add({"timers_exit_late_p50", Quantile(&listener.exit_ms, 0.5), "ms", ""});
+  report->Add({"timers_exit_late_p99", Quantile(&listener.exit_ms, 0.99), "ms", ""});
+  report->Add({"timers_exit_late_most", Quantile(&listener.exit_ms, 1), "ms", "<= 100"});
+  report->Add({"timers_absence_late_most", Quantile(&listener.absence_ms, 1), "ms", "<= 100"});
 }
 
 }  // namespace attune
