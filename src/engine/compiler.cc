@@ -86,7 +86,7 @@ class Compiler {
       const Node& left = program_->nodes[children[0]];
       const Node& right = program_->nodes[children[1]];
       node.shortcut = ShortcutOf(e.kind, left, right);
-      if (node.shortcut == Shortcut::kReaches) node.index = AddReach(e.kind, left, right.literal.number());
+      if (node.shortcut == Shortcut::kReaches || node.shortcut == Shortcut::kBeyond) node.index = AddReach(e.kind, left, right.literal.number());
     }
     node.first = static_cast<uint32_t>(program_->children.size());
     node.count = static_cast<uint32_t>(children.size());
@@ -127,6 +127,7 @@ class Compiler {
     // The latest events are not those that count where the window ends before t.
     if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Shortcut::kNone;
     if (op == Kind::kEqual || op == Kind::kNotEqual) return left.kind == Kind::kCount ? Shortcut::kCountIs : Shortcut::kNone;
+    if (left.kind == Kind::kAggregateMin || left.kind == Kind::kAggregateMax) return Shortcut::kBeyond;
     const bool grows = left.kind == Kind::kCount || left.kind == Kind::kDistinct || left.kind == Kind::kSum;
     return grows ? Shortcut::kReaches : Shortcut::kNone;
   }
@@ -136,8 +137,9 @@ class Compiler {
     Reach reach;
     reach.fn = left.kind;
     reach.window = spec.window;
-    reach.inclusive = op == Kind::kGreaterEqual || op == Kind::kLess;
-    reach.when_reached = op == Kind::kGreaterEqual || op == Kind::kGreater;
+    const bool least = left.kind == Kind::kAggregateMin;  // it is beyond its bound below it
+    reach.inclusive = least ? op == Kind::kLessEqual || op == Kind::kGreater : op == Kind::kGreaterEqual || op == Kind::kLess;
+    reach.when_reached = (op == Kind::kGreaterEqual || op == Kind::kGreater) != least;
     reach.series = spec.series;
     reach.aggregate = left.aggregate;
     reach.length = spec.length;

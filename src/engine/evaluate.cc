@@ -34,15 +34,6 @@ bool Counts(Kind op, double count, double bound) { return Compares(op, Value::Nu
 
 }  // namespace
 
-bool Beats(const Value& a, const Value& b, bool largest) {
-  const auto rank = [](const Value& v) {
-    return v.type() == Type::kNumber ? 0 : v.type() == Type::kString ? 1 : v.type() == Type::kTime ? 2 : 3;
-  };
-  if (rank(a) != rank(b)) return rank(a) < rank(b);
-  if (rank(a) == 3) return false;
-  return largest ? Order(a, b) > 0 : Order(a, b) < 0;
-}
-
 double BucketOf(std::string_view name, std::string_view user) {
   const Sha256Digest digest = Sha256(std::string(name) + ":" + std::string(user));
   uint64_t bits = 0;
@@ -135,6 +126,7 @@ Outcome Evaluator::Holds(NodeId id) {
     case Shortcut::kReaches: return CompareGrowing(node);
     case Shortcut::kCountIs: return CompareCount(node);
     case Shortcut::kAge: return CompareAge(node);
+    case Shortcut::kBeyond: return CompareExtreme(node);
     case Shortcut::kNone: break;
   }
   return Predicate(node);
@@ -229,6 +221,23 @@ Outcome Evaluator::CompareGrowing(const attune::Node& node) {
   return {reach.when_reached, reach.window == WindowKind::kSliding ? Later(series.time(deciding), reach.length) : bounds.until};
 }
 
+// Of min and max the latest event beyond the bound decides, until it leaves. Numbers come before all else, so there is one
+// beyond exactly when the best one is.
+Outcome Evaluator::CompareExtreme(const attune::Node& node) {
+  const Reach& reach = program_.reaches[node.index];
+  const Series series = user_->FindSeries(reach.series);
+  const Bounds bounds = BoundsOf(program_.aggregates[reach.aggregate]);
+  if (bounds.none) return {false, kNever};
+  const size_t from = bounds.low == kAlways ? 0 : series.CountUpTo(bounds.low);
+  if (series.truncated() && from == 0) incomplete_ = true;
+  if (from == series.size()) return {false, kNever};
+  const Beyond beyond = {reach.bound, reach.inclusive, reach.fn == Kind::kAggregateMax};
+  const size_t deciding = series.LatestBeyond(from, beyond, interner_);
+  if (deciding < series.size()) return {reach.when_reached, bounds.sliding ? Later(series.time(deciding), reach.length) : bounds.until};
+  // Otherwise there has to be a value that compares at all.
+  return reach.when_reached ? Outcome{false, kNever} : Predicate(node);
+}
+
 size_t Evaluator::CountReaches(const Series& series, Millis low, double least) {
   if (least > static_cast<double>(series.size())) return series.size();
   const size_t i = series.size() - static_cast<size_t>(least);
@@ -261,11 +270,18 @@ size_t Evaluator::SumReaches(const Series& series, Millis low, double bound, boo
   return from;
 }
 
-size_t Evaluator::DistinctReaches(const Series& series, Millis low, double least) {
+size_t Evaluator::DistinctReaches(const Series& series, Millis low, double least) const {
+  if (least > static_cast<double>(series.size())) return series.size();
   uint64_t few[16];
   size_t count = 0;
   absl::flat_hash_set<uint64_t> many;
+  // Most bounds are reached, or windows left, within a few events.
+  const size_t scanned = series.is_long() ? std::min<size_t>(series.size(), program_.long_series) : series.size();
   for (size_t i = series.size(); i-- > 0 && series.time(i) > low;) {
+    if (series.size() - i > scanned || (series.is_long() && least > static_cast<double>(scanned))) {
+      const size_t found = series.LatestDistinct(static_cast<size_t>(least));
+      return found < series.size() && series.time(found) > low ? found : series.size();
+    }
     const uint64_t bits = series.value(i).bits();
     if (many.empty()) {
       if (std::find(few, few + count, bits) != few + count) continue;
@@ -528,6 +544,10 @@ Timed Evaluator::FromSeries(const AggregateSpec& spec) {
   Millis until = bounds.until;
   if (!bounds.none) until = Range(spec, bounds, series, &from, &to);
   if (series.truncated() && from == 0) incomplete_ = true;
+  if (from < to) {
+    if (spec.fn == Kind::kAggregateMin || spec.fn == Kind::kAggregateMax) return Extreme(spec, bounds, series, from, to, until);
+    if (spec.fn == Kind::kDistinct) return Distinct(spec, bounds, series, from, to, until);
+  }
   const bool last = spec.fn == Kind::kLast || spec.fn == Kind::kLastTime || spec.fn == Kind::kSince;
   // The latest event is the last to leave a sliding window.
   if (last && bounds.sliding && spec.offset == 0 && from < to) until = Later(series.time(to - 1), spec.length);
@@ -552,12 +572,6 @@ Value Evaluator::Summarise(const AggregateSpec& spec, const Series& series, size
     case Kind::kLastTime: return Value::Time(series.time(to - 1));
     case Kind::kSince: return Value::Duration(t_ - series.time(to - 1));
     case Kind::kAge: return Value::Duration(t_ - series.time(from));
-    case Kind::kAggregateMin: return Extreme(series, from, to, false);
-    case Kind::kAggregateMax: return Extreme(series, from, to, true);
-    case Kind::kDistinct: {
-      const Value all = ListOf(series, from, to, count);
-      return Value::Number(static_cast<double>(all.list().size()));
-    }
     case Kind::kMode: return Mode(series, from, to);
     case Kind::kQuantile: return Quantile(series, from, to, spec.number);
     case Kind::kListOf: return ListOf(series, from, to, static_cast<size_t>(spec.number));
@@ -565,13 +579,26 @@ Value Evaluator::Summarise(const AggregateSpec& spec, const Series& series, size
   }
 }
 
-Value Evaluator::Extreme(const Series& series, size_t from, size_t to, bool largest) {
-  Value best;
-  for (size_t i = from; i < to; ++i) {
-    const Value value = series.value(i).Load(interner_);
-    if (Beats(value, best, largest)) best = value;
+Timed Evaluator::Extreme(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until) {
+  const size_t i = series.Extreme(from, to, spec.fn == Kind::kAggregateMax, interner_);
+  const Value best = series.value(i).Load(interner_);
+  // Of a sliding window, what another beats may leave, and it stays; one that comes in may be better.
+  if (bounds.sliding) {
+    until = Later(series.time(i), spec.length + spec.offset);
+    if (spec.offset > 0 && to < series.size()) until = std::min(until, Later(series.time(to), spec.offset));
   }
-  return best.type() == Type::kBool ? Value() : best;
+  return {best.type() == Type::kBool ? Value() : best, until};
+}
+
+Timed Evaluator::Distinct(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until) {
+  const size_t count = to - from;
+  if (!series.is_long() || count <= program_.long_series || to < series.size()) {
+    const Value all = ListOf(series, from, to, count);
+    return {Value::Number(static_cast<double>(all.list().size())), until};
+  }
+  // An event whose value comes again later leaves nothing behind.
+  if (bounds.sliding) until = Later(series.time(series.FirstLastOfEach(from)), spec.length + spec.offset);
+  return {Value::Number(static_cast<double>(series.DistinctFrom(from))), until};
 }
 
 Value Evaluator::Mode(const Series& series, size_t from, size_t to) {

@@ -78,11 +78,12 @@ class Evaluator {
   Outcome CompareAge(const attune::Node& node);
   Outcome CompareCount(const attune::Node& node);
   Outcome CompareGrowing(const attune::Node& node);
+  Outcome CompareExtreme(const attune::Node& node);
   // Of the latest events: the last one such that it and those after it reach a bound; the series' size when even all
   // those later than `low` do not.
   static size_t CountReaches(const Series& series, Millis low, double least);
   static size_t SumReaches(const Series& series, Millis low, double bound, bool inclusive);
-  static size_t DistinctReaches(const Series& series, Millis low, double least);
+  size_t DistinctReaches(const Series& series, Millis low, double least) const;
   Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
@@ -111,7 +112,9 @@ class Evaluator {
   Millis SequenceStays(const AggregateSpec& spec, const Bounds& bounds, const SequenceReading& reading);
   Timed Periods(const AggregateSpec& spec, const Series& series);
   Value Summarise(const AggregateSpec& spec, const Series& series, size_t from, size_t to);
-  Value Extreme(const Series& series, size_t from, size_t to, bool largest);
+  // Of a window that is not empty; `until` is how long its events stay.
+  Timed Extreme(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until);
+  Timed Distinct(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until);
   Value Mode(const Series& series, size_t from, size_t to);
   Value ListOf(const Series& series, size_t from, size_t to, size_t limit);
   Value Quantile(const Series& series, size_t from, size_t to, double share);
@@ -141,10 +144,6 @@ class Evaluator {
   // The calendar periods last looked up: most instants fall into the one before.
   Zone::Period periods_[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
 };
-
-// The better of two values under min (or max): numbers before texts before times, for properties whose type nobody
-// declared; then by order. Null and booleans are worse than all.
-bool Beats(const Value& a, const Value& b, bool largest);
 
 // bucket("name") of a user, in [0, 1).
 double BucketOf(std::string_view name, std::string_view user);

@@ -91,9 +91,10 @@ enum class Shortcut : uint8_t {
   kAge,       // since or age
   kCountIs,   // whether a count is just so many
   kReaches,   // count, sum and distinct, which grow with the events that are in: whether they reach a bound
+  kBeyond,    // min and max: whether some event is beyond a bound
 };
 
-// Of a comparison by Shortcut::kReaches.
+// Of a comparison by Shortcut::kReaches, or by kBeyond, where an event beyond the bound reaches it.
 struct Reach {
   Expression::Kind fn = Expression::Kind::kCount;
   Window::Kind window = Window::Kind::kEver;
@@ -189,7 +190,7 @@ struct Program {
   std::vector<SeriesSpec> series;
   std::vector<std::vector<uint32_t>> series_of_selector;
   uint32_t series_limit = 0;
-  uint32_t long_series = 64;  // longer ones may go beyond the limit, and their sums are kept
+  uint32_t long_series = 64;  // longer ones may go beyond the limit, and what their values come to is kept
   std::vector<TotalSpec> totals;
   std::vector<bool> total_slot_holds_value;
   // Where in a user's block the bits begin that say which series, slots of totals, conditions and again conditions she

@@ -6,6 +6,8 @@
 
 #include "base/time.h"
 #include "engine/exact_sum.h"
+#include "engine/extremes.h"
+#include "engine/last_of_each.h"
 #include "engine/stored.h"
 
 namespace attune {
@@ -18,6 +20,21 @@ struct RunningSum {
   uint32_t count = 0;
 };
 using RunningSums = std::deque<RunningSum>;
+
+// What a long series' values come to, each as far as it was asked for. It stands beside the series and is in no snapshot:
+// it can be made again at any time. Entries are those held, the ones beyond the plan's limit included.
+struct LongSeries {
+  RunningSums sums;
+  Extremes least{false};
+  Extremes greatest{true};
+  LastOfEach last_of_each;
+
+  // An entry came in before others.
+  void Insert(size_t at, Stored value);
+  // The oldest n are about to go.
+  void Drop(const uint64_t* values, size_t n);
+  size_t MemoryBytes() const;
+};
 
 // A view into a user's state; lives until she is next changed.
 class Series {
@@ -38,6 +55,20 @@ class Series {
   // running sums stand.
   ExactSum Sum(size_t from, size_t to, size_t* count) const;
 
+  // The latest entry in [from, to), which is not empty, that no other in it beats under max (or min). For long series
+  // the time is in the logarithm of how many there are.
+  size_t Extreme(size_t from, size_t to, bool largest, const Interner& interner) const;
+  // The latest entry from `from` on that is beyond a bound; size() when there is none. Time as above.
+  size_t LatestBeyond(size_t from, const Beyond& beyond, const Interner& interner) const;
+
+  // Of a long series: how many distinct values there are from an entry on; the first entry from there on whose value none
+  // after it has; the last such that it and those after it have n distinct values, size() when they are fewer. Counted
+  // by words of 64 entries; an entry is taken in once.
+  bool is_long() const { return long_ != nullptr; }
+  size_t DistinctFrom(size_t from) const;
+  size_t FirstLastOfEach(size_t from) const;
+  size_t LatestDistinct(size_t n) const;
+
   // Events were dropped because the plan's limit was reached: answers about older ones are incomplete.
   bool truncated() const { return truncated_; }
 
@@ -47,11 +78,13 @@ class Series {
  private:
   friend class UserState;
 
+  const uint64_t* held() const { return values_ - skipped_; }
+
   const Millis* times_ = nullptr;
   const uint64_t* values_ = nullptr;
   size_t size_ = 0;
   size_t skipped_ = 0;
-  RunningSums* running_ = nullptr;  // of a long one with values: from the first entry held, the skipped ones included
+  LongSeries* long_ = nullptr;  // of a long one with values
   bool truncated_ = false;
   bool has_negative_ = false;
 };

@@ -137,7 +137,10 @@ void UserState::LimitSeries(uint32_t index, Series* series) const {
   series->size_ -= series->skipped_;
   series->times_ += series->skipped_;
   series->values_ += series->skipped_;
-  if (Lanes(index) == 2) series->running_ = &const_cast<UserState*>(this)->MakeRare().running[index];
+  if (Lanes(index) == 1) return;
+  auto& known = const_cast<UserState*>(this)->MakeRare().long_series[index];
+  if (!known) known = std::make_unique<LongSeries>();
+  series->long_ = known.get();
 }
 
 void UserState::AddToSeries(uint32_t series, Millis time, Stored value) {
@@ -158,8 +161,8 @@ void UserState::AddToSeries(uint32_t series, Millis time, Stored value) {
     values[at] = value.bits();
     if (value.is_number() && value.number() < 0) head->negative = 1;
     if (rare_ && at < size) {
-      const auto running = rare_->running.find(series);
-      if (running != rare_->running.end() && running->second.size() > at + 1) running->second.resize(at + 1);
+      const auto known = rare_->long_series.find(series);
+      if (known != rare_->long_series.end()) known->second->Insert(at, value);
     }
   }
   head->size = size + 1;
@@ -168,6 +171,10 @@ void UserState::AddToSeries(uint32_t series, Millis time, Stored value) {
 void UserState::DropFromSeries(uint32_t series, uint32_t n, Interner* interner) {
   Array* head = FindHead(series);
   const size_t left = head->size - n;
+  if (rare_ && Lanes(series) == 2) {
+    const auto known = rare_->long_series.find(series);
+    if (known != rare_->long_series.end()) known->second->Drop(block_.words(static_cast<uint32_t>(head->at + head->room)), n);
+  }
   for (uint32_t lane = 0; lane < Lanes(series); ++lane) {
     uint64_t* words = block_.words(static_cast<uint32_t>(head->at + lane * head->room));
     if (lane == 1) {
@@ -176,11 +183,6 @@ void UserState::DropFromSeries(uint32_t series, uint32_t n, Interner* interner) 
     std::memmove(words, words + n, left * sizeof(uint64_t));
   }
   head->size = left;
-  if (!rare_) return;
-  const auto running = rare_->running.find(series);
-  if (running == rare_->running.end()) return;
-  RunningSums& sums = running->second;
-  sums.erase(sums.begin(), sums.begin() + static_cast<ptrdiff_t>(std::min<size_t>(n, sums.size())));
 }
 
 // --- totals ---
@@ -322,7 +324,7 @@ size_t UserState::MemoryBytes() const {
   bytes += sizeof(Rare) + rare_->firings.capacity() * sizeof(Firing) + rare_->ids.capacity() * 9;
   for (const Fact& fact : rare_->facts) bytes += sizeof(Fact) + fact.name.capacity() + fact.json.capacity();
   if (rare_->memberships) bytes += rare_->memberships->MemoryBytes();
-  for (const auto& [series, sums] : rare_->running) bytes += sums.size() * sizeof(RunningSum);
+  for (const auto& [_, series] : rare_->long_series) bytes += series->MemoryBytes();
   if (rare_->sequences) bytes += rare_->sequences->MemoryBytes(program_.sequences);
   for (const auto& keys : rare_->keys) bytes += keys ? keys->MemoryBytes() : 0;
   return bytes;

@@ -183,7 +183,7 @@ class UserState {
     std::unique_ptr<Memberships> memberships;
     std::vector<Firing> firings;
     absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
-    absl::flat_hash_map<uint32_t, RunningSums> running;
+    absl::flat_hash_map<uint32_t, std::unique_ptr<LongSeries>> long_series;  // those with values, by index
     std::unique_ptr<SequenceState> sequences;
     std::vector<std::unique_ptr<KeyStates>> keys;
   };

@@ -36,11 +36,19 @@ std::unique_ptr<Engine> Restored(Engine* engine, const std::shared_ptr<const Pro
   return restored;
 }
 
-}  // namespace
+// The plan outlives the run: the program only borrows it.
+std::shared_ptr<const Program> Compiled(const Plan& plan) {
+  return Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
+}
 
-RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
-  // The plan outlives the run: the program only borrows it.
-  const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
+// Nobody else has the program yet, and it was not made const.
+void ShortenLongSeries(const Program& program) {
+  const_cast<Program&>(program).long_series = 2;
+  for (const KeySpec& keys : program.keys) ShortenLongSeries(*keys.within);
+}
+
+RunResult RunProgram(const Plan& plan, const std::shared_ptr<const Program>& program, const std::vector<Record>& records,
+                     const RunOptions& options) {
   RunResult result;
   HistoryRun* running = nullptr;
   const HistoryRun::Sink sink = {
@@ -77,8 +85,20 @@ RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const 
   return result;
 }
 
+}  // namespace
+
+RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
+  return RunProgram(plan, Compiled(plan), records, options);
+}
+
+RunResult RunEngineWithLongSeries(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
+  const auto program = Compiled(plan);
+  ShortenLongSeries(*program);
+  return RunProgram(plan, program, records, options);
+}
+
 RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
-  const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
+  const auto program = Compiled(plan);
   auto engine = std::make_unique<Engine>(program);
   RunResult result;
   Effects effects;

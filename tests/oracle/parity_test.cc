@@ -116,6 +116,12 @@ TEST(EngineParityTest, ExoticSeconds) {
 TEST(EngineParityTest, ExoticDays) {
   HoldAgainstOracle({Scale::kDays, true, Features::All()}, RunEngine);
 }
+TEST(EngineParityTest, LongSeriesSeconds) {
+  HoldAgainstOracle({Scale::kSeconds, false, Features::All()}, RunEngineWithLongSeries);
+}
+TEST(EngineParityTest, LongSeriesExoticDays) {
+  HoldAgainstOracle({Scale::kDays, true, Features::All()}, RunEngineWithLongSeries);
+}
 TEST(EngineParityTest, RestoredBeforeEveryRecord) {
   HoldAgainstOracle({Scale::kSeconds, false, kOneUserEach}, RunEngineRestored, false);
 }
