@@ -25,13 +25,15 @@ class HistoryRun {
     std::function<void(Millis at, const UserState& user)> values;
   };
 
-  // `at`: instants to show everyone at, in any order. `may_merge` says of an id whether some record may merge it with
-  // another: the histories of such are kept in memory until the end. Without it all are.
-  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
-             std::function<bool(std::string_view id)> may_merge = nullptr);
+  // `at`: instants to show everyone at, in any order.
+  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink);
 
-  // The bytes of an event (EncodeEvent).
+  // The bytes of an event (EncodeEvent). They are kept in memory until the end.
   Applied Apply(std::string_view bytes);
+  // An event that is read already. Its bytes are wanted of users whom some record may merge with another, of them all.
+  Applied Apply(Record record, std::string_view bytes);
+  // See Engine::Expect.
+  void Expect(std::string_view id) { engine_.Expect(identity_.PersonOf(id)); }
   // Lets every user's clock run to `until`, that instant included, and shows what was asked for beyond it.
   void Finish(Millis until);
 
@@ -57,7 +59,6 @@ class HistoryRun {
   RecordReader reader_;
   Engine engine_;
   Identity identity_;
-  std::function<bool(std::string_view)> may_merge_;
   TextMap<std::vector<Kept>> kept_;  // by person
   uint64_t position_ = 0;
   std::vector<Millis> at_;
