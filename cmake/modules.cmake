@@ -3,13 +3,14 @@ set(ATTUNE_MAY_INCLUDE_base   "")
 set(ATTUNE_MAY_INCLUDE_event  base)
 set(ATTUNE_MAY_INCLUDE_plan   base event)
 set(ATTUNE_MAY_INCLUDE_engine base event plan)
+set(ATTUNE_MAY_INCLUDE_learn  base event plan engine)
 set(ATTUNE_MAY_INCLUDE_log    base)
 set(ATTUNE_MAY_INCLUDE_state  base)
 set(ATTUNE_MAY_INCLUDE_shard  base event plan engine log state)
 set(ATTUNE_MAY_INCLUDE_ingest base event plan log)
 set(ATTUNE_MAY_INCLUDE_http   base)
-set(ATTUNE_MAY_INCLUDE_api    base event plan engine log state shard ingest http)
-set(ATTUNE_MAY_INCLUDE_app    base event plan engine log state shard ingest http api)
+set(ATTUNE_MAY_INCLUDE_api    base event plan engine learn log state shard ingest http)
+set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard ingest http api)
 
 # attune_module(NAME LIBS ...): library attune_NAME from src/NAME/*.cc, test program NAME_test from src/NAME/*_test.cc.
 # The module app becomes the binary `attune` instead (its sources but main.cc are a library too, for tests).

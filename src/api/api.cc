@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include "api/call.h"
+#include "api/dead_letters.h"
+#include "api/effect_stream.h"
 #include "base/json.h"
-#include "engine/output.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
 
@@ -64,36 +65,16 @@ void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) 
 
 }  // namespace
 
-// --- what no shard holds ---
-
-void Recent::OnEffects(const RecordView& record, const Engine&, const Effects& effects) {
-  if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) return letters_.Bury(record);
-  const std::lock_guard hold(mutex_);
-  for (const Transition& transition : effects.transitions) {
-    std::string json = TransitionJson(transition, *program_);
-    json.pop_back();
-    transitions_.push_front(json + fmt::format(",\"sequence\":{}}}", record.sequence));
-  }
-  if (transitions_.size() > kTransitions) transitions_.resize(kTransitions);
-}
-
-std::string Recent::Transitions(size_t limit) const {
-  const std::lock_guard hold(mutex_);
-  std::string json;
-  for (size_t i = 0; i < std::min(limit, transitions_.size()); ++i) json += (i > 0 ? "," : "") + transitions_[i];
-  return json;
-}
-
 // --- requests ---
 
-Api::Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options)
+Api::Api(Runtime* runtime, const Keys* keys, ApiOptions options)
     : number_([] {
         static std::atomic<uint64_t> last{0};
         return ++last;
       }()),
       runtime_(*runtime),
       keys_(*keys),
-      recent_(*recent),
+      stream_(std::make_unique<EffectStream>(&runtime->outbox())),
       options_(std::move(options)) {}
 
 Api::~Api() = default;
@@ -164,10 +145,13 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   // A reader for each of the server's threads, made when the thread first needs it.
   struct Own {
     uint64_t api = 0;
+    std::shared_ptr<const Plan> plan;
     std::unique_ptr<SegmentReader> reader;
   };
   thread_local Own own;
-  if (own.api != number_) own = {number_, std::make_unique<SegmentReader>(*runtime_.program().plan)};
+  if (const auto plan = runtime_.world()->program().plan; own.api != number_ || own.plan != plan) {
+    own = {number_, plan, std::make_unique<SegmentReader>(*plan)};
+  }
 
   const std::string origin(request.Header("Origin").value_or(""));
   const auto answer = [&](Response response) {

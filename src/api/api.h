@@ -3,14 +3,12 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
-#include "api/dead_letters.h"
 #include "api/keys.h"
+#include "api/studies.h"
 #include "http/server.h"
 #include "ingest/segment_protocol.h"
 #include "shard/runtime.h"
@@ -24,42 +22,28 @@ struct Asset {
   std::string body;
 };
 
+class EffectStream;
+
 struct ApiOptions {
   std::vector<Asset> assets;
+  std::string plan_path;    // where PUT /v1/plan writes: a file, or a folder that it refuses to
   std::string status_note;  // a JSON value that /v1/status shows as `demo`
-};
-
-// Keeps what the API shows that no shard's state holds: the latest transitions, dead letters. Made before the runtime,
-// whose effects it is told; then an Api is made over both.
-class Recent {
- public:
-  explicit Recent(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
-
-  // For RuntimeOptions::on_effects. Any loop's thread.
-  void OnEffects(const RecordView& record, const Engine& engine, const Effects& effects);
-  void SetStore(Store* store) { letters_.SetStore(store); }
-
-  // The newest first, as JSON objects joined by commas.
-  std::string Transitions(size_t limit) const;
-
- private:
-  static constexpr size_t kTransitions = 1000;
-  std::shared_ptr<const Program> program_;
-  mutable std::mutex mutex_;
-  std::deque<std::string> transitions_;  // the newest in front
-  DeadLetters letters_;
 };
 
 // Threads: Handle may be called from any thread, as the server does.
 class Api {
  public:
   // All must outlive the Api, and the Api the server.
-  Api(Runtime* runtime, const Keys* keys, const Recent* recent, ApiOptions options);
+  Api(Runtime* runtime, const Keys* keys, ApiOptions options);
   ~Api();
 
   void Handle(Request request, Reply reply);
   // From now on events and questions are refused with 503, and /readyz says so: the process ends.
-  void Drain() { draining_ = true; }
+  // Studies are cancelled.
+  void Drain() {
+    draining_ = true;
+    studies_.Stop();
+  }
 
   struct Route;
   // The table; for /openapi.json, docs and tests.
@@ -76,10 +60,21 @@ class Api {
   void Behavior(Call call);
   void Explain(Call call);
   void Unmerge(Call call);
+  void ShowPlan(Call call);
+  void PutPlan(Call call);
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);
+  void PreviewSegment(Call call);
+  void Suggest(Call call);
+  // Answers the call with what a study finds: when it is done, or, if the client prefers that, by where to look for it.
+  void BeginStudy(Call call, Studies::Work work);
+  void ShowStudy(Call call);
+  void CancelStudy(Call call);
   void ListTransitions(Call call);
+  void ListFirings(Call call);
+  void ListEffects(Call call, bool firings);
+  void Stream(Call call);
   void ListDeadLetters(Call call);
   void ShowStatus(Call call);
   void Health(Call call);
@@ -92,13 +87,14 @@ class Api {
   const uint64_t number_;  // no two in a process are the same
   Runtime& runtime_;
   const Keys& keys_;
-  const Recent& recent_;
+  const std::unique_ptr<EffectStream> stream_;
   const ApiOptions options_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::atomic<bool> draining_{false};
   std::atomic<uint64_t> accepted_{0};
   std::atomic<uint64_t> rejected_{0};
   std::atomic<uint64_t> refused_{0};  // requests answered 429 or 503
+  Studies studies_;
 };
 
 enum class Access : uint8_t { kOpen, kApiKey };
@@ -110,6 +106,7 @@ struct Api::Route {
   void (Api::*handle)(Call);
   const char* summary;
   const char* query;  // names of parameters, parted by spaces
+  const char* content_type = "application/json";
 };
 
 }  // namespace attune

@@ -31,11 +31,16 @@ inline constexpr const char* kPagePolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
+// Calls `then` on a loop's thread once every shard has applied what was durable before this call, and fired what was due.
+void AfterAllShards(Runtime* runtime, std::function<void()> then);
+
 // Whether the pieces of a path fit a route's; what stands in its braces goes to `names`.
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);
 // A refusal that says when to try again.
 Response Later(std::string_view code, std::string_view detail, int status);
 Response RefusalProblem(const Refusal& refusal);
+// 400 with each mistake's line and column; warnings are passed over. Requires a mistake.
+Response ExpressionProblem(const std::vector<struct Problem>& problems);
 
 }  // namespace attune

@@ -15,7 +15,7 @@ Response Wrong(const std::string& detail) { return Problem(400, "invalid_paramet
 
 void Api::Explain(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
-  const auto plan = runtime_.program().plan;
+  const auto plan = runtime_.world()->program().plan;
   const auto name = call.request.QueryParameter("segment");
   const auto text = call.request.QueryParameter("expression");
   if (name.has_value() == text.has_value()) return call.reply.Send(Wrong("expected either `segment` or `expression`"));

@@ -176,7 +176,8 @@ std::string SizesJson(const std::vector<SizePoint>& points) {
   return json + ']';
 }
 
-// Calls `then` once every shard has applied what was durable before this call, and fired what was due.
+}  // namespace
+
 void AfterAllShards(Runtime* runtime, std::function<void()> then) {
   const auto left = std::make_shared<std::atomic<int>>(kShards);
   for (int shard = 0; shard < kShards; ++shard) {
@@ -185,8 +186,6 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then) {
     });
   }
 }
-
-}  // namespace
 
 void Api::Behavior(Call call) {
   const auto limit = call.Number("limit", kRecentEvents, 0, kRecentEvents);
@@ -232,11 +231,12 @@ void Api::ListSegments(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared] {
-    const Program& program = runtime_.program();
+    const auto world = runtime_.world();
+    const Program& program = world->program();
     std::string json = "{\"segments\":[";
     for (size_t i = 0; i < program.plan->segments.size(); ++i) {
       if (i > 0) json += ',';
-      json += SegmentHead(program.plan->segments[i], runtime_.SegmentSize(program.condition_of_segment[i])) + '}';
+      json += SegmentHead(program.plan->segments[i], world->SegmentSize(program.condition_of_segment[i])) + '}';
     }
     shared->Json(json + "]}");
   });
@@ -244,15 +244,15 @@ void Api::ListSegments(Call call) {
 
 void Api::ShowSegment(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
-  const Program& program = runtime_.program();
-  const Segment* segment = program.plan->FindSegment(call.names[0]);
-  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
-  const ConditionId condition =
-      program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
   auto shared = std::make_shared<Call>(std::move(call));
-  AfterAllShards(&runtime_, [this, shared, segment, condition] {
-    const uint64_t size = runtime_.SegmentSize(condition);
-    std::vector<SizePoint> sizes = runtime_.SegmentSizes(condition);
+  AfterAllShards(&runtime_, [this, shared] {
+    const std::string& name = shared->names[0];
+    const auto world = runtime_.world();
+    const Segment* segment = world->plan().FindSegment(name);
+    if (!segment) return shared->reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", name));
+    const ConditionId condition = *world->program().FindSegment(name);
+    const uint64_t size = world->SegmentSize(condition);
+    std::vector<SizePoint> sizes = world->SegmentSizes(condition);
     if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
     std::string json = SegmentHead(*segment, size) + ",\"when\":";
     AppendJsonString(ToText(*segment->when), &json);
@@ -266,7 +266,7 @@ namespace {
 struct MembersPage {
   Runtime* runtime;
   std::function<void(std::string)> answer;
-  ConditionId segment;
+  std::string segment;
   size_t limit;
   size_t found = 0;
   std::string json = "{\"users\":[";
@@ -275,15 +275,16 @@ struct MembersPage {
     if (shard == kShards) return page->answer(page->json + "],\"next\":null}");
     page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
       const auto& users = owner.engine().users();
-      for (uint32_t i = slot; i < users.size(); ++i) {
-        if (!users[i].Holds(page->segment)) continue;
+      const auto segment = owner.engine().program().FindSegment(page->segment);  // another plan may have come meanwhile
+      for (uint32_t i = slot; segment && i < users.size(); ++i) {
+        if (!users[i].Holds(*segment)) continue;
         if (page->found == page->limit) {
           return page->answer(page->json + fmt::format("],\"next\":\"{}.{}\"}}", shard, i));
         }
         if (page->found++ > 0) page->json += ',';
         page->json += "{\"user\":";
         AppendJsonString(users[i].id(), &page->json);
-        page->json += ",\"since\":\"" + FormatRfc3339(users[i].Since(page->segment)) + "\"}";
+        page->json += ",\"since\":\"" + FormatRfc3339(users[i].Since(*segment)) + "\"}";
       }
       Continue(page, shard + 1, 0);
     });
@@ -302,9 +303,8 @@ bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
 void Api::ListMembers(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  const Program& program = runtime_.program();
-  const Segment* segment = program.plan->FindSegment(call.names[0]);
-  if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
+  const std::string name = call.names[0];
+  if (!runtime_.world()->plan().FindSegment(name)) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
   int shard = 0;
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");
@@ -316,18 +316,9 @@ void Api::ListMembers(Call call) {
   auto page = std::make_shared<MembersPage>();
   page->runtime = &runtime_;
   page->answer = [shared](std::string json) { shared->Json(std::move(json)); };
-  page->segment = program.condition_of_segment[static_cast<size_t>(segment - program.plan->segments.data())];
+  page->segment = name;
   page->limit = static_cast<size_t>(*limit);
   MembersPage::Continue(std::move(page), shard, slot);
-}
-
-void Api::ListTransitions(Call call) {
-  const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  auto shared = std::make_shared<Call>(std::move(call));
-  AfterAllShards(&runtime_, [this, shared, limit = static_cast<size_t>(*limit)] {
-    shared->Json("{\"transitions\":[" + recent_.Transitions(limit) + "]}");
-  });
 }
 
 void Api::ListDeadLetters(Call call) {

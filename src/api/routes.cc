@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
+#include "api/effect_stream.h"
 #include "http/problem.h"
 
 namespace attune {
@@ -17,13 +18,26 @@ std::span<const Api::Route> Api::Routes() {
        "segment expression at"},
       {"POST", "/v1/users/{id}/unmerge", A::kApiKey, &Api::Unmerge,
        "Make an id that was merged into another's history a user of its own again", ""},
+      {"GET", "/v1/plan", A::kApiKey, &Api::ShowPlan, "The plan, and how far a change to another has come", ""},
+      {"PUT", "/v1/plan", A::kApiKey, &Api::PutPlan, "Change to another plan, built from the log in the background", "dry_run"},
       {"GET", "/v1/segments", A::kApiKey, &Api::ListSegments, "All segments with their sizes", ""},
       {"GET", "/v1/segments/{name}", A::kApiKey, &Api::ShowSegment, "One segment: definition, size, and size over time",
        ""},
       {"GET", "/v1/segments/{name}/users", A::kApiKey, &Api::ListMembers, "The users in a segment, in pages",
        "limit cursor"},
+      {"POST", "/v1/segments/preview", A::kApiKey, &Api::PreviewSegment,
+       "Who would be in a segment if it were in the plan, over the stored history", ""},
+      {"GET", "/v1/segments/preview/{id}", A::kApiKey, &Api::ShowStudy, "How far a preview has come, and what it found", ""},
+      {"DELETE", "/v1/segments/preview/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a preview", ""},
+      {"GET", "/v1/suggest", A::kApiKey, &Api::Suggest,
+       "Thresholds of a metric that tell who reaches a goal, over the stored history", "metric goal horizon at validate_at"},
+      {"GET", "/v1/suggest/{id}", A::kApiKey, &Api::ShowStudy, "How far a suggestion has come, and what it found", ""},
+      {"DELETE", "/v1/suggest/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a suggestion", ""},
       {"GET", "/v1/transitions", A::kApiKey, &Api::ListTransitions, "The latest changes of membership, newest first",
        "limit"},
+      {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
+      {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
+       "segment trigger user change type since", "text/event-stream"},
       {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
@@ -56,12 +70,29 @@ nlohmann::json Parameters(const Api::Route& route) {
   return list;
 }
 
-nlohmann::json Answers(bool guarded) {
+// What a route takes; null: nothing.
+nlohmann::json BodyOf(const Api::Route& route) {
+  if (std::string_view(route.path) != "/v1/segments/preview") return nullptr;
+  const nlohmann::json text = {{"type", "string"}};
+  return {{"type", "object"},
+          {"required", {"when"}},
+          {"properties", {{"when", text}, {"segment", text}, {"sample", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}}}}},
+          {"additionalProperties", false}};
+}
+
+// Whether a route's answer is a study's, which can be asked for later.
+bool BeginsStudy(const Api::Route& route) {
+  return std::string_view(route.path) == "/v1/segments/preview" || std::string_view(route.path) == "/v1/suggest";
+}
+
+nlohmann::json Answers(bool guarded, const std::string& content_type = "application/json") {
   const nlohmann::json problem = {
       {"description", "Refused, with the reason"},
       {"content", {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};
   nlohmann::json answers = {
-      {"200", {{"description", "Done"}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
+      {"200",
+       {{"description", "Done"},
+        {"content", {{content_type, {{"schema", {{"type", content_type == "application/json" ? "object" : "string"}}}}}}}}},
       {"400", problem}};
   if (guarded) {
     for (const char* code : {"401", "403", "404"}) answers[code] = problem;
@@ -88,8 +119,19 @@ void Api::OpenApi(Call call) {
   for (const Route& route : Routes()) {
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(std::tolower(c));
-    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey)}};
+    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey, route.content_type)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
+    if (const auto body = BodyOf(route); !body.is_null()) {
+      operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};
+    }
+    if (method == "delete") {
+      operation["responses"]["204"] = {{"description", "Done"}};
+      operation["responses"].erase("200");
+    }
+    if (BeginsStudy(route)) {
+      operation["responses"]["202"] = {{"description", "Begun, as the header Prefer: respond-async asks; Location says where to look"}};
+      for (const char* code : {"422", "429", "503"}) operation["responses"][code] = operation["responses"]["400"];
+    }
     if (route.access == Access::kApiKey) {
       operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
     }
@@ -175,6 +217,9 @@ void Api::Metrics(Call call) {
       {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
       {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
       {"attune_users", "gauge", "Users known", stats.users},
+      {"attune_outbox_effects", "gauge", "Changes and firings that are kept", runtime_.outbox().effects()},
+      {"attune_stream_clients", "gauge", "Clients that listen to the stream", stream_->subscribers()},
+      {"attune_stream_clients_cut_total", "counter", "Clients cut off for reading too slowly", stream_->cut()},
       {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
       {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},
@@ -183,11 +228,12 @@ void Api::Metrics(Call call) {
   for (const Figure& f : figures) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
   }
-  const Program& program = runtime_.program();
+  const auto world = runtime_.world();
+  const Program& program = world->program();
   text += "# HELP attune_segment_users Users who hold a segment\n# TYPE attune_segment_users gauge\n";
   for (size_t i = 0; i < program.plan->segments.size(); ++i) {
     text += fmt::format("attune_segment_users{{segment=\"{}\"}} {}\n", program.plan->segments[i].name,
-                        runtime_.SegmentSize(program.condition_of_segment[i]));
+                        world->SegmentSize(program.condition_of_segment[i]));
   }
   call.reply.Send({200, "text/plain; version=0.0.4; charset=utf-8", {{"Cache-Control", "no-store"}}, std::move(text)});
 }

@@ -20,9 +20,13 @@ struct Benchmark {
 constexpr Benchmark kBenchmarks[] = {
     {"startup", "the process on an empty folder, until it says it is ready", BenchStartup},
     {"engine", "events/s of the engine alone, 200 conditions, 25 listening to each event", BenchEngine},
+    {"windows", "cost of an event with windows of a minute to 30 days, conditions changing all the time", BenchWindows},
+    {"partials", "cost of an event with 1 to 10,000 sequences of its user begun and not ended", BenchPartials},
     {"replay", "events/s of attune replay, NDJSON to memberships", BenchReplay},
     {"http", "events/s over HTTP in batches, durable, conditions on", BenchHttp},
     {"latency", "accepted to visible, at half of the load that http reaches", BenchLatency},
+    {"hot_user", "accepted to visible for others, while a million events of one user come in", BenchHotUser},
+    {"timers", "how late exits and absences are seen, with a million timers armed", BenchTimers},
     {"memory", "bytes per user, a million users, 20 definitions", BenchMemory},
     {"recovery", "a million users from snapshots", BenchRecovery},
 };

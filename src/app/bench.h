@@ -35,9 +35,13 @@ class BenchReport {
 };
 
 void BenchEngine(BenchReport* report);
+void BenchWindows(BenchReport* report);
+void BenchPartials(BenchReport* report);
 void BenchReplay(BenchReport* report);
 void BenchHttp(BenchReport* report);
 void BenchLatency(BenchReport* report);
+void BenchHotUser(BenchReport* report);
+void BenchTimers(BenchReport* report);
 void BenchMemory(BenchReport* report);
 void BenchRecovery(BenchReport* report);
 void BenchStartup(BenchReport* report);
@@ -97,5 +101,9 @@ class BenchFolder {
 // Of this process, in bytes.
 uint64_t ResidentBytes();
 double SecondsSince(std::chrono::steady_clock::time_point began);
+// Processor time of this thread: what "per core" means, whatever else the machine does.
+double ThreadSeconds();
+// The value that this share of the others are below. Sorts; there must be one.
+double Quantile(std::vector<double>* values, double share);
 
 }  // namespace attune

@@ -54,13 +54,6 @@ bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Mil
 
 }  // namespace
 
-// Processor time of this thread: what "per core" means, whatever else the machine does.
-static double ThreadSeconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 void BenchEngine(BenchReport* report) {
   constexpr uint32_t kUsers = 50'000;
   constexpr int kEvents = 2'000'000;

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -112,6 +114,18 @@ uint64_t ResidentBytes() {
   uint64_t size = 0, resident = 0;
   in >> size >> resident;
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+double ThreadSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+double Quantile(std::vector<double>* values, double share) {
+  ATTUNE_CHECK(!values->empty(), "callers have measured something");
+  std::sort(values->begin(), values->end());
+  return (*values)[std::min(values->size() - 1, static_cast<size_t>(share * static_cast<double>(values->size())))];
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point began) {

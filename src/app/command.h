@@ -32,6 +32,8 @@ void ServeOptions(CLI::App* app);
 int RunServe();
 void ExplainOptions(CLI::App* app);
 int RunExplain();
+void SuggestOptions(CLI::App* app);
+int RunSuggest();
 void DemoOptions(CLI::App* app);
 int RunDemo();
 void BenchOptions(CLI::App* app);

@@ -9,7 +9,7 @@
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "engine/explain.h"
-#include "app/linked_ids.h"
+#include "shard/linked_ids.h"
 #include "base/bytes.h"
 #include "log/reader.h"
 #include "shard/history_run.h"

@@ -22,6 +22,11 @@ constexpr Command kCommands[] = {
      "  attune explain --data ./data ann high_intent_shopper\n"
      "  attune explain --data ./data ann 'count(add_to_cart[10m]) >= 5' --at 2026-03-01T10:05:00Z\n",
      attune::ExplainOptions, attune::RunExplain},
+    {"suggest", "Thresholds of a metric that tell who reaches a goal, from a history",
+     "  attune suggest --metric pages_this_session --goal purchase --data ./data\n"
+     "  attune suggest --metric 'count(product_viewed[1d])' --goal 'purchase{total > 50}' --horizon 3d \\\n"
+     "      --plan plan.yaml --events events.ndjson\n",
+     attune::SuggestOptions, attune::RunSuggest},
     {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
      "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
     {"bench", "The project's benchmarks, each checking its own result",

@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "app/command.h"
-#include "app/linked_ids.h"
+#include "shard/linked_ids.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "app/replay_output.h"

@@ -17,6 +17,7 @@ struct ServeSettings {
   std::string data;
   std::string listen = "127.0.0.1:8080";
   int threads = 0;
+  size_t keep_effects = OutboxOptions().max_effects;
 } settings;
 
 std::string Environment(const char* name) {
@@ -41,12 +42,17 @@ void ServeOptions(CLI::App* app) {
   app->add_option("--listen", settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
   app->add_option("--threads", settings.threads,
                   "threads of the server and of the shard loops each (default: one for each core)");
+  app->add_option("--keep-effects", settings.keep_effects,
+                  "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
 }
 
 int RunServe() {
   ServiceOptions options;
   options.data = settings.data;
   options.threads = settings.threads;
+  options.keep_effects = settings.keep_effects;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }
@@ -59,6 +65,7 @@ int RunServe() {
   options.on_recovery = [&](uint64_t done, uint64_t total) {
     progress.Show(done, total, fmt::format("{} of {} records", done, total));
   };
+  options.plan_path = settings.plan;
   const std::string host = options.host;
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
@@ -68,7 +75,12 @@ int RunServe() {
   fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]",
              (*service)->port());
   std::fflush(stdout);
-  WaitForSignal();
+  WaitForSignal([&] {
+    const auto changed = LoadPlanOrComplain(settings.plan);
+    if (!changed) return static_cast<void>(Complain("the plan has mistakes; the present one goes on", kExitInvalid));
+    const bool begun = (*service)->runtime().ChangePlan(changed);
+    fmt::print(stderr, "attune: {}\n", begun ? "building the state of the changed plan from the log" : "the plan has not changed");
+  });
   (*service)->Stop();
   return kExitDone;
 }

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kDrainMs = 20'000;  // for requests that have begun; a supervisor kills after 30 s
 
 std::atomic<bool> signal_came{false};
+std::atomic<bool> hangup_came{false};
 
 std::vector<Asset> PageAssets() {
   return {{"/", "text/html; charset=utf-8", std::string(PageHtml())},
@@ -23,6 +24,10 @@ std::vector<Asset> PageAssets() {
 }
 
 void OnSignal(int number) {
+  if (number == SIGHUP) {
+    hangup_came = true;
+    return;
+  }
   if (signal_came.exchange(true)) _exit(128 + number);
 }
 
@@ -33,23 +38,23 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   const int threads = std::min(options.threads > 0 ? options.threads : cores, kShards);
   const auto program = Program::Compile(std::move(plan));
   auto service = std::unique_ptr<Service>(new Service());
-  service->recent_ = std::make_unique<Recent>(program);
+  service->dead_letters_ = std::make_unique<DeadLetters>();
   RuntimeOptions runtime_options;
   runtime_options.threads = threads;
+  runtime_options.outbox.max_effects = options.keep_effects;
   runtime_options.on_recovery = std::move(options.on_recovery);
-  runtime_options.on_effects = [recent = service->recent_.get()](const RecordView& record, const Engine& engine,
-                                                                 const Effects& effects) {
-    recent->OnEffects(record, engine, effects);
+  runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
+    letters->Bury(record);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
   if (!runtime.ok()) return runtime.error();
   service->runtime_ = std::move(runtime).value();
-  service->recent_->SetStore(&service->runtime_->store());
+  service->dead_letters_->SetStore(&service->runtime_->store());
   auto keys = Keys::Open(&service->runtime_->store(), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
-  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->recent_.get(),
-                                        ApiOptions{PageAssets(), std::move(options.status_note)});
+  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(),
+                                        ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note)});
   ServerOptions server_options;
   server_options.host = options.host;
   server_options.port = options.port;
@@ -86,13 +91,15 @@ void NoteSignals() {
   action.sa_handler = OnSignal;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
 }
 
 bool SignalCame() { return signal_came; }
 
 // A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
-void WaitForSignal() {
+void WaitForSignal(const std::function<void()>& on_hangup) {
   while (!signal_came) {
+    if (hangup_came.exchange(false) && on_hangup) on_hangup();
     const timespec pause{0, 50'000'000};
     nanosleep(&pause, nullptr);
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/api.h"
+#include "api/dead_letters.h"
 #include "base/result.h"
 #include "http/server.h"
 #include "shard/runtime.h"
@@ -19,7 +20,9 @@ struct ServiceOptions {
   int threads = 0;        // of the server and of the loops each; 0: one for each core
   std::string write_key;  // beside those that are stored; empty: none
   std::string api_key;
+  std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
   std::string status_note;
+  size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
 
@@ -40,7 +43,7 @@ class Service {
  private:
   Service() = default;
 
-  std::unique_ptr<Recent> recent_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<Api> api_;
@@ -50,10 +53,10 @@ class Service {
 // `HOST:PORT`, `[::1]:PORT` or `:PORT`. False when it is none.
 bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
 
-// From now on SIGTERM and SIGINT are only noted; a second one ends the process at once.
+// From now on SIGTERM, SIGINT and SIGHUP are only noted; a second one of the first two ends the process at once.
 void NoteSignals();
-// Waits for one, or for `stop`.
-void WaitForSignal();
+// Waits for SIGTERM or SIGINT. Meanwhile calls `on_hangup` for each SIGHUP.
+void WaitForSignal(const std::function<void()>& on_hangup = nullptr);
 bool SignalCame();
 
 }  // namespace attune

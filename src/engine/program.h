@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -209,6 +210,11 @@ struct Program {
   std::vector<Condition> conditions;                      // [0, segment_count) are segments
   size_t segment_count = 0;
   std::vector<ConditionId> condition_of_segment;          // by the plan's order
+  std::optional<ConditionId> FindSegment(std::string_view name) const {
+    const Segment* segment = plan->FindSegment(name);
+    if (!segment) return std::nullopt;
+    return condition_of_segment[static_cast<size_t>(segment - plan->segments.data())];
+  }
   std::vector<NodeId> metric_roots;                       // by the plan's order
   NodeId extra_root = kNone;
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`

@@ -312,6 +312,10 @@ void Connection::Sweep(int64_t now_ms) {
   if (!TooSlow(now_ms)) return;
   const bool can_be_told = state_ == State::kReceiving && phase_ != Phase::kIdle;
   if (state_ != State::kLingering) ++loop_.counters().timed_out;
+  if (state_ == State::kStreaming) {
+    ++loop_.counters().streams_cut;
+    stream_->cut = true;
+  }
   if (!can_be_told) return Close();
   Refuse(Problem(408, "request_timeout", "The request did not arrive in time", ""));
 }

@@ -22,6 +22,7 @@ struct StreamState {
   const size_t limit_bytes;
   std::atomic<size_t> waiting_bytes = 0;  // written by the producer, not yet taken by the kernel
   std::atomic<bool> gone = false;         // nothing written from now on will arrive
+  std::atomic<bool> cut = false;          // because the client reads too slowly
 };
 
 struct Delivery {

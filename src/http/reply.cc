@@ -122,6 +122,8 @@ std::string Frame(std::string_view chunk, bool chunked) {
 }  // namespace
 
 bool StreamWriter::open() const { return mailbox_ && !state_->gone; }
+size_t StreamWriter::waiting_bytes() const { return mailbox_ ? state_->waiting_bytes.load() : 0; }
+bool StreamWriter::cut() const { return state_ && state_->cut; }
 
 bool StreamWriter::Write(std::string_view chunk) {
   if (!open()) return false;
@@ -129,6 +131,7 @@ bool StreamWriter::Write(std::string_view chunk) {
   std::string bytes = Frame(chunk, chunked_);
   const size_t waiting = state_->waiting_bytes.fetch_add(bytes.size()) + bytes.size();
   if (waiting > state_->limit_bytes) {
+    state_->cut = true;
     state_->gone = true;
     mailbox_->Post({.kind = Delivery::Kind::kStreamCut, .connection = connection_, .stream = state_});
     return false;

@@ -39,6 +39,12 @@ class StreamWriter {
   // Whether Write could still succeed: for a producer that has nothing to say.
   bool open() const;
 
+  // What the client has not taken yet: a producer that can wait does so and is not cut off. 0 once closed.
+  size_t waiting_bytes() const;
+
+  // Whether the answer ended because the client read too slowly, or nothing at all for HttpLimits::write_stall_ms.
+  bool cut() const;
+
   // Ends the answer; what was written before is still sent.
   void Close();
 

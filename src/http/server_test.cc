@@ -440,6 +440,27 @@ TEST(Server, AClientThatReadsTooSlowlyLosesItsStream) {
   for (auto bytes = client.ReadSome(); bytes.ok() && !bytes->empty();) bytes = client.ReadSome();
 }
 
+TEST(Server, AClientThatTakesNothingLosesItsStream) {
+  Slot<StreamWriter> slot;
+  HttpLimits limits;
+  limits.stream_buffer_bytes = 1 << 30;
+  limits.write_stall_ms = 50;
+  auto server = StartServer([&](Request, Reply reply) { slot.Put(reply.Stream(Text("x"))); }, limits);
+  Client client = Connect(*server);
+  ASSERT_TRUE(client.SendRaw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
+  StreamWriter writer = slot.Take();
+  EXPECT_FALSE(writer.cut());
+  const std::string chunk(100'000, 'x');
+  // As a producer does that waits for its client: nothing is queued, and in the end the kernel takes no more.
+  while (writer.open()) {
+    if (writer.waiting_bytes() < 1'000'000) writer.Write(chunk);
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(writer.cut());
+  EXPECT_FALSE(writer.Write(chunk));
+  EXPECT_EQ(server->stats().streams_cut, 1u);
+}
+
 TEST(Server, DrainLetsRequestsFinish) {
   Slot<Reply> slot;
   auto server = StartServer([&](Request, Reply reply) { slot.Put(std::move(reply)); }, {}, 2);

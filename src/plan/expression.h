@@ -138,6 +138,9 @@ struct Expression {
 // look at history; metrics and segments stay names.
 void ForEach(const Expression& expression, const std::function<void(const Expression&)>& fn);
 
+// Another expression like it, which owns all of its own.
+ExpressionPtr Clone(const Expression& expression);
+
 // The expression as text of the language, with sugar undone: what explain and error messages show. Two expressions
 // with the same text mean the same.
 std::string ToText(const Expression& expression);

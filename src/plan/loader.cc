@@ -596,7 +596,9 @@ LoadedPlan ParsePlan(std::string_view yaml, const std::string& file) {
   return Loader().Run(std::move(files));
 }
 
-ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
+namespace {
+
+Names NamesOf(const Plan& plan) {
   Names names;
   names.plan = &plan;
   for (const auto& [name, spec] : plan.events) names.events.push_back(name);
@@ -607,12 +609,47 @@ ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
     if (!metric) return std::nullopt;
     return StaticType{metric->value->type, metric->value->dynamic, HoldsKeys(*metric->value, plan)};
   };
+  return names;
+}
+
+Problem At(std::string_view text, const std::string& file, const Mistake& mistake) {
+  Problem problem{file, 1, 1, mistake.message, mistake.warning};
+  for (const char c : text.substr(0, mistake.offset)) {
+    if (c == '\n') {
+      ++problem.line;
+      problem.column = 1;
+    } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {  // a character of UTF-8 begins
+      ++problem.column;
+    }
+  }
+  return problem;
+}
+
+}  // namespace
+
+ParsedExpression ParseExpression(std::string_view text, const Plan& plan) {
   std::vector<Mistake> mistakes;
   ParsedExpression parsed;
-  parsed.expression = Parse(text, names, *Zone::Find(plan.timezone), &mistakes);
-  for (const Mistake& mistake : mistakes) {
-    parsed.problems.push_back({"expression", 1, static_cast<int>(mistake.offset) + 1, mistake.message, mistake.warning});
+  parsed.expression = Parse(text, NamesOf(plan), *Zone::Find(plan.timezone), &mistakes);
+  for (const Mistake& mistake : mistakes) parsed.problems.push_back(At(text, "expression", mistake));
+  return parsed;
+}
+
+ParsedExpression ParseCondition(std::string_view text, const Plan& plan) {
+  ParsedExpression parsed = ParseExpression(text, plan);
+  const Expression* e = parsed.expression.get();
+  if (e && !e->dynamic && e->type != Type::kBool) {
+    parsed.problems.push_back(At(text, "expression", {0, "expected a condition, found " + ToText(*e) + ", a " + std::string(TypeName(e->type))}));
+    parsed.expression.reset();
   }
+  return parsed;
+}
+
+ParsedSelector ParseSelector(std::string_view text, const Plan& plan) {
+  std::vector<Mistake> mistakes;
+  ParsedSelector parsed;
+  parsed.selector = ParseSelector(text, NamesOf(plan), *Zone::Find(plan.timezone), &mistakes);
+  for (const Mistake& mistake : mistakes) parsed.problems.push_back(At(text, "selector", mistake));
   return parsed;
 }
 

@@ -129,11 +129,21 @@ LoadedPlan LoadPlan(const std::string& path);
 // From text; `file` is the name that problems give.
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file = "plan.yaml");
 
-// One expression against a plan's names, as explain and preview take it. Problems name line 1 and the column.
+// One expression against a plan's names, as explain and preview take it. Problems name `expression` for a file, and the
+// line and column of the text.
 struct ParsedExpression {
   ExpressionPtr expression;
   std::vector<Problem> problems;
 };
 ParsedExpression ParseExpression(std::string_view text, const Plan& plan);
+// As ParseExpression, of what can be a segment's `when`: anything but a condition is a problem too.
+ParsedExpression ParseCondition(std::string_view text, const Plan& plan);
+
+// The same for which events are meant, without a window; problems name `selector`.
+struct ParsedSelector {
+  std::optional<Selector> selector;
+  std::vector<Problem> problems;
+};
+ParsedSelector ParseSelector(std::string_view text, const Plan& plan);
 
 }  // namespace attune

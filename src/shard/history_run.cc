@@ -9,8 +9,9 @@
 
 namespace attune {
 
-HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink)
-    : reader_(program), engine_(std::move(program)), at_(std::move(at)), sink_(std::move(sink)) {
+HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
+                       std::function<bool(std::string_view id)> may_merge)
+    : reader_(program), engine_(std::move(program)), may_merge_(std::move(may_merge)), at_(std::move(at)), sink_(std::move(sink)) {
   std::sort(at_.begin(), at_.end());
   at_.erase(std::unique(at_.begin(), at_.end()), at_.end());
 }
@@ -18,7 +19,7 @@ HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Milli
 Applied HistoryRun::Apply(std::string_view bytes) {
   const auto read = reader_.Read(bytes);
   ATTUNE_CHECK(read.ok(), "an admitted event can be read");
-  return Apply(*read, bytes);
+  return Apply(*read, !may_merge_ || may_merge_(read->user) ? bytes : std::string_view());
 }
 
 Applied HistoryRun::Apply(Record record, std::string_view bytes) {

@@ -25,12 +25,14 @@ class HistoryRun {
     std::function<void(Millis at, const UserState& user)> values;
   };
 
-  // `at`: instants to show everyone at, in any order.
-  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink);
+  // `at`: instants to show everyone at, in any order. `may_merge` says of an id whether some record may merge it with
+  // another: the histories of such are kept in memory until the end. Without it all are.
+  HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
+             std::function<bool(std::string_view id)> may_merge = nullptr);
 
-  // The bytes of an event (EncodeEvent). They are kept in memory until the end.
+  // The bytes of an event (EncodeEvent).
   Applied Apply(std::string_view bytes);
-  // An event that is read already. Its bytes are wanted of users whom some record may merge with another, of them all.
+  // An event that is read already, with its bytes when its user may be merged; else they are empty.
   Applied Apply(Record record, std::string_view bytes);
   // See Engine::Expect.
   void Expect(std::string_view id) { engine_.Expect(identity_.PersonOf(id)); }
@@ -39,6 +41,8 @@ class HistoryRun {
 
   Engine& engine() { return engine_; }
   size_t user_count() const { return engine_.user_count(); }
+  // Which ids lead to one person by now.
+  const Identity& identity() const { return identity_; }
   // The history that the id brought to another's is its own again, and stays so; `at`: when that was said.
   void UndoMerge(std::string_view id, Millis at);
   // Of the person to whom an id leads: the bytes of her events, in the order of time; of ids that may be merged.
@@ -59,6 +63,7 @@ class HistoryRun {
   RecordReader reader_;
   Engine engine_;
   Identity identity_;
+  std::function<bool(std::string_view)> may_merge_;
   TextMap<std::vector<Kept>> kept_;  // by person
   uint64_t position_ = 0;
   std::vector<Millis> at_;

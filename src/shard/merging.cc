@@ -54,6 +54,12 @@ bool Merging::NeedsAll(const RecordView& record) const {
   return event.ok() && identity_.MayMerge(PersonOf(event->head.anonymous_id), PersonOf(event->head.user));
 }
 
+std::string Merging::PersonOfEvent(const RecordView& record) const {
+  const auto event = DecodeEvent(record.payload);
+  ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  return std::string(PersonOf(event->head.user));
+}
+
 Shard::Outcome Merging::Apply(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects) {
   const std::unique_lock hold(mutex_);
   const bool undo = record.type == static_cast<uint8_t>(RecordType::kUndoMerge);
@@ -79,25 +85,28 @@ Shard::Outcome Merging::Merge(const RecordView& record, const Shards& shards, Sh
   Shard& into = *shards[ShardOf(person)];
   Shard& from = *shards[ShardOf(other)];
   *shard = &into;
-  if (!MayMerge(merging, into, from, other)) return into.Apply(record, person, effects);
+  if (!MayMerge(merging, into, from, other)) {
+    into.ForgetLink(record.sequence);  // of another plan, under which it was no duplicate
+    return into.Apply(record, person, effects);
+  }
   identity_.Merge(other, person);
   into.NoteLink(record.sequence, other, person, false);
   from.NoteLink(record.sequence, other, person, false);
 
   // Her state as it was before this record, wherever it lies.
+  ended_.reset();
   Engine* others = &from.engine();
-  std::unique_ptr<Engine> of_ended;
   if (from.Includes(record.sequence) && !into.Includes(record.sequence)) {
     auto ended = Ended(from.number(), record.sequence, other);
     ATTUNE_CHECK(ended.ok(), "what the store kept of a user whose history another shard still needs can be read");
-    of_ended = std::move(ended).value();
-    if (of_ended) others = of_ended.get();
+    ended_ = std::move(ended).value();
+    if (ended_) others = ended_.get();
   }
-  UserState* gone = from.Includes(record.sequence) && !of_ended ? nullptr : others->Find(other);
-  const uint32_t slot = gone && !of_ended ? gone->slot : kNoSlot;
+  UserState* gone = from.Includes(record.sequence) && !ended_ ? nullptr : others->Find(other);
+  const uint32_t slot = gone && !ended_ ? gone->slot : kNoSlot;
   auto theirs = from.HistoryOf(store_, other, slot);
   ATTUNE_CHECK(theirs.ok(), "the index of a history can be read");
-  if (gone && !of_ended) from.KeepEnded(gone, record.sequence);
+  if (gone && !ended_) from.KeepEnded(gone, record.sequence);
   if (into.Includes(record.sequence)) {  // that shard merged them before the last stop
     if (gone) others->End(gone, merging.time, nullptr);
     from.set_position(record.sequence);

@@ -15,6 +15,7 @@
 #include "engine/identity.h"
 #include "log/lookup.h"
 #include "shard/shard.h"
+#include "shard/shard_of.h"
 #include "state/store.h"
 
 namespace attune {
@@ -35,12 +36,13 @@ class Merging {
   // --- on a loop's thread, between meetings ---
 
   std::string_view PersonOf(std::string_view id) const { return identity_.PersonOf(id); }
+  std::string PersonOfEvent(const RecordView& record) const;
   // Whether the record may only be applied while all loops stand still.
   bool NeedsAll(const RecordView& record) const;
 
   // --- while all loops stand still ---
 
-  using Shards = std::array<Shard*, 64>;
+  using Shards = std::array<std::unique_ptr<Shard>, kShards>;
   // Applies such a record; what came of it is of `*shard`.
   Shard::Outcome Apply(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects);
 
@@ -82,6 +84,7 @@ class Merging {
   mutable std::shared_mutex mutex_;   // for other threads than those of loops
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
+  std::unique_ptr<Engine> ended_;      // of the last merge: what came of it may be about a user there
   std::map<uint64_t, Link> recorded_;  // by sequence, of records still to be applied by some shard
 };
 

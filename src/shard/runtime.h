@@ -16,11 +16,14 @@
 #include "base/result.h"
 #include "log/log.h"
 #include "log/lookup.h"
-#include "shard/merging.h"
+#include "shard/log_questions.h"
+#include "shard/outbox.h"
+#include "shard/plan_change.h"
 #include "shard/router.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
-#include "shard/size_history.h"
+#include "shard/store_writer.h"
+#include "shard/world.h"
 #include "state/store.h"
 
 namespace attune {
@@ -45,8 +48,9 @@ struct RuntimeOptions {
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
   LogOptions log;  // on_durable is the runtime's own
-  // Called on a loop's thread for each record with effects, in log order within a shard. Views live during the call.
-  std::function<void(const RecordView& record, const Engine& engine, const Effects& effects)> on_effects;
+  OutboxOptions outbox;
+  // Called on a loop's thread for each dead letter's record, in log order within a shard. Views live during the call.
+  std::function<void(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
@@ -71,22 +75,27 @@ class Runtime {
   void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
   // As AskNow about the person to whom an id leads.
   void AskPerson(std::string id, std::function<void(Shard&, std::string_view person, Millis now)> question);
-  // Whom an id leads to, and whether it leads to another, as far as the loops have come. Any thread.
-  std::string PersonOf(std::string_view id) const { return merging_->PersonOfNow(id); }
-  bool IsMerged(std::string_view id) const { return merging_->IsMergedNow(id); }
+  // Whom an id leads to, as far as the loops have come. Any thread.
+  std::string PersonOf(std::string_view id) const { return world()->merging().PersonOfNow(id); }
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
   void AskLog(std::function<void(LogLookup&)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
 
-  const Program& program() const { return *program_; }
+  // Begins to change to another plan (see plan_change.h); a change that is under way is given up. False: it is the present
+  // one.
+  bool ChangePlan(std::shared_ptr<const Plan> plan);
+  PlanProgress plan_progress() const;
+  // What is known now, and under which plan. Of its shards only loops know. Another plan brings another world: hold on to
+  // this one for as long as its conditions are spoken of. Any thread.
+  std::shared_ptr<World> world() const {
+    const std::lock_guard hold(world_mutex_);
+    return world_;
+  }
   Store& store() { return *store_; }
+  Outbox& outbox() { return *outbox_; }
   const Log& log() const { return *log_; }
   std::string log_dir() const { return dir_ + "/log"; }
   const RuntimeStats& stats() const { return stats_; }
-  // How many users hold a segment. Any thread.
-  uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
-  // Its sizes as time went by, the newest at most sample_every_ms old. Any thread.
-  std::vector<SizePoint> SegmentSizes(ConditionId segment) const;
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 
@@ -101,13 +110,16 @@ class Runtime {
   };
   // One thread and the shards it owns: those whose number modulo the threads is its own.
   struct Loop {
-    Loop(Runtime* owner, std::shared_ptr<const Program> program, int index)
-        : runtime(owner), reader(std::move(program)), index(index) {}
+    Loop(Runtime* owner, int index) : runtime(owner), index(index) {}
+    // From now on it owns shards of this world, none of which the store has seen.
+    void Enter(World* entered);
     void Run();
     void Apply(const DurableBlock& block);
     void Expect(const RecordView& record);  // it is applied soon
     void ApplyRecord(const RecordView& record);
-    void ApplyLinked(const RecordView& record);
+    // All loops stand still, and one of them applies the record.
+    void MeetAt(const RecordView& record);
+    void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
     // Tells of the effects of a record.
     void Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome);
     void Tick(Millis now);
@@ -118,48 +130,41 @@ class Runtime {
     Shard* Of(uint8_t number);
 
     Runtime* runtime;
-    RecordReader reader;
     int index;
-    std::vector<std::unique_ptr<Shard>> shards;
+    World* world = nullptr;
+    std::vector<Shard*> shards;
     std::vector<uint64_t> last_batch;  // of each shard
     Effects effects;
-    uint64_t position = 0;   // the last sequence seen, of any shard
     size_t snapshotted = 0;  // the shard whose turn it is
     std::chrono::steady_clock::time_point next_snapshot;
-    std::chrono::steady_clock::time_point snapshot_began;
     std::chrono::steady_clock::duration snapshot_work{};
 
     std::mutex mutex;
     std::condition_variable work;
-    std::deque<Task> tasks;  // guarded by mutex, as are the next two
-    size_t waiting_bytes = 0;
+    std::deque<Task> tasks;  // guarded by mutex, as is the next
     bool closing = false;
     std::thread thread;
   };
-  // All loops stand still at one record, and one of them applies it.
   struct Meeting {
     Runtime* runtime;
     void operator()() noexcept { runtime->Meet(); }
   };
-  class Writer;  // writes complete snapshot batches, on its own thread
-  class Reader;  // answers from the log, on its own thread
 
-  Runtime(std::string dir, std::shared_ptr<const Program> program, RuntimeOptions options);
-  Status Recover();
+  Runtime(std::string dir, RuntimeOptions options);
+  Status Recover(std::shared_ptr<const Program> program);
   Status RestoreShards();
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
   void Meet() noexcept;
-  size_t TotalUsers() const;
-  void OnTransitions(const Effects& effects);
+  // Of the outbox: its loop's.
+  size_t LaneOf(const Shard& shard) const { return shard.number() % loops_.size(); }
+  bool IsPlanChange(const RecordView& record) const;
+  void EnterWorld(const RecordView& record);
   void SampleSizes();
 
   const std::string dir_;
-  const std::shared_ptr<const Program> program_;
   RuntimeOptions options_;
   RuntimeStats stats_;
-  std::vector<std::atomic<uint64_t>> sizes_;
-  SizeHistory size_history_;
   uint64_t recovered_records_ = 0;
   std::atomic<size_t> backlog_bytes_{0};
   bool closed_ = false;
@@ -167,16 +172,19 @@ class Runtime {
   struct Lock;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<LogLookup> lookup_;
-  std::unique_ptr<Merging> merging_;
+  mutable std::mutex world_mutex_;
+  std::shared_ptr<World> world_;  // guarded by it
   Router router_;
   std::barrier<Meeting> meeting_;
   std::atomic<const RecordView*> met_for_{nullptr};  // the record at which the loops meet
-  Merging::Shards shards_{};                         // of all loops
-  std::unique_ptr<Writer> writer_;
-  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<StoreWriter> writer_;
+  std::unique_ptr<LogQuestions> questions_;
   std::vector<std::unique_ptr<Loop>> loops_;
-  std::unique_ptr<Log> log_;  // last: its thread calls into all of the above
+  std::unique_ptr<Log> log_;  // its thread calls into all of the above
+  mutable std::mutex change_mutex_;
+  std::shared_ptr<PlanChange> change_;  // guarded by it; null as long as there was none
 };
 
 }  // namespace attune

@@ -43,6 +43,8 @@ void Shard::NoteLink(uint64_t sequence, std::string_view other, std::string_view
   next_batch_.Put(keys::kLinks, keys::Ordered(sequence), link.view());
 }
 
+void Shard::ForgetLink(uint64_t sequence) { next_batch_.Delete(keys::kLinks, keys::Ordered(sequence)); }
+
 void Shard::KeepEnded(UserState* user, uint64_t sequence) {
   bytes_.Clear();
   WriteUser(*user, engine_.interner(), &bytes_);
@@ -97,6 +99,7 @@ Status Shard::Restore(const Store& store) {
   const uint64_t fingerprint = in.U64();
   const uint64_t position = in.U64();
   if (!in.done() || version != kShardVersion) return Error{ErrorCode::kCorrupt, "a shard's snapshot cannot be read"};
+  found_position_ = position;
   // Another plan's state: the log builds this plan's.
   if (fingerprint != program_->plan->fingerprint) return {};
   Status failure;

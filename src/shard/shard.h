@@ -51,6 +51,7 @@ class Shard {
   }
   // The record merged the history of `other` into that of `person`, or undid it: one of them is of this shard.
   void NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone);
+  void ForgetLink(uint64_t sequence);
   // A user ends with this record; the other shard may need her as she is, should it fall behind this one at a stop.
   void KeepEnded(UserState* user, uint64_t sequence);
 
@@ -67,6 +68,8 @@ class Shard {
   WriteBatch TakeBatch();
   // Reads the state that a snapshot left.
   Status Restore(const Store& store);
+  // The position of the snapshot that Restore found, be it of another plan and not read.
+  uint64_t found_position() const { return found_position_; }
 
  private:
   void WriteOne(UserState* user);
@@ -80,6 +83,7 @@ class Shard {
   bool tick_pending_ = false;
   bool in_snapshot_ = false;
   uint64_t snapshot_position_ = 0;
+  uint64_t found_position_ = 0;
   std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark
   WriteBatch batch_;
   WriteBatch next_batch_;  // what the next snapshot writes beside the users

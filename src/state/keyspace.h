@@ -15,8 +15,12 @@
 //   i/<identity>                 the name of the dead letter with that message id and reason
 //   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
 //                                definition, and both it and the instant are 16 hexadecimal digits
-//   o/<name>                     outbox: what is to be delivered
+//   o/<sequence><index>          outbox: an effect, see src/shard/effect.h
+//   n/<sequence><index>          a mark in the outbox, see src/shard/outbox_marks.h
+//   t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
 //   m/<name>                     models
+//
+// Sequence and index of an effect are 8 and 4 bytes, big endian, so that they sort as numbers do.
 //
 // A user id is any bytes and not ended by anything: it is the rest of the key. One column family
 // holds everything: a batch over several is no cheaper, and each costs write buffers of its own.
@@ -29,7 +33,7 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 1;
+inline constexpr uint32_t kStoreVersion = 2;  // 1 has no outbox and no index of histories
 inline constexpr std::string_view kVersion = "v";
 
 inline constexpr std::string_view kUsers = "u/";
@@ -44,11 +48,13 @@ inline constexpr std::string_view kDeadLetters = "d/";
 inline constexpr std::string_view kDeadLetterIds = "i/";
 inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
+inline constexpr std::string_view kOutboxMarks = "n/";
+inline constexpr std::string_view kOutboxTold = "t/";
 inline constexpr std::string_view kModels = "m/";
 
 // What may be written by name through WriteBatch::Put; users and shards have methods of their own.
-inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig, kPlans,
-                                              kDeadLetters, kDeadLetterIds, kSegmentSizes, kOutbox,  kModels};
+inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
+                                              kDeadLetterIds, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxTold, kModels};
 
 inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }

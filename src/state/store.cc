@@ -114,6 +114,10 @@ void WriteBatch::Delete(std::string_view prefix, std::string_view name) {
   CheckNamed(prefix);
   rep_->batch.Delete(keys::Named(prefix, name));
 }
+void WriteBatch::DeleteBelow(std::string_view prefix, std::string_view name) {
+  CheckNamed(prefix);
+  rep_->batch.DeleteRange(ToSlice(prefix), keys::Named(prefix, name));
+}
 void WriteBatch::Clear() { rep_->batch.Clear(); }
 bool WriteBatch::empty() const { return rep_->batch.Count() == 0; }
 size_t WriteBatch::bytes() const { return rep_->batch.GetDataSize(); }
@@ -126,6 +130,7 @@ struct Store::Rep {
   Result<std::optional<std::string>> Get(const std::string& key) const;
   Status Visit(const std::string& prefix, std::string_view from, bool whole, const Store::Visit& visit) const;
   Status CheckVersion();
+  Status WriteVersion();
 };
 
 Result<std::optional<std::string>> Store::Rep::Get(const std::string& key) const {
@@ -159,12 +164,7 @@ Status Store::Rep::Visit(const std::string& prefix, std::string_view from, bool 
 Status Store::Rep::CheckVersion() {
   auto stored = Get(std::string(keys::kVersion));
   if (!stored.ok()) return stored.error();
-  if (!*stored) {
-    if (read_only) return {};
-    rocksdb::WriteOptions write;
-    write.sync = true;
-    return ToStatus(db->Put(write, ToSlice(keys::kVersion), std::to_string(keys::kStoreVersion)), dir);
-  }
+  if (!*stored) return WriteVersion();
   const std::string& text = **stored;
   uint32_t version = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), version);
@@ -177,7 +177,21 @@ Status Store::Rep::CheckVersion() {
                              "newer program that wrote it",
                              dir, version, keys::kStoreVersion)};
   }
-  return {};
+  if (version == keys::kStoreVersion) return {};
+  // The shards build their state, and what an older program did not keep, from the log.
+  if (!read_only) {
+    const auto status = db->DeleteRange(rocksdb::WriteOptions(), db->DefaultColumnFamily(), ToSlice(keys::kShards), "s0");
+    if (!status.ok()) return Convert(status, dir);
+  }
+  return WriteVersion();
+}
+
+// From now on older programs refuse the store.
+Status Store::Rep::WriteVersion() {
+  if (read_only) return {};
+  rocksdb::WriteOptions write;
+  write.sync = true;
+  return ToStatus(db->Put(write, ToSlice(keys::kVersion), std::to_string(keys::kStoreVersion)), dir);
 }
 
 Store::Store(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -228,6 +242,20 @@ Status Store::ForEachUser(uint8_t shard, const Visit& visit) const {
 Status Store::ForEach(std::string_view prefix, const Visit& visit, std::string_view from) const {
   CheckNamed(prefix);
   return rep_->Visit(std::string(prefix), from, false, visit);
+}
+Status Store::ForEachBackwards(std::string_view prefix, const Visit& visit, std::string_view before) const {
+  CheckNamed(prefix);
+  const rocksdb::Slice lower_bound = ToSlice(prefix);
+  rocksdb::ReadOptions read;
+  read.iterate_lower_bound = &lower_bound;
+  const std::unique_ptr<rocksdb::Iterator> it(rep_->db->NewIterator(read));
+  const std::string end = keys::Named(prefix, before);
+  it->SeekForPrev(end);
+  if (it->Valid() && ToView(it->key()) == end) it->Prev();
+  for (; it->Valid(); it->Prev()) {
+    if (!visit(ToView(it->key()).substr(prefix.size()), ToView(it->value()))) return {};
+  }
+  return ToStatus(it->status(), rep_->dir);
 }
 
 Status Store::Verify() const { return ToStatus(rep_->db->VerifyChecksum(), rep_->dir); }

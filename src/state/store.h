@@ -41,6 +41,8 @@ class WriteBatch {
   // `prefix` is one of keys::kNamed.
   void Put(std::string_view prefix, std::string_view name, std::string_view blob);
   void Delete(std::string_view prefix, std::string_view name);
+  // Every name under the prefix that sorts before `name`, however many they are.
+  void DeleteBelow(std::string_view prefix, std::string_view name);
 
   void Clear();
   bool empty() const;
@@ -85,6 +87,8 @@ class Store {
   Status ForEachUser(uint8_t shard, const Visit& visit) const;
   // All names under a prefix of keys.h that begin with `from` or sort after it.
   Status ForEach(std::string_view prefix, const Visit& visit, std::string_view from = {}) const;
+  // All names under a prefix that sort before `before`, the last first.
+  Status ForEachBackwards(std::string_view prefix, const Visit& visit, std::string_view before) const;
 
   // Reads every block and checks it: for `attune verify`.
   Status Verify() const;

@@ -118,6 +118,54 @@ TEST_F(StoreTest, AVisitCanStartAnywhereAndStop) {
   EXPECT_EQ(seen, "bc");
 }
 
+TEST_F(StoreTest, NamesBackwardsAndDroppedFromTheFront) {
+  auto store = MustOpen();
+  WriteBatch batch;
+  for (const char* name : {"a", "b", "c", "d"}) batch.Put(keys::kOutbox, name, name);
+  batch.Put(keys::kOutboxMarks, "z", "z");  // the prefix before it
+  batch.Put(keys::kPlans, "a", "a");        // and the one behind
+  ASSERT_TRUE(store->Write(batch).ok());
+  const auto backwards = [&](std::string_view before) {
+    std::string seen;
+    EXPECT_TRUE(store
+                    ->ForEachBackwards(
+                        keys::kOutbox,
+                        [&](std::string_view name, std::string_view) {
+                          seen += name;
+                          return name != "b";
+                        },
+                        before)
+                    .ok());
+    return seen;
+  };
+  EXPECT_EQ(backwards("zz"), "dcb");
+  EXPECT_EQ(backwards("d"), "cb");
+  EXPECT_EQ(backwards("cc"), "cb");
+  EXPECT_EQ(backwards("a"), "");
+  batch.Clear();
+  batch.DeleteBelow(keys::kOutbox, "b");
+  EXPECT_FALSE(batch.empty());
+  ASSERT_TRUE(store->Write(batch).ok());
+  EXPECT_EQ(backwards("zz"), "dcb");
+  EXPECT_EQ(backwards("b"), "");
+  EXPECT_EQ(**store->Get(keys::kOutboxMarks, "z"), "z");
+  EXPECT_EQ(**store->Get(keys::kPlans, "a"), "a");
+}
+
+TEST_F(StoreTest, AnOlderStoreIsTakenOver) {
+  { MustOpen(); }
+  const auto open_raw = [&] {
+    rocksdb::DB* raw = nullptr;
+    EXPECT_TRUE(rocksdb::DB::Open(rocksdb::Options(), Dir(), &raw).ok());
+    return std::unique_ptr<rocksdb::DB>(raw);
+  };
+  ASSERT_TRUE(open_raw()->Put({}, std::string(keys::kVersion), "1").ok());
+  { MustOpen(); }
+  std::string version;
+  ASSERT_TRUE(open_raw()->Get({}, std::string(keys::kVersion), &version).ok());
+  EXPECT_EQ(version, std::to_string(keys::kStoreVersion));
+}
+
 TEST_F(StoreTest, AHundredThousandUsersAreVisitedInOrder) {
   constexpr int kUsers = 100000;
   auto store = MustOpen();
@@ -196,12 +244,12 @@ TEST_F(StoreTest, ANewerStoreIsRefused) {
     rocksdb::DB* raw = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), Dir(), &raw).ok());
     const std::unique_ptr<rocksdb::DB> db(raw);
-    ASSERT_TRUE(db->Put({}, std::string(keys::kVersion), "2").ok());
+    ASSERT_TRUE(db->Put({}, std::string(keys::kVersion), "3").ok());
   }
   const auto store = Store::Open(Dir());
   ASSERT_FALSE(store.ok());
   EXPECT_EQ(store.error().code, ErrorCode::kInvalid);
-  EXPECT_NE(store.error().message.find("version 2 is newer"), std::string::npos);
+  EXPECT_NE(store.error().message.find("version 3 is newer"), std::string::npos);
 }
 
 TEST_F(StoreTest, ASecondOpenerIsRefused) {

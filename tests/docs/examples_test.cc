@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = fs::path(__FILE__).parent_path().parent_path().parent_path();
+const fs::path kRoot = ATTUNE_SOURCE_DIR;
 
 struct Box {
   std::string kind;  // what stands behind the opening ```

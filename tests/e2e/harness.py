@@ -244,6 +244,63 @@ class Server:
         return self.ask(f"/user/{urllib.parse.quote(user, safe='')}/behavior", headers, status)
 
 
+class Listener:
+    """A client of /v1/stream: reads on a thread of its own what comes. `query` has no question mark."""
+
+    def __init__(self, port, query="", last_id=None, key=API_KEY, held=False):
+        headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+        if last_id is not None:
+            headers["Last-Event-ID"] = last_id
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.connection.request("GET", "/v1/stream" + ("?" + query if query else ""), headers=headers)
+        self.response = self.connection.getresponse()
+        expect(self.response.status == 200, "GET /v1/stream answered", self.response.status, query)
+        same(self.response.headers["Content-Type"], "text/event-stream")
+        self.socket = self.connection.sock
+        self.events = []  # (id, event, data)
+        self.last_id = last_id
+        self.clean_end = None  # once it ended: whether the answer was whole
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        if not held:
+            self.reader.start()
+
+    def _read(self):
+        kind, data = None, []
+        try:
+            while line := self.response.readline():
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                if field == "id":
+                    self.last_id = value
+                elif field == "event":
+                    kind = value
+                elif field == "data":
+                    data.append(value)
+                elif field == "" and data:
+                    self.events.append((self.last_id, kind, json.loads("\n".join(data))))
+                    kind, data = None, []
+            self.clean_end = True
+        except (OSError, ValueError, http.client.HTTPException, AttributeError):
+            self.clean_end = False
+
+    def told(self):
+        """`+shopper ann` for entering, `-shopper ann` for leaving, `!thanks ann` for a firing, in order."""
+        return [f"!{data['trigger']} {data['user']}" if kind == "firing" else
+                f"{'+' if data['change'] == 'enter' else '-'}{data['segment']} {data['user']}" for _, kind, data in list(self.events)]
+
+    def wait(self, count):
+        poll(lambda: len(self.events) >= count, f"{count} events of a stream")
+        return self
+
+    def close(self):
+        """Leaves; what has come by then stays in `events`."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(2)
+        if self.reader.ident:
+            self.reader.join()
+        self.connection.close()
+        return self
+
+
 def track(user, event, properties=None, **more):
     return {"type": "track", "userId": user, "event": event, "properties": properties or {}, **more}
 

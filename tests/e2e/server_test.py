@@ -7,6 +7,7 @@ import http.client
 import json
 import math
 import os
+import random
 import re
 import signal
 import socket
@@ -16,7 +17,7 @@ import threading
 import urllib.parse
 import zlib
 
-from harness import (API_KEY, BINARY, SHARED, WRITE_KEY, Client, Failure, Server, expect, folder, main, millis, now, poll, problem,
+from harness import (API_KEY, BINARY, SHARED, WRITE_KEY, Client, Failure, Listener, Server, expect, folder, main, millis, now, poll, problem,
                      rfc3339, run, same, track)
 
 PLAN = """
@@ -174,6 +175,8 @@ def test_access_matrix():
                 target += "?segment=shopper"
             for method, operation in methods.items():
                 body = track("ann", "e") if method == "post" else None
+                if path == "/v1/segments/preview":
+                    body = {"when": "carts >= 1"}
                 if "batch" in path or path in ("/v1/b", "/v1/import"):
                     body = {"batch": [dict(body, timestamp=rfc3339(now()))]}
                 if "/group" in path or path == "/v1/g":
@@ -183,13 +186,23 @@ def test_access_matrix():
                 scheme = [name for option in operation.get("security", []) for name in option]
                 expected = {"none": {"apiKey": 401, "writeKey": 401}, "wrong": {"apiKey": 401, "writeKey": 401},
                             "write": {"apiKey": 403}, "api": {}}
+                # What is asked for is not there: who may ask is told that.
+                missing = {"/v1/users/{id}/unmerge": (409, "not_merged"), "/v1/suggest": (422, "history_too_short"),
+                           "/v1/segments/preview/{id}": (404, "unknown_study"), "/v1/suggest/{id}": (404, "unknown_study")}.get(path)
+                if missing:
+                    expected["api"] = {"apiKey": missing[0]}
+                if path == "/v1/suggest":
+                    target += "?metric=carts&goal=purchase"
+                if path == "/v1/plan" and method == "put":
+                    target, body = target + "?dry_run=true", PLAN
+                endless = path == "/v1/stream"
                 for who, key in (("none", None), ("wrong", "nobody"), ("write", WRITE_KEY), ("api", API_KEY)):
-                    answer = server.request(method.upper(), target, body, key=key)
+                    answer = server.request("HEAD" if endless and who == "api" else method.upper(), target, body, key=key)
                     wanted = expected[who].get(scheme[0], 200) if scheme else 200
                     expect(answer.status == wanted, f"{method} {target} with {who} key: expected {wanted}, got", answer)
                     if wanted >= 400:
                         problem(answer, wanted, {401: "invalid_write_key" if scheme == ["writeKey"] else "invalid_key",
-                                                 403: "insufficient_scope"}[wanted])
+                                                 403: "insufficient_scope"}.get(wanted) or missing[1])
                     if wanted == 401:
                         expect(answer.headers["WWW-Authenticate"], answer)
                     asked += 1
@@ -714,7 +727,7 @@ def test_leaves_and_absences_need_no_event():
         same(millis(told["hasty", "leave"]["at"]), entered + 2000, "to the millisecond")
         same(millis(told["hesitant", "enter"]["at"]), millis(held["metrics"]["latest"]) + 1000, "to the millisecond")
         for transition in told.values():
-            same(list(transition), ["at", "user", "segment", "change", "corrected", "sequence"])
+            same(list(transition), ["at", "user", "segment", "change", "corrected", "sequence", "stream_id"])
             same(transition["corrected"], False)
         for segment in held["segments"]:
             if segment["name"] == "hasty":
@@ -771,6 +784,109 @@ def test_segments_and_their_members():
         same(server.ask("/v1/segments/buyer/users"), {"users": [], "next": None})
 
 
+def preview(server, when, status=200, headers=None, **more):
+    answer = server.request("POST", "/v1/segments/preview", {"when": when, **more}, key=API_KEY, headers=headers)
+    expect(answer.status == status, when, "answered", answer)
+    return answer
+
+
+def test_previews_agree_with_live_segments():
+    with Started() as server:
+        start = now() - 60_000
+        chooser = random.Random(7)
+        events = [track(f"user {chooser.randrange(60)}", chooser.choice(["add_to_cart", "purchase", "page_viewed"]), {"order_id": "o"},
+                        timestamp=start + i * 100) for i in range(400)]
+        events += [{"type": "identify", "userId": f"user {i}", "traits": {"country": chooser.choice(["PL", "DE"])}} for i in range(0, 60, 3)]
+        # Some were anonymous before, or on another device; one merge is undone.
+        for i in range(10):
+            events.append({"type": "track", "anonymousId": f"anon {i}", "event": chooser.choice(["add_to_cart", "purchase"]), "properties": {"order_id": "o"},
+                           "timestamp": start + i})
+            events.append({"type": "identify", "userId": f"user {i * 5}", "anonymousId": f"anon {i}", "timestamp": start + 45_000})
+        server.batch(events)
+        same(server.request("POST", "/v1/users/anon%203/unmerge", key=API_KEY).status, 200)
+        position = server.batch([{"type": "track", "anonymousId": f"anon {i}", "event": "add_to_cart", "timestamp": start + 50_000 + i} for i in range(0, 10, 2)])
+        for name in ("shopper", "buyer", "hesitant", "polish", "hasty"):
+            shown = server.ask(f"/v1/segments/{name}", headers={"Attune-Position": position})
+            told = preview(server, shown["when"], segment=name, sample=1000).json
+            members = server.ask(f"/v1/segments/{name}/users?limit=1000")["users"]
+            same((told["size"], told["against"]["size"]), (shown["size"], shown["size"]), name)
+            same(sorted(told["sample"]), sorted(member["user"] for member in members), name)
+            same((told["when"], told["against"]["segment"], told["against"]["when"]), (shown["when"], name, shown["when"]))
+            same((told["against"]["enter"], told["against"]["leave"]), ({"size": 0, "sample": []},) * 2)
+            same((told["users"], told["incomplete"], told["warnings"]), (server.ask("/v1/status")["users"], 0, []))
+            expect(told["position"] >= int(position) and told["state_bound"] > 0 and abs(millis(told["as_of"]) - now()) < 60_000, told)
+
+
+def test_previews_say_who_comes_and_who_goes():
+    with Started() as server:
+        old = now() - 3_600_000
+        for user, carts, purchases in (("ann", 1, 0), ("bob", 2, 0), ("cid", 3, 1), ("dan", 0, 1)):
+            server.batch([track(user, "add_to_cart", timestamp=old + i) for i in range(carts)] +
+                         [track(user, "purchase", {"order_id": "o"}, timestamp=old + 9) for i in range(purchases)])
+        told = preview(server, "count(add_to_cart) >= 2 or count(purchase) >= 1", segment="shopper").json
+        same((told["users"], told["size"], told["sample"]), (4, 3, ["bob", "cid", "dan"]))
+        same(told["against"]["size"], 3)
+        same((told["against"]["enter"], told["against"]["leave"]), ({"size": 1, "sample": ["dan"]}, {"size": 1, "sample": ["ann"]}))
+        # Windows and absence as they are now, metrics and other segments of the plan, and no segment to compare with.
+        for when, users in (("count(add_to_cart[30m]) >= 1", []), ("count(add_to_cart[2h]) >= 1", ["ann", "bob", "cid"]), ("carts >= 3", ["cid"]),
+                            ("add_to_cart then no purchase for 59m", ["ann", "bob"]), ("add_to_cart then no purchase for 61m", []),
+                            ("in_segment(shopper) and not in_segment(buyer)", ["ann", "bob"])):
+            told = preview(server, when).json
+            same((told["sample"], told["against"]), (users, None), when)
+        same(preview(server, "carts >= 1", sample=2).json["size"], 3)
+        same(len(preview(server, "carts >= 1", sample=2).json["sample"]), 2)
+        expect("circle" in preview(server, "in_segment(shopper) and carts >= 2", segment="shopper").json["warnings"][0])
+        # Nothing of it stays.
+        same([segment["name"] for segment in server.ask("/v1/segments")["segments"]], ["buyer", "hasty", "hesitant", "polish", "shopper"])
+
+
+def test_previews_that_are_wrong():
+    with Started() as server:
+        told = problem(preview(server, "carts >= 1 and\n  cartz >= 2", status=400), 400, "invalid_expression")
+        same((told["line"], told["column"], len(told["errors"])), (2, 3, 1))
+        expect('"carts"' in told["detail"] and "cartz" in told["detail"] and told["errors"][0]["message"] == told["detail"], told)
+        told = problem(preview(server, "carts + 1", status=400), 400, "invalid_expression")
+        expect("expected a condition" in told["detail"] and "number" in told["detail"], told)
+        problem(preview(server, "", status=400), 400, "invalid_expression")
+        problem(preview(server, "carts > 1", status=404, segment="nobody"), 404, "unknown_segment")
+        problem(preview(server, "carts > 1", status=400, headers={"Attune-Position": "99999"}), 400, "invalid_position")
+        for body in ("", "[", "[]", "{}", '{"when": 1}', '{"when": "carts > 1", "sample": -1}', '{"when": "carts > 1", "sample": 1001}',
+                     '{"when": "carts > 1", "sample": "\\ud800"}', '{"when": "carts > 1", "segmnt": "shopper"}', '{"when": "' + "x" * 70_000 + '"}'):
+            problem(server.request("POST", "/v1/segments/preview", body, key=API_KEY), 400, "invalid_body")
+        same(preview(server, "carts >= 0").json["users"], 0)  # an empty log
+
+
+def test_previews_can_be_asked_for_later():
+    with Started() as server:
+        for part in range(30):
+            server.batch([track(f"user {i}", "add_to_cart", timestamp=now() - 1000) for i in range(1000)])
+        begun = preview(server, "carts >= 1", status=202, headers={"Prefer": "respond-async"})
+        same(begun.headers["Preference-Applied"], "respond-async")
+        where = begun.headers["Location"]
+        expect(where.startswith("/v1/segments/preview/") and where.endswith(begun.json["id"]), where)
+        done = poll(lambda: (told := server.ask(where))["state"] != "running" and told, "the preview's end")
+        same((done["state"], done["problem"], done["done"]), ("done", None, done["total"]))
+        same((done["result"]["size"], done["result"]["users"]), (1000, 1000))
+        same(server.request("DELETE", where, key=API_KEY).status, 204)
+        problem(server.request("GET", where, key=API_KEY), 404, "unknown_study")
+        problem(server.request("DELETE", where, key=API_KEY), 404, "unknown_study")
+        # One at a time. Whether the second is refused depends on how fast the first is: they are sent until one was.
+        def refused():
+            first = server.request("POST", "/v1/segments/preview", {"when": "carts >= 1"}, key=API_KEY, headers={"Prefer": "respond-async"})
+            second = server.request("POST", "/v1/segments/preview", {"when": "carts >= 1"}, key=API_KEY)
+            if first.status == 202:
+                server.request("DELETE", first.headers["Location"], key=API_KEY)
+            return second if second.status == 429 else None
+        answer = poll(refused, "a second preview beside another")
+        problem(answer, 429, "study_running")
+        expect(1 <= int(answer.headers["Retry-After"]) <= 60, answer.headers["Retry-After"])
+        # One that was cancelled makes room.
+        poll(lambda: server.request("POST", "/v1/segments/preview", {"when": "carts >= 1"}, key=API_KEY).status == 200, "room")
+        # A server that ends does not wait for one.
+        server.request("POST", "/v1/segments/preview", {"when": "carts >= 1"}, key=API_KEY, headers={"Prefer": "respond-async"})
+        same(server.stop(), 0, "exit code")
+
+
 def test_sizes_over_time_outlive_a_restart():
     with folder() as path:
         (path / "plan.yaml").write_text(PLAN)
@@ -793,6 +909,199 @@ def test_sizes_over_time_outlive_a_restart():
         with Server(path / "plan.yaml", path / "data") as server:
             same(told(), [0])
             same(server.ask("/v1/segments/buyer")["sizes"][0]["size"], 0)
+
+
+# --- the stream ---
+
+STREAM = """
+segments:
+  shopper: {when: count(add_to_cart) >= 1}
+  buyer: {when: count(purchase) >= 1}
+  hasty: {when: "count(add_to_cart[2s]) >= 2"}
+triggers:
+  thanks: {on: purchase, with: {total: sum(purchase.total)}}
+  reminder: {enter: count(add_to_cart) >= 3}
+"""
+
+
+def test_stream_tells_changes_and_firings():
+    with Started(STREAM) as server:
+        server.batch([track("before", "add_to_cart")])
+        server.ask("/v1/segments")  # so that it has been told
+        everything = Listener(server.port)
+        queries = {"type=firing": "!reminder ann,!thanks bob", "segment=shopper": "+shopper ann,+shopper bob", "user=bob": "+shopper bob,+buyer bob,!thanks bob",
+                   "segment=buyer&trigger=thanks": "+buyer bob,!thanks bob", "change=leave&segment=hasty,buyer": "-hasty ann",
+                   "trigger=reminder": "!reminder ann", "type=transition&user=ann": "+shopper ann,+hasty ann,-hasty ann"}
+        some = {query: Listener(server.port, query) for query in queries}
+        for _ in range(3):
+            server.batch([track("ann", "add_to_cart")])
+        server.batch([track("bob", "add_to_cart")])
+        server.batch([track("bob", "purchase", {"total": 7})])
+        expected = ["+shopper ann", "+hasty ann", "!reminder ann", "+shopper bob", "+buyer bob", "!thanks bob", "-hasty ann"]
+        same(sorted(everything.wait(7).told()), sorted(expected))
+        for query, told in queries.items():
+            same(some[query].wait(told.count(",") + 1).told(), told.split(","), query)
+        ids = [tuple(map(int, event[0].split("-"))) for event in everything.events]
+        same(ids, sorted(set(ids)), "ids grow")
+        by_name = {data.get("segment") or data.get("trigger"): (kind, data) for _, kind, data in everything.events}
+        kind, data = by_name["shopper"]
+        same((kind, list(data)), ("transition", ["at", "user", "segment", "change", "corrected"]))
+        kind, data = by_name["thanks"]
+        same((kind, list(data), data["values"]), ("firing", ["at", "trigger", "user", "key", "id", "values"], {"total": 7}))
+        # The lists tell the same, the newest first.
+        listed = server.ask("/v1/transitions")["transitions"] + server.ask("/v1/firings")["firings"]
+        same(sorted(entry["stream_id"] for entry in listed if entry["user"] != "before"), sorted(event[0] for event in everything.events))
+        same([entry["trigger"] for entry in server.ask("/v1/firings?limit=1")["firings"]], ["thanks"])
+        text = server.request("GET", "/metrics").body.decode()
+        expect("attune_stream_clients 8\n" in text and "attune_outbox_effects 8\n" in text, text)
+        for listener in (everything, *some.values()):
+            listener.close()
+        poll(lambda: b"attune_stream_clients 0\n" in server.request("GET", "/metrics").body, "who has left is forgotten")
+
+
+def test_stream_is_resumed_where_it_was_left():
+    with Started(STREAM) as server:
+        send = lambda first, last: server.batch([track(f"u{n}", "add_to_cart") for n in range(first, last)])
+        position = send(0, 10)
+        whole = Listener(server.port, last_id="0").wait(10)
+        for place in range(10):
+            same(Listener(server.port, last_id=whole.events[place][0]).wait(9 - place).close().events, whole.events[place + 1:], place)
+        # `since` is for who cannot send headers; one who comes back with a header has both.
+        same(Listener(server.port, "since=0&segment=shopper").wait(10).close().events, whole.events)
+        same(Listener(server.port, "since=0", last_id=whole.events[7][0]).wait(2).close().events, whole.events[8:])
+        # Everything that comes of what is sent from here on, known by the answer to what was sent before.
+        later = Listener(server.port, f"since={position}")
+        quiet = Listener(server.port, "segment=buyer")
+        poll(lambda: quiet.last_id, "a place, told before anything happens")
+        expect(int(quiet.last_id) >= int(position), quiet.last_id, position)
+        send(10, 20)
+        same(later.wait(10).told(), [f"+shopper u{n}" for n in range(10, 20)])
+        # A client in the midst of things.
+        left = Listener(server.port, last_id="0").wait(5).close()
+        again = Listener(server.port, last_id=left.last_id).wait(20 - len(left.events)).close()
+        same(left.events + again.events, whole.wait(20).events)
+        for query, header, told in (("segment=shoper", None, 'did you mean "shopper"'), ("trigger=nix", None, "nix"), ("change=enters", None, "enter"),
+                                    ("type=fire", None, "fire"), ("sgment=shopper", None, "segment"), ("since=x", None, "since"),
+                                    ("since=1-2-3", None, "since"), ("", "999999999-0", "Last-Event-ID"), ("", "x", "Last-Event-ID")):
+            answer = server.request("GET", f"/v1/stream?{query}", key=API_KEY, headers={"Last-Event-ID": header} if header else None)
+            expect(told in problem(answer, 400, "invalid_parameter")["detail"], answer)
+        same(server.request("GET", "/v1/stream", key=WRITE_KEY).status, 403)
+        same(server.request("HEAD", "/v1/stream", key=API_KEY).status, 200)
+        # HTTP/1.0 knows no chunks, and a browser's EventSource no headers.
+        with socket.create_connection(("127.0.0.1", server.port)) as old:
+            old.sendall(f"GET /v1/stream?since=0&user=u3&token={API_KEY} HTTP/1.0\r\n\r\n".encode())
+            text = b""
+            while b'"u3"' not in text:
+                text += old.recv(65536)
+            expect(b"chunked" not in text and b"\r\n\r\nretry: 1000\nid: 0\n\nid: 4-0\nevent: transition\ndata: {" in text, text)
+
+
+def test_stream_says_what_is_no_longer_kept():
+    with Started(STREAM, extra=("--keep-effects", "100")) as server:
+        first = Listener(server.port, last_id="0")
+        for n in range(10):
+            server.batch([track(f"u{n}-{i}", "add_to_cart") for i in range(50)])
+        first.wait(500).close()
+        asked = lambda: server.request("GET", "/v1/stream", key=API_KEY, headers={"Last-Event-ID": first.events[50][0]})
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+
+        def status():
+            client.request("GET", "/v1/stream", headers={"Authorization": f"Bearer {API_KEY}", "Last-Event-ID": first.events[50][0]})
+            found = client.getresponse().status
+            client.close()
+            return found
+        poll(lambda: status() == 410, "old ones are dropped")
+        problem(asked(), 410, "no_longer_kept")
+        oldest = Listener(server.port, last_id="0").wait(100).close()
+        same(oldest.events, first.events[-len(oldest.events):])
+        expect(len(oldest.events) < 200, len(oldest.events))
+
+
+def test_slow_clients_lose_nothing():
+    with Started(STREAM) as server:
+        held = Listener(server.port, held=True)
+        quick = Listener(server.port)
+        count = 0
+        for n in range(60):  # more than the kernel takes for a client
+            count += 1000
+            server.batch([track(f"user-{n}-{i}-{'x' * 200}", "add_to_cart") for i in range(1000)])
+        held.reader.start()
+        same(len(quick.wait(count).events), count)
+        same(held.wait(count).events, quick.events)
+        for listener in (held, quick):
+            listener.close()
+
+
+def test_many_listen():
+    with Started(STREAM) as server:
+        listeners = [Listener(server.port, f"user=u{n % 20}" if n % 2 else "") for n in range(200)]
+        for n in range(20):
+            server.batch([track(f"u{n}", "add_to_cart"), track(f"u{n}", "purchase")])
+        whole = [listener.wait(60).events for listener in listeners[::2]]
+        for events in whole:
+            same(events, whole[0])
+        for n in range(1, 200, 2):
+            same(listeners[n].wait(3).told(), [f"+shopper u{n % 20}", f"+buyer u{n % 20}", f"!thanks u{n % 20}"])
+        # The end of the server is a whole answer, not a broken one.
+        same(server.stop(), 0)
+        for listener in listeners:
+            listener.reader.join()
+            expect(listener.clean_end, "an answer that was broken off")
+
+
+def test_a_stream_goes_on_after_a_crash():
+    """Events keep coming, the server is killed again and again, a client comes back with its last id: it hears of every
+    change once, and in the end just what one hears who begins at the beginning."""
+    with folder() as path:
+        (path / "plan.yaml").write_text(STREAM)
+        servers = [Server(path / "plan.yaml", path / "data").ready()]
+        ended, sent = threading.Event(), []
+
+        def send():  # like a client library: what is not answered is sent again
+            while not ended.is_set():
+                number = len(sent)
+                events = [track(f"u{number}-{i}", name, messageId=f"m-{number}-{i}-{at}") for i in range(5)
+                          for at, name in enumerate(("add_to_cart", "add_to_cart", "add_to_cart", "purchase"))]
+                while True:
+                    try:
+                        if servers[-1].request("POST", "/v1/batch", {"batch": events}, key=WRITE_KEY).status == 200:
+                            break
+                    except (OSError, http.client.HTTPException):
+                        pass
+                    if ended.wait(0.005):
+                        return
+                sent.append(number)
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            heard, last_id = [], "0"
+            for crash in range(5):
+                listener = Listener(servers[-1].port, last_id=last_id)
+                listener.wait(500 + 100 * crash)
+                if crash % 2:  # gone before the crash, or by it
+                    listener.close()
+                servers[-1].kill()
+                listener.reader.join()
+                heard += listener.events
+                last_id = heard[-1][0]
+                servers.append(Server(path / "plan.yaml", path / "data").ready())
+        finally:
+            ended.set()
+            sender.join()
+        users = [f"u{number}-{i}" for number in sent for i in range(5)]
+        expected = [f"{what} {user}" for user in users for what in ("+shopper", "+buyer", "+hasty", "-hasty", "!thanks", "!reminder")]
+        with servers[-1] as server:
+            listener = Listener(server.port, last_id=last_id)
+            answered = set(users)
+            count = lambda events: sum(data["user"] in answered for _, _, data in list(events))
+            poll(lambda: count(heard) + count(listener.events) >= len(expected), "all that came of the events")
+            heard += listener.close().events
+            ids = [tuple(map(int, event[0].split("-"))) for event in heard]
+            expect(all(a < b for a, b in zip(ids, ids[1:])), "ids that do not grow")
+            whole = Listener(server.port, last_id="0").wait(len(heard)).close()
+            same(whole.events[:len(heard)], heard)
+            found = sorted(told for told in whole.told() if told.split(" ")[1] in answered)
+            same(found, sorted(expected))
 
 
 def test_metrics_can_be_read():

@@ -14,7 +14,7 @@
 namespace attune::scenario {
 namespace {
 
-const std::filesystem::path kFolder = std::filesystem::path(__FILE__).parent_path();
+const std::filesystem::path kFolder = std::filesystem::path(ATTUNE_SOURCE_DIR) / "tests/scenarios";
 
 std::vector<std::string> Names(const std::filesystem::path& folder) {
   std::vector<std::string> names;

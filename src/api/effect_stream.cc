@@ -1,0 +1,132 @@
+#include "api/effect_stream.h"
+
+#include <algorithm>
+
+namespace attune {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Proxies and clients take a connection without a byte for dead after a minute or so.
+constexpr auto kHeartbeat = std::chrono::seconds(15);
+// How often clients that leave, or that could not take more, are looked at when nothing happens.
+constexpr auto kIdleLook = milliseconds(1000);
+constexpr auto kHeldBackLook = milliseconds(20);
+// A client that has not taken so much gets no more until it has: far below HttpLimits::stream_buffer_bytes.
+constexpr size_t kMostWaitingBytes = 256 << 10;
+// What a client gets before it is the next one's turn.
+constexpr size_t kTurnBytes = 64 << 10;
+
+void AppendEvent(const ToldEffect& effect, std::string* out) {
+  *out += "id: ";
+  *out += ToText(effect.id());
+  *out += effect.kind() == EffectKind::kFiring ? "\nevent: firing\ndata: " : "\nevent: transition\ndata: ";
+  *out += effect.json();  // one line
+  *out += "\n\n";
+}
+
+}  // namespace
+
+EffectStream::EffectStream(Outbox* outbox) : outbox_(*outbox), thread_([this] { Run(); }) {
+  outbox_.SetListener([this] {
+    if (subscribers_ == 0) return;
+    {
+      const std::lock_guard hold(mutex_);
+      told_ = true;
+    }
+    work_.notify_one();
+  });
+}
+
+EffectStream::~EffectStream() {
+  outbox_.SetListener(nullptr);
+  {
+    const std::lock_guard hold(mutex_);
+    closing_ = true;
+  }
+  work_.notify_one();
+  thread_.join();
+}
+
+bool EffectStream::Reserve() {
+  if (++subscribers_ <= kMaxSubscribers) return true;
+  --subscribers_;
+  return false;
+}
+
+void EffectStream::Subscribe(EffectFilter filter, EffectId from, StreamWriter writer) {
+  {
+    const std::lock_guard hold(mutex_);
+    arrived_.push_back({std::move(filter), from, std::move(writer), Clock::now()});
+  }
+  work_.notify_one();
+}
+
+void EffectStream::Run() {
+  auto pause = Clock::duration(kIdleLook);
+  while (true) {
+    {
+      std::unique_lock hold(mutex_);
+      work_.wait_for(hold, pause, [&] { return closing_ || told_ || !arrived_.empty(); });
+      if (closing_) break;
+      told_ = false;
+      listening_.splice(listening_.end(), arrived_);
+    }
+    pause = kIdleLook;
+    pages_.clear();
+    const auto now = Clock::now();
+    for (auto subscriber = listening_.begin(); subscriber != listening_.end();) {
+      const Served served = Serve(&*subscriber, now);
+      if (served == Served::kGone) {
+        if (subscriber->writer.cut()) ++cut_;
+        subscriber = listening_.erase(subscriber);
+        --subscribers_;
+        continue;
+      }
+      if (served == Served::kSome) pause = Clock::duration(0);
+      if (served == Served::kHeldBack) pause = std::min<Clock::duration>(pause, kHeldBackLook);
+      ++subscriber;
+    }
+  }
+  listening_.clear();
+}
+
+const Outbox::Page* EffectStream::PageAt(EffectId cursor) {
+  const auto known = pages_.find(cursor);
+  if (known != pages_.end()) return &known->second;
+  auto page = outbox_.Read(cursor, kTurnBytes);
+  if (!page.ok()) return nullptr;
+  return &pages_.emplace(cursor, std::move(*page)).first->second;
+}
+
+EffectStream::Served EffectStream::Serve(Subscriber* subscriber, Clock::time_point now) {
+  if (!subscriber->writer.open()) return Served::kGone;
+  if (subscriber->writer.waiting_bytes() > kMostWaitingBytes) return Served::kHeldBack;
+  const Outbox::Page* page = PageAt(subscriber->cursor);
+  // Asking again from its last id, it learns why.
+  if (!page || page->gone) return Served::kGone;
+  std::string out;
+  bool whole = true;
+  for (const auto& block : page->blocks) {
+    auto effect = std::partition_point(block->begin(), block->end(),
+                                       [&](const ToldEffect& e) { return e.id() <= subscriber->cursor; });
+    for (; effect != block->end() && out.size() < kTurnBytes; ++effect) {
+      if (subscriber->filter.Takes(*effect)) AppendEvent(*effect, &out);
+      subscriber->cursor = effect->id();
+    }
+    whole = effect == block->end();
+    if (!whole) break;
+  }
+  if (whole) subscriber->cursor = page->next;
+  if (out.empty() && now - subscriber->written >= kHeartbeat) {
+    // An id without data: nothing is dispatched, and the client knows how far it has heard everything.
+    out = ": \nid: " + ToText(subscriber->cursor) + "\n\n";
+  }
+  if (!out.empty()) {
+    subscriber->written = now;
+    if (!subscriber->writer.Write(out)) return Served::kGone;
+  }
+  return whole && !page->more ? Served::kAll : Served::kSome;
+}
+
+}  // namespace attune

@@ -1,0 +1,55 @@
+// GET /v1/suggest.
+#include <fmt/format.h>
+
+#include "api/call.h"
+#include "api/suggestion.h"
+#include "http/problem.h"
+
+namespace attune {
+namespace {
+
+Response Wrong(const std::string& detail) { return Problem(400, "invalid_parameter", "A parameter is wrong", detail); }
+
+// False: it is given and wrong.
+bool ReadInstant(const Request& request, const char* name, std::optional<Millis>* instant, Response* wrong) {
+  const auto text = request.QueryParameter(name);
+  if (!text) return true;
+  *instant = ParseInstant(*text);
+  if (*instant) return true;
+  *wrong = Wrong(fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", name, *text));
+  return false;
+}
+
+Response Answer(const SuggestQuestion& question, const Result<SuggestAnswer>& answer) {
+  if (answer.ok()) return {200, kJson, {{"Cache-Control", "no-store"}}, SuggestionJson(question, *answer)};
+  const Error& error = answer.error();
+  if (error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound) {
+    return Problem(422, "history_too_short", "The history does not hold what is asked for", error.message);
+  }
+  return Problem(503, "log_unreadable", "The log cannot be read", error.message);
+}
+
+}  // namespace
+
+void Api::Suggest(Call call) {
+  const uint64_t position = runtime_.durable_sequence();
+  if (!call.Reaches(position)) return;
+  const auto metric = call.request.QueryParameter("metric");
+  const auto goal = call.request.QueryParameter("goal");
+  if (!metric || !goal) return call.reply.Send(Wrong("expected `metric` and `goal`"));
+  AskedSuggestion asked = AskForSuggestion(runtime_.world()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
+  if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
+  Response wrong;
+  if (!ReadInstant(call.request, "at", &asked.question->at, &wrong) ||
+      !ReadInstant(call.request, "validate_at", &asked.question->validate_at, &wrong)) {
+    return call.reply.Send(std::move(wrong));
+  }
+  asked.question->now = WallClock();
+  const auto question = std::make_shared<SuggestQuestion>(std::move(*asked.question));
+  BeginStudy(std::move(call), [this, question, position](StudyProgress* progress) {
+    LogHistory history(runtime_.log_dir(), position);
+    return Answer(*question, RunSuggestion(*question, &history, progress));
+  });
+}
+
+}  // namespace attune
