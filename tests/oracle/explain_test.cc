@@ -75,12 +75,16 @@ TEST_F(ExplainSequences, NameWhatMadeThem) {
       const Expression& expression = *parsed.expression;
       const Explanation told = Explain(expression, records);
       ASSERT_EQ(told.value, Naive(expression, records));
-      if (expression.kind == Expression::Kind::kSequenceDepth) ASSERT_EQ(told.value, std::to_string(told.events.size()));
+      if (expression.kind == Expression::Kind::kSequenceDepth) {
+        ASSERT_EQ(told.value, std::to_string(told.events.size()));
+      }
       if (expression.kind != Expression::Kind::kSequenceMatches) {
         const size_t steps = static_cast<size_t>(std::count_if(expression.steps.begin(), expression.steps.end(),
                                                                [](const SequenceStep& step) { return !step.negated; }));
         ASSERT_EQ(told.missing_step.empty(), told.events.size() == steps);
-        if (expression.kind == Expression::Kind::kSequence) ASSERT_EQ(told.value == "true", told.events.size() == steps);
+        if (expression.kind == Expression::Kind::kSequence) {
+          ASSERT_EQ(told.value == "true", told.events.size() == steps);
+        }
       }
       if (told.events.empty()) continue;
       ++named;
