@@ -670,7 +670,7 @@ def test_explain_says_why():
 def test_explain_names_runs_and_keys():
     with Started() as server:
         start = now() - 300_000
-        position = server.batch([track("ann", name, {"cart_id": cart}, timestamp=start + i * 1000, messageId=f"m-{i}") for i, (name, cart) in
+        position = server.batch([track("ann", name, {"cart_id": cart, "order_id": "o"}, timestamp=start + i * 1000, messageId=f"m-{i}") for i, (name, cart) in
                                  enumerate((("add_to_cart", "x"), ("add_to_cart", "y"), ("purchase", "x"), ("add_to_cart", "z")))])
         ask = lambda text: server.ask("/v1/users/ann/explain?expression=" + urllib.parse.quote(text), headers={"Attune-Position": position})["explanation"]
         event = lambda i, step: {"id": f"m-{i}", "timestamp": rfc3339(start + i * 1000), "step": step}
