@@ -39,15 +39,14 @@ struct ReplaySettings {
   int threads = 0;
 } settings;
 
-constexpr size_t kChunkBytes = 256 << 10;  // records handed to an applier at a time
+constexpr size_t kChunkBytes = 128 << 10;  // records handed to an applier at a time
 constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
 
 // A thread with the engine of its users.
 class Applier {
  public:
-  // `linked` must outlive this; without it any two ids may be merged.
-  Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at, const LinkedIds* linked)
-      : output_(program), run_(program, at, MakeSink(), MayMerge(linked)), thread_([this] { Run(); }) {}
+  Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
+      : unpacker_(program), output_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
 
   // Waits while too much is waiting.
   void Push(std::string chunk) {
@@ -72,11 +71,6 @@ class Applier {
   uint64_t duplicates = 0;
 
  private:
-  static std::function<bool(std::string_view)> MayMerge(const LinkedIds* linked) {
-    if (!linked) return nullptr;
-    return [linked](std::string_view id) { return linked->Contains(id); };
-  }
-
   HistoryRun::Sink MakeSink() {
     return {[this](const Transition& transition) { output_.Add(transition); },
             [this](const TriggerFiring& firing) { output_.Add(firing); },
@@ -96,9 +90,13 @@ class Applier {
         chunks_.pop_front();
       }
       room_.notify_one();
-      ByteReader in(chunk);
+      ByteReader in(chunk), ahead(chunk);
+      for (size_t i = 0; i < Engine::kExpect; ++i) Expect(&ahead);
       while (in.remaining() > 0) {
-        const Applied applied = run_.Apply(in.String());
+        Expect(&ahead);
+        ByteReader item(in.String());
+        const Record record = unpacker_.Unpack(&item);
+        const Applied applied = run_.Apply(record, item.String());
         late += applied == Applied::kLate;
         duplicates += applied == Applied::kDuplicate;
       }
@@ -107,6 +105,12 @@ class Applier {
     output_.Sort(run_.engine().users());
   }
 
+  // Of the next item.
+  void Expect(ByteReader* chunk) {
+    if (chunk->remaining() > 0) run_.Expect(ByteReader(chunk->String()).String());
+  }
+
+  RecordUnpacker unpacker_;
   ReplayOutput output_;
   HistoryRun run_;
   std::mutex mutex_;
@@ -122,6 +126,7 @@ class Replay {
   Replay(std::shared_ptr<const Plan> plan, std::vector<Millis> at, int threads)
       : plan_(std::move(plan)),
         program_(Program::Compile(plan_)),
+        records_(program_),
         admission_(*plan_),
         at_(std::move(at)),
         threads_(threads) {}
@@ -144,10 +149,11 @@ class Replay {
 
   // Begins to apply. `links_known`: FindLinks has seen every file; else all histories are kept, by one thread.
   void Begin(bool links_known) {
+    links_known_ = links_known;
     if (!links_known) threads_ = 1;
     buffers_.resize(static_cast<size_t>(threads_));
     for (int i = 0; i < threads_; ++i) {
-      appliers_.push_back(std::make_unique<Applier>(program_, at_, links_known ? &linked_ : nullptr));
+      appliers_.push_back(std::make_unique<Applier>(program_, at_));
     }
   }
 
@@ -241,18 +247,23 @@ class Replay {
       ++unknown_[std::string(admission.head.name)];
     }
     last_ = std::max(last_, admission.head.time);
+    // An item: the record, and the event's bytes where the run is to keep them.
     encoded_.clear();
-    EncodeEvent(admission.head, admission.json, &encoded_);
+    if (!links_known_ || linked_.Contains(admission.head.user)) EncodeEvent(admission.head, admission.json, &encoded_);
+    item_.Clear();
+    PackRecord(records_.Read(admission.head, admission.json, &admission_.reader()), *program_, &item_);
+    item_.String(encoded_);
     const uint8_t shard = linked_.ShardOf(admission.head.user);
     if (by_time_) {
-      sorted_.push_back({admission.head.time, shard, encoded_});
+      sorted_.push_back({admission.head.time, shard, std::string(item_.view())});
     } else {
-      Hand(shard, encoded_);
+      Hand(shard, item_.view());
     }
   }
 
   void Hand(uint8_t shard, std::string_view bytes) {
     const size_t i = shard % appliers_.size();
+    buffers_[i].reserve(kChunkBytes + bytes.size() + 16);
     ByteWriter out(std::move(buffers_[i]));
     out.String(bytes);
     buffers_[i] = out.Take();
@@ -267,6 +278,7 @@ class Replay {
 
   std::shared_ptr<const Plan> plan_;
   std::shared_ptr<const Program> program_;
+  RecordReader records_;
   TrackingPlan admission_;
   std::vector<Millis> at_;
   int threads_;
@@ -275,6 +287,8 @@ class Replay {
   std::vector<std::string> buffers_;  // the chunk that fills for each applier
   std::vector<Timed> sorted_;
   std::string encoded_;
+  ByteWriter item_;
+  bool links_known_ = false;
   bool by_time_ = false;
   Millis last_ = kAlways;
   Millis until_ = 0;

@@ -45,10 +45,7 @@ class TransitionWords {
 
   // `user` is her id as JSON.
   void Append(Millis at, std::string_view user, uint32_t what, std::string* out) {
-    if (at != last_at_ || last_.empty()) {
-      last_ = FormatRfc3339(at);
-      last_at_ = at;
-    }
+    if (at != last_at_ || last_.empty()) SetInstant(at);
     *out += head_;
     *out += last_;
     *out += middle_;
@@ -57,6 +54,27 @@ class TransitionWords {
   }
 
  private:
+  // Within a day only the time is written anew.
+  void SetInstant(Millis at) {
+    const auto day = [](Millis t) { return (t >= 0 ? t : t - (kDay - 1)) / kDay; };
+    if (last_.empty() || day(at) != day(last_at_) || last_.size() != kInstant) {
+      last_ = FormatRfc3339(at);
+    } else {
+      Millis in_day = at - day(at) * kDay;
+      for (const size_t place : {22, 21, 20}) last_[place] = Digit(&in_day, 10);
+      for (const size_t place : {18, 17, 15, 14}) last_[place] = Digit(&in_day, place % 3 == 0 ? 10 : 6);
+      last_[12] = Digit(&in_day, 10);
+      last_[11] = Digit(&in_day, 10);
+    }
+    last_at_ = at;
+  }
+  static char Digit(Millis* left, Millis base) {
+    const auto digit = static_cast<char>('0' + *left % base);
+    *left /= base;
+    return digit;
+  }
+
+  static constexpr size_t kInstant = 24;  // 2026-03-01T10:00:00.000Z
   std::string head_, middle_;
   std::vector<std::string> tails_;
   Millis last_at_ = 0;

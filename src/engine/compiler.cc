@@ -494,7 +494,7 @@ class Compiler {
     if (node.aggregate == kNone) return;
     const AggregateSpec& a = program_->aggregates[node.aggregate];
     uses->sessions |= UsesSessions(a);
-    uses->past_sessions |= UsesSessions(a) && a.window != WindowKind::kSession;
+    uses->past_sessions |= UsesSessions(a) && (a.window != WindowKind::kSession || a.fn == Kind::kSessions);
     uses->every_event |= a.fn == Kind::kDuration;
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);

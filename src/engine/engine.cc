@@ -371,6 +371,12 @@ Timed Engine::Evaluate(NodeId node, const UserState& user, Millis t) {
   return evaluator_.Evaluate(node, user, t);
 }
 
+Timed Engine::EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t) {
+  evaluator_.Forget();
+  evaluator_.ResetIncomplete();
+  return evaluator_.EvaluateWithin(keys, node, user, key, t);
+}
+
 bool Engine::Selects(uint32_t selector, const Record& record) {
   const auto& selectors = program_->selectors_of_name[record.name];
   return std::find(selectors.begin(), selectors.end(), selector) != selectors.end() &&

@@ -113,6 +113,11 @@ class Engine {
   bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
     return evaluator_.WindowOf(spec, user, t, low, high);
   }
+  // Both for one key of a some(…) or top(…), by its number: of a node or an aggregate of the program within.
+  Timed EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
+  bool WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t, Millis* low, Millis* high) {
+    return evaluator_.WindowWithin(keys, spec, user, key, t, low, high);
+  }
   // Whether a selector means the event.
   bool Selects(uint32_t selector, const Record& record);
   // When the user leaves the segment by herself; kNever when only an event can do it.

@@ -43,8 +43,9 @@ class Evaluator {
   // Judges the keys of a some(…) that are stale or due, and tells which came out otherwise than before: pointers that live
   // as long as their user has no event more. Gives the first instant at which another may.
   Millis JudgeKeys(uint32_t keys, const UserState& user, Millis t, std::vector<const Key*>* changed);
-  // The value for one key, of a node of the program within.
-  Value EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
+  // The same as Evaluate and WindowOf for one key, of a node or an aggregate of the program within.
+  Timed EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
+  bool WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t, Millis* low, Millis* high);
 
   void Forget() {
     if (!lists_.empty()) lists_.clear();

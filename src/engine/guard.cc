@@ -220,8 +220,9 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
     if (!TakesIn(program_->series[of.series], record)) continue;
     const Series series = user->FindSeries(of.series);
     GuardTest test(*program_, interner_, series, user->sessions.latest(), record.time);
+    const uint64_t* const holding = user->holding().data();
     for (const Guard& guard : of.guards) {
-      const bool holds = user->Holds(guard.condition);
+      const bool holds = holding[guard.condition / 64] >> guard.condition % 64 & 1;
       if (!guard.settled[holds] && test.Finds(guard, holds)) {
         dirty_.Add(guard.condition);
       } else if (guard.alone && holds == guard.when_reached) {

@@ -12,8 +12,6 @@ namespace {
 
 using Kind = Expression::Kind;
 
-bool SeenLater(const Key& a, const Key& b) { return a.last != b.last ? a.last > b.last : a.seen > b.seen; }
-
 bool Counts(const Value& value) { return value.type() == Type::kNumber && value.number() != 0; }
 
 }  // namespace
@@ -27,10 +25,20 @@ Millis Evaluator::JudgeKeys(uint32_t keys, const UserState& user, Millis t, std:
   return states->NextDue();
 }
 
-Value Evaluator::EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t) {
+Timed Evaluator::EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t) {
   user_ = whole_ = &user;
   t_ = t;
-  return Within(keys, key).Node(node).value;
+  return Within(keys, key).Node(node);
+}
+
+bool Evaluator::WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t,
+                             Millis* low, Millis* high) {
+  user_ = whole_ = &user;
+  t_ = t;
+  const Bounds bounds = Within(keys, key).BoundsOf(spec);
+  *low = bounds.low;
+  *high = bounds.high;
+  return !bounds.none;
 }
 
 bool Evaluator::incomplete() const {

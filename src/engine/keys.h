@@ -34,6 +34,9 @@ struct Key {
   Millis queued = kNever;  // the instant under which it was last put into the heap
 };
 
+// The order of keys by their latest events, the latest first.
+inline bool SeenLater(const Key& a, const Key& b) { return a.last != b.last ? a.last > b.last : a.seen > b.seen; }
+
 // An event costs its own key alone; time costs the keys that fall due. Keys live until the next Take.
 class KeyStates {
  public:

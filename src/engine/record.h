@@ -1,11 +1,13 @@
 // What the engine is given: one event of one user, with the properties that the program reads.
 #pragma once
 
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "engine/fact.h"
 #include "engine/program.h"
 #include "event/event.h"
@@ -26,22 +28,47 @@ struct Record {
   std::span<const Fact> facts;            // what it says of the user, each name of a kind at most once; times are its own
 };
 
-// Reads records from the bytes that the log keeps. One thread; the record lives until the next Read.
+// Reads records from the bytes that the log keeps, or from events that are open already. One thread; the record lives
+// until the next Read, and as long as what it was read from.
 class RecordReader {
  public:
   explicit RecordReader(std::shared_ptr<const Program> program) : program_(std::move(program)), fields_(program_->fields.size()) {}
 
   // kCorrupt when the bytes are no event.
   Result<Record> Read(std::string_view bytes);
+  // Of an event whose JSON `event` holds open.
+  Record Read(const EventHead& head, std::string_view json, EventReader* event);
 
  private:
-  Value ReadField(const PropertyPath& path);
-  void ReadTraits(Millis time);
-  void ReadConsents(Millis time);
+  Record ReadHead(const EventHead& head);
+  void ReadBody(const EventHead& head, bool consents, EventReader* event, Record* record);
+  Value ReadField(const PropertyPath& path, EventReader* event);
+  void ReadTraits(Millis time, EventReader* event);
+  void ReadConsents(Millis time, EventReader* event);
 
   std::shared_ptr<const Program> program_;
   EventReader reader_;
   std::vector<Value> fields_;
+  std::vector<Fact> facts_;
+};
+
+// Appends a record as bytes, on its way from the thread that reads it to the one that applies it: her id first.
+void PackRecord(const Record& record, const Program& program, ByteWriter* out);
+
+// Gives it back. One thread; the record lives until the next Unpack and as long as the bytes.
+class RecordUnpacker {
+ public:
+  explicit RecordUnpacker(std::shared_ptr<const Program> program) : program_(std::move(program)), fields_(program_->fields.size()) {}
+
+  // Requires that PackRecord wrote what comes next, under the same program.
+  Record Unpack(ByteReader* in);
+
+ private:
+  Value UnpackValue(ByteReader* in);
+
+  std::shared_ptr<const Program> program_;
+  std::vector<Value> fields_;
+  std::deque<std::vector<Value>> lists_;
   std::vector<Fact> facts_;
 };
 

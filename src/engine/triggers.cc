@@ -66,7 +66,7 @@ void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects, c
   firing.values = "{";
   for (const auto& [name, node] : condition.with) {
     const Millis t = std::max(at, user->now);
-    const Value value = key ? evaluator_.EvaluateWithin(condition.keys, node, *user, *key, t) : evaluator_.Evaluate(node, *user, t).value;
+    const Value value = key ? evaluator_.EvaluateWithin(condition.keys, node, *user, *key, t).value : evaluator_.Evaluate(node, *user, t).value;
     if (value.is_null()) continue;
     if (firing.values.size() > 1) firing.values += ',';
     AppendJsonString(name, &firing.values);

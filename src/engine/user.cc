@@ -11,15 +11,16 @@ namespace {
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
 constexpr uint8_t kUserVersion = 4;
 
-constexpr uint32_t kSmall = 112;        // words of a small user's block
+constexpr uint32_t kLeastRoom = 12;     // words that a new block has beyond what is in use
+constexpr uint32_t kSmall = 160;        // words of a small user's block
 
-uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 8 ? room / 4 : room / 2)); }
+uint32_t MoreThan(uint64_t room) { return static_cast<uint32_t>(room + 1 + (room < 16 ? room / 4 : room / 2)); }
 uint32_t WordsOf(size_t bytes) { return static_cast<uint32_t>((bytes + 7) / 8); }
 
 }  // namespace
 
 UserState::UserState(std::string_view id, uint32_t slot_number, const Program& program)
-    : slot(slot_number), program_(program), block_(program.state.id + WordsOf(id.size()) + 8), id_size_(static_cast<uint32_t>(id.size())) {
+    : slot(slot_number), program_(program), block_(program.state.id + WordsOf(id.size()) + kLeastRoom), id_size_(static_cast<uint32_t>(id.size())) {
   block_.Take(program.state.id + WordsOf(id.size()));
   std::memset(block_.words(0), 0, block_.used() * sizeof(uint64_t));
   std::memcpy(block_.words(program.state.id), id.data(), id.size());
@@ -79,14 +80,14 @@ void UserState::Erase(Part part, uint32_t index) {
 void UserState::GrowPart(Part part) {
   const uint32_t lanes = LanesOf(part);
   const uint32_t room = MoreThan(parts_[part].room);
-  if (!block_.Has(uint64_t{room} * lanes)) Repack(uint64_t{room} * lanes);
+  if (!block_.Has(uint64_t{room} * lanes)) return Repack(part, kNone, room);
   Move(&parts_[part], room, lanes);
 }
 
 void UserState::GrowSeries(uint32_t series) {
   const uint32_t lanes = Lanes(series);
   const uint32_t room = MoreThan(FindHead(series)->room);
-  if (!block_.Has(uint64_t{room} * lanes)) Repack(uint64_t{room} * lanes);
+  if (!block_.Has(uint64_t{room} * lanes)) return Repack(kParts, series, room);
   Move(FindHead(series), room, lanes);
 }
 
@@ -102,20 +103,25 @@ void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
   array->room = room;
 }
 
-// Into a new block that has only what is in use, some room in each array, and `extra` words.
-void UserState::Repack(uint64_t extra) {
+void UserState::Repack(int growing_part, uint32_t growing_series, uint32_t growing_room) {
   // Most users are small, and are to stay so; one with more to remember moves less often.
   const bool small = block_.used() < kSmall;
-  const auto roomy = [&](uint64_t size) { return static_cast<uint32_t>(small && size < 16 ? size + size / 8 : size + size / 2 + 1); };
+  const auto roomy = [&](uint64_t size, bool growing) {
+    if (growing) return growing_room;
+    return static_cast<uint32_t>(small && size < 16 ? size + size / 8 : size + size / 2 + 1);
+  };
   const uint32_t fixed = program_.state.id + WordsOf(id_size_);
   uint64_t words = fixed;
-  for (int part = 0; part < kParts; ++part) words += roomy(parts_[part].size) * uint64_t{LanesOf(part)};
-  ForEach(kSeries, [&](uint32_t series, uint64_t head) { words += roomy(std::bit_cast<Array>(head).size) * uint64_t{Lanes(series)}; });
-  words += extra + words / (small ? 8 : 2);
+  for (int part = 0; part < kParts; ++part) words += roomy(parts_[part].size, part == growing_part) * uint64_t{LanesOf(part)};
+  ForEach(kSeries, [&](uint32_t series, uint64_t head) {
+    words += roomy(std::bit_cast<Array>(head).size, series == growing_series) * uint64_t{Lanes(series)};
+  });
+  words += small ? std::max<uint64_t>(words / 8, kLeastRoom) : words / 2;
   ATTUNE_CHECK(words <= Array::kMaxWords, "the plan's limits keep a user's state below half a gigabyte");
   Block old = std::exchange(block_, Block(static_cast<uint32_t>(words)));
-  const auto move = [&](Array* array, uint32_t lanes) {
-    const uint32_t room = roomy(array->size);
+  const auto move = [&](Array* array, uint32_t lanes, bool growing) {
+    const uint32_t room = roomy(array->size, growing);
+    ATTUNE_CHECK(room <= Array::kMaxRoom, "the plan's limit is far below");
     const uint32_t at = block_.Take(room * lanes);
     for (uint32_t lane = 0; lane < lanes; ++lane) {
       std::memcpy(block_.words(at + lane * room), old.words(static_cast<uint32_t>(array->at + lane * array->room)), array->size * sizeof(uint64_t));
@@ -124,9 +130,9 @@ void UserState::Repack(uint64_t extra) {
     array->room = room;
   };
   std::memcpy(block_.words(block_.Take(fixed)), old.words(0), fixed * sizeof(uint64_t));
-  for (int part = 0; part < kParts; ++part) move(&parts_[part], LanesOf(part));
+  for (int part = 0; part < kParts; ++part) move(&parts_[part], LanesOf(part), part == growing_part);
   Array* head = reinterpret_cast<Array*>(Words(kSeries));
-  ForEach(kSeries, [&](uint32_t series, uint64_t) { move(head++, Lanes(series)); });
+  ForEach(kSeries, [&](uint32_t series, uint64_t) { move(head++, Lanes(series), series == growing_series); });
 }
 
 // --- series ---

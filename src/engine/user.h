@@ -226,7 +226,8 @@ class UserState {
   void GrowPart(Part part);
   void GrowSeries(uint32_t series);
   void Move(Array* array, uint32_t room, uint32_t lanes);
-  void Repack(uint64_t extra);
+  // Into a new block that has only what is in use, some room in each array, and for a part (or series) so much.
+  void Repack(int growing_part, uint32_t growing_series, uint32_t growing_room);
 
   const Program& program_;
   Block block_;

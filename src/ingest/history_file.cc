@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "event/event.h"
 #include "event/json_text.h"
 #include "ingest/line_file.h"
@@ -43,13 +45,21 @@ struct HistoryReader::Impl {
     return true;
   }
 
+  // The file and the line.
+  void SetSource() {
+    char digits[20];
+    const char* const end = std::to_chars(std::begin(digits), std::end(digits), line_number).ptr;
+    source.assign(name).push_back(':');
+    source.append(digits, static_cast<size_t>(end - digits));
+  }
+
   // The next line that is not blank. `*event` is a dead letter when it is too long.
   bool NextLine(std::string_view* line, HistoryEvent* event) {
     do {
       if (!lines->Next(line, limits.line_bytes)) return false;
     } while (line->find_first_not_of(" \t\r") == std::string_view::npos);
     line_number = lines->line_number();
-    source = fmt::format("{}:{}", name, line_number);
+    SetSource();
     if (lines->too_long()) {
       Bury(Reason::kLineTooLong, "", fmt::format("more than {} bytes", limits.line_bytes), *line, event);
     }
@@ -106,8 +116,8 @@ struct HistoryReader::Impl {
   }
 
   bool Write(const CsvMapping::Event& kind, HistoryEvent* event) {
-    source = one_event_a_line ? fmt::format("{}:{}", name, line_number)
-                              : fmt::format("{}:{}[{}]", name, line_number, events_of_line);
+    SetSource();
+    if (!one_event_a_line) source += fmt::format("[{}]", events_of_line);
     ++events_of_line;
     if (auto error = writer->Write(kind, *cells, &json)) {
       return Bury(error->reason, std::move(error->field), std::move(error->detail), joined, event);

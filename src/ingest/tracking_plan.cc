@@ -357,6 +357,7 @@ TrackingPlan::TrackingPlan(const Plan& plan, const IngestLimits& limits)
 TrackingPlan::~TrackingPlan() = default;
 TrackingPlan::TrackingPlan(TrackingPlan&&) noexcept = default;
 
+EventReader& TrackingPlan::reader() { return impl_->reader; }
 const IngestLimits& TrackingPlan::limits() const { return impl_->limits; }
 
 Admission TrackingPlan::Admit(std::string_view json, const Origin& origin) {

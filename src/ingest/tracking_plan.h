@@ -60,6 +60,9 @@ class TrackingPlan {
 
   Admission Admit(std::string_view json, const Origin& origin);
 
+  // Holds the event that was admitted last open, until the next Admit.
+  EventReader& reader();
+
   const IngestLimits& limits() const;
 
  private:

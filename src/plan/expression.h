@@ -145,6 +145,7 @@ ExpressionPtr Clone(const Expression& expression);
 // with the same text mean the same.
 std::string ToText(const Expression& expression);
 std::string ToText(const Selector& selector);
+std::string ToText(const SequenceStep& step);  // without the arrow before it
 std::string ToText(const Window& window);
 
 }  // namespace attune

@@ -152,9 +152,7 @@ std::string Steps(const Expression& e) {
   std::string text;
   for (const SequenceStep& step : e.steps) {
     if (!text.empty()) text += step.immediate ? " => " : " -> ";
-    if (step.negated) text += "not ";
-    text += ToText(step.selector);
-    if (step.within != kNever) text += " within " + Exact(step.within);
+    text += ToText(step);
   }
   if (!e.by.keys.empty()) text += " by " + Path(e.by);
   return text;
@@ -166,6 +164,12 @@ std::string ToText(const Selector& selector) {
   std::string text = selector.names.empty() ? "any" : fmt::format("{}", fmt::join(selector.names, " or "));
   if (selector.names.size() > 1) text = "(" + text + ")";
   if (selector.filter) text += "{" + ToText(*selector.filter) + "}";
+  return text;
+}
+
+std::string ToText(const SequenceStep& step) {
+  std::string text = (step.negated ? "not " : "") + ToText(step.selector);
+  if (step.within != kNever) text += " within " + Exact(step.within);
   return text;
 }
 

@@ -17,12 +17,18 @@ HistoryRun::HistoryRun(std::shared_ptr<const Program> program, std::vector<Milli
 }
 
 Applied HistoryRun::Apply(std::string_view bytes) {
-  auto read = reader_.Read(bytes);
+  const auto read = reader_.Read(bytes);
   ATTUNE_CHECK(read.ok(), "an admitted event can be read");
-  Record& record = *read;
-  const bool keeps = !may_merge_ || may_merge_(record.user);
-  const std::string person(identity_.PersonOf(record.user));
-  record.user = person;
+  return Apply(*read, !may_merge_ || may_merge_(read->user) ? bytes : std::string_view());
+}
+
+Applied HistoryRun::Apply(Record record, std::string_view bytes) {
+  const bool keeps = !bytes.empty();
+  std::string person;  // a merge moves the names of those that ids lead to
+  if (const std::string_view leads_to = identity_.PersonOf(record.user); leads_to.data() != record.user.data()) {
+    person = leads_to;
+    record.user = person;
+  }
   UserState* user = engine_.Find(record.user);
   if (user && engine_.IsDuplicate(*user, record)) return Applied::kDuplicate;
 

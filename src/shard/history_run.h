@@ -26,12 +26,16 @@ class HistoryRun {
   };
 
   // `at`: instants to show everyone at, in any order. `may_merge` says of an id whether some record may merge it with
-  // another: the histories of such are kept in memory until the end. Without it all are.
+  // another; without it any may.
   HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
              std::function<bool(std::string_view id)> may_merge = nullptr);
 
-  // The bytes of an event (EncodeEvent).
+  // The bytes of an event (EncodeEvent). Those of ids that may be merged are kept in memory until the end.
   Applied Apply(std::string_view bytes);
+  // An event that is read already. Its bytes are wanted of users whom some record may merge with another, of them all.
+  Applied Apply(Record record, std::string_view bytes);
+  // See Engine::Expect.
+  void Expect(std::string_view id) { engine_.Expect(identity_.PersonOf(id)); }
   // Lets every user's clock run to `until`, that instant included, and shows what was asked for beyond it.
   void Finish(Millis until);
 

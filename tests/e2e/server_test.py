@@ -667,6 +667,28 @@ def test_explain_says_why():
         problem(server.request("GET", "/v1/users/nobody/explain?segment=shopper", key=API_KEY), 404, "unknown_user")
 
 
+def test_explain_names_runs_and_keys():
+    with Started() as server:
+        start = now() - 300_000
+        position = server.batch([track("ann", name, {"cart_id": cart, "order_id": "o"}, timestamp=start + i * 1000, messageId=f"m-{i}") for i, (name, cart) in
+                                 enumerate((("add_to_cart", "x"), ("add_to_cart", "y"), ("purchase", "x"), ("add_to_cart", "z")))])
+        ask = lambda text: server.ask("/v1/users/ann/explain?expression=" + urllib.parse.quote(text), headers={"Attune-Position": position})["explanation"]
+        event = lambda i, step: {"id": f"m-{i}", "timestamp": rfc3339(start + i * 1000), "step": step}
+        run = ask("sequence(add_to_cart -> purchase by cart_id)")
+        same((run["value"], run["events"]), (True, [event(0, "add_to_cart"), event(2, "purchase")]))
+        expect("missing_step" not in run, run)
+        short = ask("sequence(add_to_cart => purchase by cart_id)")
+        same((short["value"], short["events"], short["missing_step"]), (False, [event(3, "add_to_cart")], "=> purchase"))
+        some = ask("some(cart_id: sequence(add_to_cart -> purchase))")
+        same((some["value"], some["key_count"], some["holding_count"]), (True, 3, 1))
+        same([(part["key"], part["events"]) for part in some["parts"]], [("x", run["events"])])
+        none = ask("some(cart_id: count(purchase) >= 2)")
+        same([(part["key"], part["value"], part["missing"]) for part in none["parts"]], [("z", False, 2)])
+        top = ask("top(cart_id: count(any), 2)")
+        same([(part["key"], part["value"], [e["id"] for e in part["events"]]) for part in top["parts"]],
+             [("x", 2, ["m-2", "m-0"]), ("z", 1, ["m-3"])])
+
+
 def test_explain_command():
     with folder() as path:
         (path / "plan.yaml").write_text(PLAN)

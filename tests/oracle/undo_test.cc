@@ -1,0 +1,99 @@
+// A merge that was undone leaves both as if each had only ever had what her own ids sent: the engine, after merges and undos,
+// against the oracle over the two histories apart.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "oracle/engine_run.h"
+#include "oracle/generator.h"
+#include "oracle/parity.h"
+#include "shard/history_run.h"
+
+namespace attune::oracle {
+namespace {
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+// What was accepted of a user, as records of hers that merge nothing and are duplicates of nothing.
+std::vector<Record> Apart(const HistoryRun& run, const std::string& user) {
+  std::vector<Record> records;
+  for (const std::string_view bytes : run.HistoryOf(user)) {
+    const auto event = DecodeEvent(bytes);
+    const EventHead& head = event->head;
+    records.push_back({head.kind, "m-" + std::to_string(records.size()), user, "", std::string(head.name), head.time, std::string(event->json)});
+  }
+  return records;
+}
+
+// 0 when nothing was merged.
+int UndoEach(const Case& made, const Plan& plan) {
+  const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
+  Millis end = 0;
+  for (const Record& record : made.records) end = std::max(end, record.time);
+  const Millis undone_at = end + kMinute, asked_at = undone_at + kSecond;
+  std::map<std::string, std::string> found;
+  HistoryRun* running = nullptr;
+  HistoryRun run(program, {asked_at},
+                 {[](const attune::Transition&) {}, [](const TriggerFiring&) {}, [&](Millis at, const UserState& user) {
+                    UserValues values{at, std::string(user.id()), {}, {}};
+                    for (size_t i = 0; i < plan.metrics.size(); ++i) {
+                      const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
+                      if (!value.is_null()) values.metrics.emplace(plan.metrics[i].name, ToJson(value));
+                    }
+                    for (ConditionId c = 0; c < program->segment_count; ++c) {
+                      if (user.Holds(c)) values.segments.push_back(program->conditions[c].name);
+                    }
+                    std::sort(values.segments.begin(), values.segments.end());
+                    found[values.user] = ToText(values);
+                  }});
+  running = &run;
+  std::string bytes;
+  for (const Record& record : made.records) {
+    bytes.clear();
+    EncodeEvent(HeadOf(record), record.json, &bytes);
+    run.Apply(bytes);
+  }
+  std::vector<std::string> merged;
+  run.identity().ForEachMerged([&](std::string_view id, std::string_view) { merged.emplace_back(id); });
+  std::sort(merged.begin(), merged.end());
+  std::vector<std::string> people = merged;
+  for (const std::string& id : merged) people.emplace_back(run.identity().PersonOf(id));
+  for (const std::string& id : merged) run.UndoMerge(id, undone_at);
+  run.Finish(asked_at);
+
+  std::map<std::string, std::string> expected;
+  for (const std::string& person : people) {
+    RunOptions options;
+    options.until = asked_at;
+    options.at = {asked_at};
+    const std::vector<Record> records = Apart(run, person);
+    if (records.empty()) continue;
+    const RunResult result = RunNaively(plan, records, options);
+    if (result.gave_up) return 0;
+    for (const UserValues& values : result.values) expected[values.user] = ToText(values);
+  }
+  for (const auto& [user, values] : expected) EXPECT_EQ(found[user], values) << PlanText(made) << HistoryText(made);
+  return static_cast<int>(merged.size());
+}
+
+TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
+  const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
+  const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
+  int undone = 0;
+  for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
+    for (uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
+      const Case made = Generate(seed, {scale, false, Features::All()});
+      const auto plan = Load(made);
+      undone += UndoEach(made, *plan);
+    }
+  }
+  EXPECT_GT(undone, static_cast<int>(cases) / 3);
+}
+
+}  // namespace
+}  // namespace attune::oracle
