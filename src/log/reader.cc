@@ -3,10 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace attune {
+namespace {
+
+// How long the end of a log that may be in use is looked at again before it is called damaged.
+constexpr int kTries = 20;
+constexpr auto kPause = std::chrono::milliseconds(10);
+
+}  // namespace
 
 Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence, LogReaderOptions options) {
   LogReader reader(dir, options);
@@ -50,6 +59,7 @@ Result<bool> LogReader::Next(RecordView* record) {
 }
 
 Result<bool> LogReader::NextInFiles(RecordView* record) {
+  int tries = 0;
   while (true) {
     if (scanner_) {
       const auto step = scanner_->Next();
@@ -60,11 +70,13 @@ Result<bool> LogReader::NextInFiles(RecordView* record) {
       }
     }
     const auto moved = GoToNextFile();
-    if (!moved.ok()) return moved.error();
-    if (!*moved) {
-      if (Status status = CheckEnd(); !status.ok()) return status.error();
-      return false;
-    }
+    if (moved.ok() && *moved) continue;
+    const Status end = moved.ok() ? CheckEnd() : Status(moved.error());
+    if (end.ok()) return false;
+    // Where another process writes, what is half written looks like damage until it is all there.
+    if (options_.last_sequence != 0 || ++tries > kTries || !scanner_) return end.error();
+    std::this_thread::sleep_for(kPause);
+    scanner_->Refresh();
   }
 }
 
