@@ -43,7 +43,7 @@ struct RuntimeStats {
 
 struct RuntimeOptions {
   int threads = 1;                  // loops; 1 to kShards
-  Millis tick_every_ms = 50;        // how often loops look for due timers
+  Millis tick_every_ms = 25;        // how often loops look for due timers
   Millis sample_every_ms = 1000;    // how often the sizes of segments are looked at for their history
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock = WallClock;
