@@ -213,7 +213,8 @@ def main():
     for title, result in results.items():
         show(TITLES[title], result)
     if options.json:
-        options.json.write_text(json.dumps({"events": count, "users": len(users), "figures": figures, "results": results}))
+        told = {"events": count, "users": len(users), "figures": figures, "results": results}
+        options.json.write_text(json.dumps(told, default=int))  # numpy counts in numbers of its own
     if any(kind["other"] for title, result in results.items() if title not in OTHER_MEANINGS for kind in result.values()):
         sys.exit("There are differences without a known reason.")
 
