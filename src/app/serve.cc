@@ -18,6 +18,7 @@ struct ServeSettings {
   std::string listen = "127.0.0.1:8080";
   int threads = 0;
   size_t keep_effects = OutboxOptions().max_effects;
+  int connections_per_network = HttpLimits().max_connections_per_network;
 } settings;
 
 std::string Environment(const char* name) {
@@ -46,6 +47,10 @@ void ServeOptions(CLI::App* app) {
                   "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
+  app->add_option("--max-connections-per-network", settings.connections_per_network,
+                  "connections at a time from one network (IPv4 /24, IPv6 /48; loopback is none); 0: no bound")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
 }
 
 int RunServe() {
@@ -53,6 +58,7 @@ int RunServe() {
   options.data = settings.data;
   options.threads = settings.threads;
   options.keep_effects = settings.keep_effects;
+  options.connections_per_network = settings.connections_per_network;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

@@ -56,6 +56,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(),
                                         ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note)});
   ServerOptions server_options;
+  server_options.limits.max_connections_per_network = options.connections_per_network;
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.threads = threads;

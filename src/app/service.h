@@ -23,6 +23,7 @@ struct ServiceOptions {
   std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
   std::string status_note;
   size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
+  int connections_per_network = HttpLimits().max_connections_per_network;
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
 

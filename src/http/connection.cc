@@ -23,6 +23,8 @@ constexpr size_t kBodyBuffer = 32 * 1024;
 constexpr size_t kKeptOutput = 4 * 1024;
 constexpr size_t kCompactAbove = 64 * 1024;
 
+}  // namespace
+
 std::string PeerAddress(const Socket& socket) {
   error_code ec;
   const auto endpoint = socket.remote_endpoint(ec);
@@ -34,13 +36,12 @@ std::string PeerAddress(const Socket& socket) {
   return address.to_string();
 }
 
-}  // namespace
-
-Connection::Connection(Loop& loop, uint64_t id, Socket socket)
+Connection::Connection(Loop& loop, uint64_t id, Socket socket, NetworkCap::Place place)
     : loop_(loop),
       limits_(loop.limits()),
       id_(id),
       socket_(std::move(socket)),
+      place_(std::move(place)),
       peer_(PeerAddress(socket_)),
       parser_(limits_),
       since_ms_(loop.NowMs()) {}

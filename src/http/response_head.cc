@@ -42,9 +42,13 @@ void AppendResponseHead(const Response& response, const HeadOptions& options, st
   if (!options.date.empty()) out->append("Date: ").append(options.date).append("\r\n");
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   out->append("X-Content-Type-Options: nosniff\r\n");
+  bool says_cache = false;
   for (const auto& [name, value] : response.headers) {
     if (!IsOwnField(name)) AppendField(name, value, out);
+    says_cache |= EqualIgnoringCase(name, "Cache-Control");
   }
+  // An answer is of this moment, unless it says otherwise.
+  if (!says_cache) out->append("Cache-Control: no-store\r\n");
   if (options.streamed) {
     if (options.http11) out->append("Transfer-Encoding: chunked\r\n");
   } else if (StatusAllowsBody(response.status)) {
