@@ -36,6 +36,8 @@ void SuggestOptions(CLI::App* app);
 int RunSuggest();
 void DemoOptions(CLI::App* app);
 int RunDemo();
+void SimulateOptions(CLI::App* app);
+int RunSimulate();
 void BenchOptions(CLI::App* app);
 int RunBench();
 
