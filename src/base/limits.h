@@ -16,6 +16,7 @@ struct IngestLimits {
 
   // Of an event: it becomes a dead letter, its neighbours are stored.
   size_t event_bytes = 32 << 10;  // its JSON as sent: `event_too_large`
+  size_t added_bytes = 256;       // so much longer it may be in a history: what an export adds to it
   size_t id_bytes = 512;          // each of its ids: `invalid_field`
   size_t name_bytes = 256;        // its name: `invalid_field`
   Millis ahead = kDay;            // so far after it was received its time may lie: `timestamp_out_of_range`

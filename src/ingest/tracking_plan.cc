@@ -124,9 +124,9 @@ struct TrackingPlan::Impl {
                fmt::format("expected {}, found {}", expected, Found(reader.Get(member).kind, reader.JsonOf(member))));
   }
 
-  bool Open(std::string_view json) {
+  bool Open(std::string_view json, const Origin& origin) {
     opened = false;
-    if (json.size() > limits.event_bytes) {
+    if (json.size() > limits.event_bytes + (origin.history ? limits.added_bytes : 0)) {
       Fail(Reason::kEventTooLarge, "", fmt::format("{} bytes; at most {}", json.size(), limits.event_bytes));
       return false;
     }
@@ -325,7 +325,7 @@ struct TrackingPlan::Impl {
 
   void Read(std::string_view json, const Origin& origin, Admission* admission) {
     EventHead& head = admission->head;
-    if (!Open(json)) return;
+    if (!Open(json, origin)) return;
     const EventType* type = ReadType(origin);
     if (type == nullptr) return;
     head.kind = type->kind;
