@@ -117,6 +117,7 @@ class Life {
     options.log.max_file_bytes = log_file_bytes_;
     options.log.reserve_bytes = reserve_bytes_;
     options.store.memory = store_.get();
+    options.outbox.max_age = 100'000 * kDay;  // the clock runs through years
     return options;
   }
 
@@ -154,6 +155,7 @@ class Life {
   void PowerOff() {
     ++life_;
     in_flight_.clear();
+    disk_.ClearFaults();
     const bool power = random_.Percent(60);
     ++(power ? report_.power_cuts : report_.kills);
     if (!power) {
@@ -175,7 +177,6 @@ class Life {
     }
     store_ = std::move(rest);
     disk_.SetCapacity(UINT64_MAX);
-    disk_.ClearFaults();
     Tell("{}; the store has {} batches", power ? "the power was cut" : "the process was killed", store_->batches.size());
   }
 
@@ -319,6 +320,7 @@ class Life {
   bool ReadLog(const std::function<void(const RecordView& record, std::optional<size_t> sent)>& visit) {
     std::map<std::string_view, size_t> known;
     for (size_t i = 0; i < sent_.size(); ++i) known.emplace(sent_[i].bytes, i);
+    disk_.ClearFaults();
     auto reader = LogReader::Open(kLogDir, 1, {.last_sequence = runtime_->durable_sequence(), .disk = &disk_});
     if (!reader.ok()) return Fail("the log cannot be read: " + reader.error().message);
     RecordView record;
