@@ -255,7 +255,7 @@ void Api::ShowSegment(Call call) {
     const ConditionId condition = *world->program().FindSegment(name);
     const uint64_t size = world->SegmentSize(condition);
     std::vector<SizePoint> sizes = world->SegmentSizes(condition);
-    if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
+    if (sizes.empty() || sizes.back().size != size) sizes.push_back({runtime_.Now(), size});
     std::string json = SegmentHead(*segment, size) + ",\"when\":";
     AppendJsonString(ToText(*segment->when), &json);
     shared->Json(json + ",\"sizes\":" + SizesJson(sizes) + '}');

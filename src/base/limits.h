@@ -16,6 +16,7 @@ struct IngestLimits {
 
   // Of an event: it becomes a dead letter, its neighbours are stored.
   size_t event_bytes = 32 << 10;  // its JSON as sent: `event_too_large`
+  size_t added_bytes = 256;       // so much longer it may be in a history: what an export adds to it
   size_t id_bytes = 512;          // each of its ids: `invalid_field`
   size_t name_bytes = 256;        // its name: `invalid_field`
   size_t object_members = 1000;   // members of one object in it: `too_many_members`

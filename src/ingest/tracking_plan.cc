@@ -131,7 +131,7 @@ struct TrackingPlan::Impl {
 
   bool Open(std::string_view json, const Origin& origin) {
     opened = false;
-    if (json.size() + origin.added_bytes > limits.event_bytes) {
+    if (json.size() + origin.added_bytes > limits.event_bytes + (origin.history ? limits.added_bytes : 0)) {
       Fail(Reason::kEventTooLarge, "",
            fmt::format("{} bytes{}; at most {}", json.size() + origin.added_bytes,
                        origin.added_bytes > 0 ? " with the batch's context" : "", limits.event_bytes));
