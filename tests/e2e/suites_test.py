@@ -385,7 +385,8 @@ def test_framing():
                 received = b""
                 while piece := client.recv(1 << 16):
                     received += piece
-            same(statuses(received), [status], f"{name}, in pieces")
+            # What never becomes a head is not answered when its end comes first.
+            expect(statuses(received) in ([status], [] if status == 400 else [status]), f"{name}, in pieces:", received[:100])
             carriers += 3 if status == 200 and b"/v1/track" in data else 0
             shown = server.request("GET", f"/user/smuggled%20{number}/behavior?limit=0", key=API_KEY)
             same(shown.status, 404 if ends else 200, f"{name}: whether the request behind it was read")
@@ -840,9 +841,9 @@ def test_random_bodies_are_counted_once_or_refused():
     right = st.fixed_dictionaries({"type": st.just("track"), "event": st.sampled_from(["bought", "Page Viewed", "e"]), "userId": people},
                                   optional={"properties": objects, "context": objects, "timestamp": st.just("2026-03-01T10:00:00Z")})
     traits = st.fixed_dictionaries({"type": st.just("identify"), "userId": people}, optional={"traits": objects, "anonymousId": text})
-    event = st.one_of(right, right, right, traits, st.fixed_dictionaries({}, optional=members), value)
+    event = st.sampled_from([right, right, right, traits, st.fixed_dictionaries({}, optional=members), value]).flatmap(lambda kind: kind)
     mangled = st.tuples(st.integers(0, 10 ** 6), st.binary(max_size=3), st.integers(0, 3))
-    request = st.tuples(st.sampled_from(["/v1/batch", "/v1/import", "/v1/track", "/v1/identify", "/v1/alias", "/v1/page", "/v1/group"]), st.lists(event, max_size=6),
+    request = st.tuples(st.sampled_from(["/v1/batch", "/v1/import", "/v1/track", "/v1/identify", "/v1/alias", "/v1/page", "/v1/group"]), st.lists(event, min_size=1, max_size=6),
                         st.sampled_from(["plain", "plain", "plain", "mangled", "gzip", "zlib", "bytes"]), mangled, st.fixed_dictionaries({}, optional={
                             "context": value, "sentAt": times, "writeKey": st.just(WRITE_KEY)}), st.binary(max_size=60))
     numbers = itertools.count()
