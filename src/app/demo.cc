@@ -93,7 +93,7 @@ int RunDemo() {
   std::atomic<bool> stop{false};
   Status fed;
   std::thread feeder([&] { fed = FeedDemo(feed, stop); });
-  WaitForSignal();
+  WaitForSignal([] { return false; });
   stop = true;
   feeder.join();
   (*service)->Stop();

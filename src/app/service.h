@@ -22,6 +22,7 @@ struct ServiceOptions {
   std::string api_key;
   std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
   std::string status_note;
+  bool access_lines = false;  // a line of the journal for each answer
   size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
@@ -55,8 +56,9 @@ bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
 
 // From now on SIGTERM, SIGINT and SIGHUP are only noted; a second one of the first two ends the process at once.
 void NoteSignals();
-// Waits for SIGTERM or SIGINT. Meanwhile calls `on_hangup` for each SIGHUP.
-void WaitForSignal(const std::function<void()>& on_hangup = nullptr);
+// Waits for SIGTERM or SIGINT, or until `ended` says that there is nothing to wait for. Meanwhile calls `on_hangup` for each
+// SIGHUP.
+void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup = nullptr);
 bool SignalCame();
 
 }  // namespace attune
