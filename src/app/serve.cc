@@ -139,15 +139,23 @@ int RunServe() {
   fmt::print("attune is ready at {}\n", url);
   std::fflush(stdout);
   journal.Info("ready", "", {{"version", std::string_view(ATTUNE_VERSION)}, {"process", int64_t{getpid()}}, {"url", std::string_view(url)}});
-  ServiceWatch watch(&(*service)->runtime());
-  const auto look = [&] {
+  Runtime& runtime = (*service)->runtime();
+  ServiceWatch watch(&runtime);
+  const auto failed = [&] {
     watch.Look();
-    return false;
+    return !runtime.failure().ok();
   };
-  WaitForSignal(look, [&] { ChangePlan(&(*service)->runtime()); });
+  WaitForSignal(failed, [&] { ChangePlan(&runtime); });
+  const Status failure = runtime.failure();
   journal.Info("draining", "requests that have begun are answered, then the process ends");
   (*service)->Stop();
-  journal.Info("stopped", "", {{"last_record", static_cast<int64_t>((*service)->runtime().durable_sequence())}});
+  journal.Info("stopped", "", {{"last_record", static_cast<int64_t>(runtime.durable_sequence())}});
+  if (!failure.ok()) {
+    const std::string said = failure.error().message + "; what was answered as accepted is on disk, the next start goes on from there";
+    if (journal.format() == JournalFormat::kText) return Complain(said, kExitFailed);
+    journal.Fail("failed", said, {{"exit_code", int64_t{kExitFailed}}});
+    return kExitFailed;
+  }
   return kExitDone;
 }
 

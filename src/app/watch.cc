@@ -8,19 +8,26 @@ namespace attune {
 
 void ServiceWatch::Look() {
   Journal& journal = Journal::OfProcess();
-  const Log& log = runtime_.log();
-  if (const bool full = log.storage_full(); full != full_) {
+  if (const bool full = runtime_.storage_full(); full != full_) {
     full_ = full;
     if (full) {
-      journal.Fail("storage_full", "storage is full: events are refused with 503 until there is space");
+      journal.Fail("storage_full", "storage is full, or the store's disk fails: events are refused with 503 until it takes them again");
     } else {
-      journal.Info("storage_back", "there is space again: events are accepted");
+      journal.Info("storage_back", "storage takes events again");
     }
   }
-  if (log.failed() && !failed_) {
+  if (const bool leapt = runtime_.clock_leap() != 0; leapt != leapt_) {
+    leapt_ = leapt;
+    const Millis leap = runtime_.clock_leap();
+    if (leapt) {
+      journal.Fail("clock_leapt", "the machine's clock has leapt and is not followed until a restart", {{"ms", int64_t{leap}}});
+    } else {
+      journal.Info("clock_back", "the machine's clock is followed again");
+    }
+  }
+  if (const Status failure = runtime_.failure(); !failure.ok() && !failed_) {
     failed_ = true;
-    const Status status = log.status();
-    journal.Fail("log_failed", status.ok() ? "the log has failed" : status.error().message);
+    journal.Fail("storage_failed", failure.error().message);
   }
   const PlanProgress plan = runtime_.plan_progress();
   if (plan.state == plan_ && plan.fingerprint == fingerprint_) return;

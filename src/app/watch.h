@@ -1,4 +1,4 @@
-// Tells the journal what changes in a server that runs: its storage, and its plan.
+// Tells the journal what changes in a server that runs: its storage, its clock, and its plan.
 #pragma once
 
 #include "shard/runtime.h"
@@ -17,6 +17,7 @@ class ServiceWatch {
   Runtime& runtime_;
   bool full_ = false;
   bool failed_ = false;
+  bool leapt_ = false;
   PlanProgress::State plan_ = PlanProgress::State::kNone;
   uint64_t fingerprint_ = 0;
 };
