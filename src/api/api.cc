@@ -37,7 +37,7 @@ void AllowOrigin(std::string_view origin, Response* response) {
   if (origin.empty()) return;
   response->headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
   response->headers.emplace_back("Access-Control-Allow-Credentials", "true");
-  response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Retry-After");
+  response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Attune-Request-Id, Retry-After");
   response->headers.emplace_back("Vary", "Origin");
 }
 
@@ -109,6 +109,18 @@ void Api::Handle(Request request, Reply reply) {
   if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
   reply.Send(Problem(404, "not_found", "There is nothing here",
                      std::string(request.method()) + " " + std::string(request.path())));
+}
+
+std::string_view Api::RouteOf(const Request& request) {
+  if (const SegmentPath* path = FindSegmentPath(request.path())) return path->path;
+  const auto pieces = request.PathSegments();
+  if (!pieces) return {};
+  std::vector<std::string> names;
+  for (const Route& route : Routes()) {
+    names.clear();
+    if (MatchesPath(route.path, *pieces, &names)) return route.path;
+  }
+  return {};
 }
 
 bool Api::MayAsk(const Request& request, Reply* reply) const {

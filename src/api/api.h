@@ -38,6 +38,8 @@ class Api {
   ~Api();
 
   void Handle(Request request, Reply reply);
+  // As it stands in the table, with its braces; empty: none. What a RouteName is.
+  static std::string_view RouteOf(const Request& request);
   // From now on events and questions are refused with 503, and /readyz says so: the process ends.
   // Studies are cancelled.
   void Drain() {

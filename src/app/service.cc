@@ -50,7 +50,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   if (!runtime.ok()) return runtime.error();
   service->runtime_ = std::move(runtime).value();
   service->dead_letters_->SetStore(&service->runtime_->store());
-  auto keys = Keys::Open(&service->runtime_->store(), options.write_key, options.api_key);
+  auto keys = Keys::Open(&service->runtime_->store(), KeyFilePath(options.data), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
   service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(),
@@ -59,6 +59,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.threads = threads;
+  if (options.access_lines) server_options.route_of = &Api::RouteOf;
   auto server = Server::Start(std::move(server_options), [api = service->api_.get()](Request request, Reply reply) {
     api->Handle(std::move(request), std::move(reply));
   });

@@ -35,7 +35,7 @@ Response Problem(int status, std::string_view code, std::string_view title, std:
   AppendJsonString("https://attune.invalid/problems/" + std::string(code), &body);
   AppendMember("title", title, &body);
   AppendMember(ProblemField{"status", int64_t{status}}, &body);
-  if (!detail.empty()) AppendMember("detail", detail, &body);
+  if (!detail.empty() && status < 500) AppendMember("detail", detail, &body);
   AppendMember("code", code, &body);
   for (const ProblemField& field : extra) AppendMember(field, &body);
   body.push_back('}');
@@ -43,6 +43,7 @@ Response Problem(int status, std::string_view code, std::string_view title, std:
   response.status = status;
   response.content_type = "application/problem+json; charset=utf-8";
   response.body = std::move(body);
+  if (status >= 500) response.trouble = detail;
   return response;
 }
 

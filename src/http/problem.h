@@ -20,7 +20,7 @@ struct ProblemField {
 // {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…,
 // extra…}. `code` is stable and for programs; `title` is the same for every answer of that code;
 // `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
-// left out.
+// left out. With a status of 5xx it is not the client's business, and becomes Response::trouble.
 Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
                  const std::vector<ProblemField>& extra = {});
 
