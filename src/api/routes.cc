@@ -38,11 +38,23 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
       {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
        "segment trigger user change type since", "text/event-stream"},
-      {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
+      {"POST", "/v1/events/validate", A::kAnyKey, &Api::Validate, "What would become of events if they were sent; nothing is stored", ""},
+      {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "What was refused, newest first",
+       "reason source event since until state limit cursor"},
+      {"GET", "/v1/dead-letters/groups", A::kApiKey, &Api::GroupDeadLetters, "How many were refused, by reason, field and event",
+       "reason source event since until state limit"},
+      {"GET", "/v1/dead-letters/export", A::kApiKey, &Api::ExportDeadLetters, "All that were refused, one a line",
+       "reason source event since until state", "application/x-ndjson"},
+      {"POST", "/v1/dead-letters/replay", A::kApiKey, &Api::ReplayDeadLetters, "Tries again, by the present plan, what was refused", ""},
+      {"GET", "/v1/dead-letters/replay/{id}", A::kApiKey, &Api::ShowStudy, "How far a replay has come, and what became of the letters", ""},
+      {"DELETE", "/v1/dead-letters/replay/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a replay; what it replayed stays", ""},
+      {"GET", "/v1/dead-letters/{id}", A::kApiKey, &Api::ShowDeadLetter, "One of them", ""},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
        ""},
       {"POST", "/v1/m", A::kOpen, &Api::LibraryMetrics, "Metrics of client libraries; taken and forgotten", ""},
+      {"GET", "/v1/errors", A::kOpen, &Api::ListErrors, "Every code of an answer or a dead letter", ""},
+      {"GET", "/v1/limits", A::kOpen, &Api::ShowLimits, "Every limit that a client can meet", ""},
       {"GET", "/healthz", A::kOpen, &Api::Health, "The process answers", ""},
       {"GET", "/readyz", A::kOpen, &Api::Ready, "Events and questions are taken", ""},
       {"GET", "/metrics", A::kOpen, &Api::Metrics, "Counts for Prometheus", ""},
@@ -163,7 +175,7 @@ void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
 
 void Api::Ready(Call call) {
   if (!draining_ && !runtime_.log().failed()) return call.Json("{\"status\":\"ready\"}");
-  call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready",
+  call.reply.Send(Problem(draining_ ? Code::kDraining : Code::kStorageFailed,
                           draining_ ? "the server is shutting down" : "the log has failed"));
 }
 
@@ -208,7 +220,9 @@ void Api::Metrics(Call call) {
   const Figure figures[] = {
       {"attune_events_accepted_total", "counter", "Events answered as accepted", accepted_},
       {"attune_events_rejected_total", "counter", "Events that became dead letters", rejected_},
-      {"attune_requests_refused_total", "counter", "Requests answered 429 or 503", refused_},
+      {"attune_dead_letters_dropped_total", "counter", "Dead letters that went for others", dead_letters_.dropped()},
+      {"attune_dead_letters_kept", "gauge", "Dead letters in the store", dead_letters_.letters()},
+      {"attune_dead_letters_kept_bytes", "gauge", "What they take", dead_letters_.bytes()},
       {"attune_events_applied_total", "counter", "Events taken into state, duplicates included", stats.events},
       {"attune_events_late_total", "counter", "Events that came after a later one of their user", stats.late},
       {"attune_events_duplicate_total", "counter", "Events dropped as duplicates", stats.duplicates},
@@ -227,6 +241,14 @@ void Api::Metrics(Call call) {
   std::string text;
   for (const Figure& f : figures) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
+  }
+  text += "# HELP attune_requests_refused_total Requests that were refused, by code\n# TYPE attune_requests_refused_total counter\n";
+  for (const CodeInfo& info : kCodes) {
+    if (info.status != 0) text += fmt::format("attune_requests_refused_total{{code=\"{}\"}} {}\n", info.text, refused_.of(info.code));
+  }
+  text += "# HELP attune_dead_letters_total Dead letters, by reason\n# TYPE attune_dead_letters_total counter\n";
+  for (const CodeInfo& info : kCodes) {
+    if (info.is_reason) text += fmt::format("attune_dead_letters_total{{reason=\"{}\"}} {}\n", info.text, letters_.of(info.code));
   }
   const auto world = runtime_.world();
   const Program& program = world->program();

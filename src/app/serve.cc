@@ -18,6 +18,8 @@ struct ServeSettings {
   std::string listen = "127.0.0.1:8080";
   int threads = 0;
   size_t keep_effects = OutboxOptions().max_effects;
+  LetterQuota keep_letters;
+  RateOptions rates;
 } settings;
 
 std::string Environment(const char* name) {
@@ -46,6 +48,15 @@ void ServeOptions(CLI::App* app) {
                   "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
+  app->add_option("--keep-dead-letters", settings.keep_letters.letters,
+                  "how many dead letters are kept, in at most 1 GiB; beyond it refused requests go first, then the oldest events")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--rate-limit-network", settings.rates.per_network,
+                  "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
+      ->check(CLI::PositiveNumber);
 }
 
 int RunServe() {
@@ -53,6 +64,8 @@ int RunServe() {
   options.data = settings.data;
   options.threads = settings.threads;
   options.keep_effects = settings.keep_effects;
+  options.keep_letters = settings.keep_letters;
+  options.rates = settings.rates;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "base/check.h"
+
 namespace attune {
 namespace {
 
@@ -29,18 +31,19 @@ void AppendMember(const ProblemField& field, std::string* out) {
 
 }  // namespace
 
-Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
-                 const std::vector<ProblemField>& extra) {
+Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra) {
+  const CodeInfo& info = InfoOf(code);
+  ATTUNE_CHECK(info.status != 0, "a code that is of dead letters alone is no answer");
   std::string body = "{\"type\":";
-  AppendJsonString("https://attune.invalid/problems/" + std::string(code), &body);
-  AppendMember("title", title, &body);
-  AppendMember(ProblemField{"status", int64_t{status}}, &body);
+  AppendJsonString("https://attune.invalid/problems/" + std::string(info.text), &body);
+  AppendMember("title", info.meaning, &body);
+  AppendMember(ProblemField{"status", int64_t{info.status}}, &body);
   if (!detail.empty()) AppendMember("detail", detail, &body);
-  AppendMember("code", code, &body);
+  AppendMember("code", info.text, &body);
   for (const ProblemField& field : extra) AppendMember(field, &body);
   body.push_back('}');
   Response response;
-  response.status = status;
+  response.status = info.status;
   response.content_type = "application/problem+json; charset=utf-8";
   response.body = std::move(body);
   return response;

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/code.h"
 #include "base/json.h"
 #include "http/message.h"
 
@@ -18,10 +19,8 @@ struct ProblemField {
 };
 
 // {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…,
-// extra…}. `code` is stable and for programs; `title` is the same for every answer of that code;
-// `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
+// extra…}. Status and title are the code's, which must be one of answers; `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
 // left out.
-Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
-                 const std::vector<ProblemField>& extra = {});
+Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra = {});
 
 }  // namespace attune

@@ -49,7 +49,7 @@ struct RuntimeOptions {
   std::function<Millis()> clock = WallClock;
   LogOptions log;  // on_durable is the runtime's own
   OutboxOptions outbox;
-  // Called on a loop's thread for each dead letter's record, in log order within a shard. Views live during the call.
+  // Called on a loop's thread for each record of a dead letter or of one that was replayed, in log order within a shard. Views live during the call.
   std::function<void(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
