@@ -84,8 +84,23 @@ nlohmann::json Parameters(const Api::Route& route) {
 
 // What a route takes; null: nothing.
 nlohmann::json BodyOf(const Api::Route& route) {
-  if (std::string_view(route.path) != "/v1/segments/preview") return nullptr;
   const nlohmann::json text = {{"type", "string"}};
+  const std::string_view path = route.path;
+  if (path == "/v1/events/validate") return {{"type", "object"}};
+  if (path == "/v1/dead-letters/replay" && route.method == std::string_view("POST")) {
+    nlohmann::json filter = {{"type", "object"}, {"properties", nlohmann::json::object()}, {"additionalProperties", false}};
+    std::string_view names = LetterFilter::kParameters;
+    while (!names.empty()) {
+      const std::string name(names.substr(0, names.find(' ')));
+      filter["properties"][name] = text;
+      names.remove_prefix(std::min(names.size(), name.size() + 1));
+    }
+    return {{"type", "object"},
+            {"required", {"filter"}},
+            {"properties", {{"filter", filter}, {"dry_run", {{"type", "boolean"}}}}},
+            {"additionalProperties", false}};
+  }
+  if (path != "/v1/segments/preview") return nullptr;
   return {{"type", "object"},
           {"required", {"when"}},
           {"properties", {{"when", text}, {"segment", text}, {"sample", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}}}}},
@@ -94,7 +109,8 @@ nlohmann::json BodyOf(const Api::Route& route) {
 
 // Whether a route's answer is a study's, which can be asked for later.
 bool BeginsStudy(const Api::Route& route) {
-  return std::string_view(route.path) == "/v1/segments/preview" || std::string_view(route.path) == "/v1/suggest";
+  const std::string_view path = route.path;
+  return path == "/v1/segments/preview" || path == "/v1/suggest" || path == "/v1/dead-letters/replay";
 }
 
 nlohmann::json Answers(bool guarded, const std::string& content_type = "application/json") {
@@ -131,7 +147,7 @@ void Api::OpenApi(Call call) {
   for (const Route& route : Routes()) {
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(std::tolower(c));
-    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey, route.content_type)}};
+    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access != Access::kOpen, route.content_type)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
     if (const auto body = BodyOf(route); !body.is_null()) {
       operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};
@@ -146,6 +162,9 @@ void Api::OpenApi(Call call) {
     }
     if (route.access == Access::kApiKey) {
       operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
+    } else if (route.access == Access::kAnyKey) {
+      operation["security"] = nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}, {{"apiKey", nlohmann::json::array()}}});
+      for (const char* code : {"413", "429"}) operation["responses"][code] = operation["responses"]["400"];
     }
     paths[route.path][method] = std::move(operation);
   }
