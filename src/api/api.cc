@@ -210,7 +210,7 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   // Anybody can send a body, and reading one costs: where a header brings the key, it is looked at first.
   const std::string header_key = FindWriteKey(HeaderKeys(request));
   if (!header_key.empty() && !MaySend(&sender, request, header_key)) return answer(std::move(*sender.refusal));
-  const Millis received = WallClock();
+  const Millis received = runtime_.Now();
   SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request)});
   if (header_key.empty() && !MaySend(&sender, request, KeyOf(request, read.write_key))) return answer(std::move(*sender.refusal));
   rates_.Charge(sender.key, request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
@@ -312,7 +312,7 @@ void Api::Validate(Call call) {
   const auto network_pause = rates_.PauseOfNetwork(call.request.peer(), sender.now_ms);
   const auto pause = network_pause ? network_pause : rates_.PauseOfKey(sender.key, sender.now_ms);
   if (pause) return call.reply.Send(Refused(Code::kRateLimited, RateLimited(network_pause ? "clients of this network" : "this key", *pause)));
-  const SegmentRequest read = Reader().Read({&kValidatePath, call.request.body, WallClock(), SentAt(call.request)});
+  const SegmentRequest read = Reader().Read({&kValidatePath, call.request.body, runtime_.Now(), SentAt(call.request)});
   rates_.Charge(sender.key, call.request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
   if (!read.ok()) return call.reply.Send(Refused(read.refusal->reason, RefusalProblem(*read.refusal)));
   std::string rejected, unknown;

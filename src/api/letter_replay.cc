@@ -109,8 +109,10 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
   const SegmentPath* path = FindSegmentPath(std::string_view(source).substr(0, source.find('[')));
   const auto received = TimeOf(letter.received);
   row.message_id = TextOf(letter.message_id);
-  // What is no JSON was kept as text, with other characters for what was not UTF-8: it is not what was sent.
-  if (!letter.event.starts_with('{') || !path || !received) {
+  // What is no JSON was kept as text, with other characters for what was not UTF-8: it is not what was sent. And what was too
+  // large with its batch's context was kept without it.
+  const bool is_whole = letter.event.starts_with('{') && TextOf(letter.reason) != CodeOf(Code::kEventTooLarge);
+  if (!is_whole || !path || !received) {
     row.verdict = Verdict::kStillRefused;
     const std::string reason = TextOf(letter.reason);
     for (const CodeInfo& info : kCodes) {

@@ -12,9 +12,11 @@ namespace attune {
 enum class Code : uint8_t {
   // An event, or a request whose body is at fault.
   kInvalidJson,
+  kNotAnObject,
   kInvalidEncoding,
   kNumberOutOfRange,
   kTooDeep,
+  kTooManyMembers,
   kEventTooLarge,
   kUnknownType,
   kMissingField,
@@ -103,10 +105,12 @@ inline constexpr int kCodesVersion = 1;
 
 inline constexpr CodeInfo kCodes[] = {
     // code, text, status, is_reason, stage, is_retryable, meaning
-    {Code::kInvalidJson, "invalid_json", 400, true, Stage::kParse, false, "the text is not a JSON object"},
-    {Code::kInvalidEncoding, "invalid_encoding", 0, true, Stage::kParse, false, "bytes that are not UTF-8, or half a surrogate pair"},
-    {Code::kNumberOutOfRange, "number_out_of_range", 0, true, Stage::kParse, false, "a number that neither a double nor a 64-bit integer holds"},
-    {Code::kTooDeep, "too_deep", 0, true, Stage::kParse, false, "objects and arrays nested deeper than 32"},
+    {Code::kInvalidJson, "invalid_json", 400, true, Stage::kParse, false, "the text is not JSON"},
+    {Code::kNotAnObject, "not_an_object", 400, true, Stage::kParse, false, "the text is JSON, but no object"},
+    {Code::kInvalidEncoding, "invalid_encoding", 400, true, Stage::kParse, false, "bytes that are not UTF-8, or half a surrogate pair"},
+    {Code::kNumberOutOfRange, "number_out_of_range", 400, true, Stage::kParse, false, "a number that neither a double nor a 64-bit integer holds"},
+    {Code::kTooDeep, "too_deep", 400, true, Stage::kParse, false, "objects and arrays nested deeper than 32"},
+    {Code::kTooManyMembers, "too_many_members", 0, true, Stage::kParse, false, "an object with more than 1,000 members, or an array with more than 4,000 items"},
     {Code::kEventTooLarge, "event_too_large", 0, true, Stage::kProtocol, false, "the event's JSON is longer than 32 KiB"},
     {Code::kUnknownType, "unknown_type", 0, true, Stage::kProtocol, false, "type is not track, identify, page, screen, group or alias"},
     {Code::kMissingField, "missing_field", 0, true, Stage::kProtocol, false, "a field that this type of event needs is missing"},

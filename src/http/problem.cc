@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "base/check.h"
-
 namespace attune {
 namespace {
 
@@ -33,17 +31,17 @@ void AppendMember(const ProblemField& field, std::string* out) {
 
 Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra) {
   const CodeInfo& info = InfoOf(code);
-  ATTUNE_CHECK(info.status != 0, "a code that is of dead letters alone is no answer");
+  const int status = info.status != 0 ? info.status : 500;
   std::string body = "{\"type\":";
   AppendJsonString("https://attune.invalid/problems/" + std::string(info.text), &body);
   AppendMember("title", info.meaning, &body);
-  AppendMember(ProblemField{"status", int64_t{info.status}}, &body);
+  AppendMember(ProblemField{"status", int64_t{status}}, &body);
   if (!detail.empty()) AppendMember("detail", detail, &body);
   AppendMember("code", info.text, &body);
   for (const ProblemField& field : extra) AppendMember(field, &body);
   body.push_back('}');
   Response response;
-  response.status = info.status;
+  response.status = status;
   response.content_type = "application/problem+json; charset=utf-8";
   response.body = std::move(body);
   return response;

@@ -19,7 +19,7 @@ struct ProblemField {
 };
 
 // {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…,
-// extra…}. Status and title are the code's, which must be one of answers; `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
+// extra…}. Status and title are the code's (of one that is of dead letters alone: 500); `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
 // left out.
 Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra = {});
 
