@@ -5,6 +5,7 @@
 #include "api/call.h"
 #include "api/dead_letters.h"
 #include "api/effect_stream.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
@@ -70,6 +71,13 @@ int64_t SteadyMs() {
 std::optional<Millis> SentAt(const Request& request) {
   const auto header = request.Header("SentAt");
   return header ? ParseRfc3339(*header) : std::nullopt;
+}
+
+// What the ids of events begin with that were sent without one: the same when the request is sent again. Empty: it does not
+// say that it is sent again.
+std::string IdsOf(const Request& request) {
+  const auto key = request.Header("Idempotency-Key");
+  return key && !key->empty() ? "again-" + ToHex(Hash128(*key)) : "";
 }
 
 Response RateLimited(std::string_view who, int pause_seconds) {
@@ -211,7 +219,8 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   const std::string header_key = FindWriteKey(HeaderKeys(request));
   if (!header_key.empty() && !MaySend(&sender, request, header_key)) return answer(std::move(*sender.refusal));
   const Millis received = runtime_.Now();
-  SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request)});
+  const std::string ids = IdsOf(request);
+  SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request), ids});
   if (header_key.empty() && !MaySend(&sender, request, KeyOf(request, read.write_key))) return answer(std::move(*sender.refusal));
   rates_.Charge(sender.key, request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
   if (!read.ok()) return Refuse(path, *read.refusal, request, sender, received, origin, std::move(reply));

@@ -150,9 +150,9 @@ def test_the_dry_run_says_what_collecting_says():
                 expect(all(len(error.get("value_preview", "").encode()) <= 64 for error in errors), errors)
             refused += len(collected["rejected"])
             known += collected["accepted"]
-            # The letters have the same errors.
+            same(server.send("/v1/batch", body).json, collected, "the same body, the same verdicts")
         expect(refused > 2000 and known > 2000, refused, known)
-        same(figure(server, "attune_events_rejected_total"), refused)
+        same(figure(server, "attune_events_rejected_total"), 2 * refused)
         # Single events and whole bodies.
         for _ in range(300):
             event = some_event(rng)
@@ -361,6 +361,16 @@ def test_a_replay_is_a_study():
         same((told["result"]["replayed"], len(told["result"]["rows"]), told["done"]), (100, 100, 100))
         same(server.request("DELETE", place, key=API_KEY).status, 204)
         problem(server.request("GET", place, key=API_KEY), 404, "unknown_study")
+
+
+def test_a_request_that_is_sent_again_by_its_key_counts_once():
+    with folder() as path, Started(path) as server:
+        body = {"batch": [{"type": "track", "userId": "ann", "event": "login"}] * 3}
+        for key, events in (("one", 3), ("one", 3), ("two", 6), ("two", 6), ("", 9)):
+            position = server.send("/v1/batch", body, headers={"Idempotency-Key": key}).headers["Attune-Position"]
+            same(server.behavior("ann", position)["metrics"]["events"], events, key)
+        ids = {server.send("/v1/track", {"userId": "bob", "event": "login"}, headers={"Idempotency-Key": "x"}).json["messageId"] for _ in range(3)}
+        same((len(ids), server.behavior("bob")["metrics"]["events"]), (1, 1))
 
 
 # --- whole requests ---
