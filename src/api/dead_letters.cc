@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/bytes.h"
@@ -17,6 +18,7 @@ namespace {
 // A kept letter ends with what the store adds to the record's object.
 constexpr std::string_view kTail = ",\"repeats\":";
 constexpr std::string_view kTallyName = "dead_letters";
+constexpr uint64_t kMostDropped = 256;  // in one batch
 
 std::string WithTail(const KeptLetter& kept) {
   return fmt::format("{}{}{},\"last_received\":{},\"sequence\":{},\"replayed\":{}}}", kept.letter, kTail, kept.repeats, kept.last_received,
@@ -246,38 +248,43 @@ void DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   (void)Write(&batch, tally);
 }
 
+// Many at a time cost little more than one.
 void DeadLetters::Trim() {
-  const auto over = [&] {
-    return tally_.events.letters + tally_.requests.letters > quota_.letters || tally_.events.bytes + tally_.requests.bytes > quota_.bytes;
+  const auto over = [&](uint64_t letters, uint64_t bytes) {
+    return tally_.events.letters + tally_.requests.letters > letters || tally_.events.bytes + tally_.requests.bytes > bytes;
   };
-  while (over()) {
+  if (!over(quota_.letters + std::min<uint64_t>(quota_.letters / 100, kMostDropped), quota_.bytes + quota_.bytes / 100)) return;
+  while (over(quota_.letters, quota_.bytes)) {
     if (!DropOldest(tally_.requests.letters > 0)) return;
   }
 }
 
-// Everything up to the floor has gone, so the oldest is found without passing by what was there.
+// Everything up to the floor has gone, so the oldest are found without passing by what was there.
 bool DeadLetters::DropOldest(bool request) {
   Tally tally = tally_;
   Share& share = tally.of(request);
-  std::string name;
+  const uint64_t all = tally.events.letters + tally.requests.letters;
+  const size_t most = std::clamp<uint64_t>(all - std::min(all, quota_.letters), 1, kMostDropped);
+  std::vector<std::string> names;
   const auto take = [&](std::string_view oldest, std::string_view) {
-    name = oldest;
-    return false;
+    names.emplace_back(oldest);
+    return names.size() < most;
   };
   const std::string before = LetterName(share.floor);
-  if (!store_->ForEachBackwards(request ? keys::kDeadRequests : keys::kDeadLetters, take, before).ok() || name.empty()) return false;
-  const auto found = store_->Get(keys::kDeadLetters, name);
-  if (!found.ok() || !*found) return false;
-  const KeptLetter kept(name, **found);
+  if (!store_->ForEachBackwards(request ? keys::kDeadRequests : keys::kDeadLetters, take, before).ok()) return false;
   WriteBatch batch;
-  batch.Delete(keys::kDeadLetters, name);
-  batch.Delete(keys::kDeadRequests, name);
-  if (const std::string identity = IdentityOf(kept); !identity.empty()) batch.Delete(keys::kDeadLetterIds, identity);
-  --share.letters;
-  share.bytes -= SizeOf(name, **found);
-  share.floor = *SequenceOfLetter(name);
-  if (!Write(&batch, tally)) return false;
-  ++dropped_;
+  for (const std::string& name : names) {
+    const auto found = store_->Get(keys::kDeadLetters, name);
+    if (!found.ok() || !*found) return false;
+    batch.Delete(keys::kDeadLetters, name);
+    if (request) batch.Delete(keys::kDeadRequests, name);
+    if (const std::string identity = IdentityOf(KeptLetter(name, **found)); !identity.empty()) batch.Delete(keys::kDeadLetterIds, identity);
+    --share.letters;
+    share.bytes -= SizeOf(name, **found);
+    share.floor = *SequenceOfLetter(name);
+  }
+  if (names.empty() || !Write(&batch, tally)) return false;
+  dropped_ += names.size();
   return true;
 }
 

@@ -73,7 +73,8 @@ class DeadLetters {
   //
   // Keeps the letter, or counts it as a repeat of one that is kept, with the same message id and reason. A record that
   // was kept before, as recovery brings it again, changes nothing. Records of one shard come in the order of the log.
-  // Beyond the quota the oldest whole requests go, then the oldest events; they do not come again with a recovery.
+  // Beyond the quota, and a hundredth more, the oldest whole requests go, then the oldest events, until it is kept; they do
+  // not come again with a recovery.
   void Bury(const RecordView& record);
 
   const LetterQuota& quota() const { return quota_; }

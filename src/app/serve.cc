@@ -49,7 +49,7 @@ void ServeOptions(CLI::App* app) {
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
   app->add_option("--keep-dead-letters", settings.keep_letters.letters,
-                  "how many dead letters are kept, in at most 1 GiB; beyond it refused requests go first, then the oldest events")
+                  "how many dead letters, about, are kept, in about 1 GiB; beyond it refused requests go first, then the oldest events")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
   app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
