@@ -26,6 +26,8 @@ struct ServeSettings {
   size_t keep_effects = OutboxOptions().max_effects;
   std::string log_format = "auto";
   bool access_log = false;
+  LetterQuota keep_letters;
+  RateOptions rates;
 } settings;
 
 std::string Environment(const char* name) {
@@ -103,6 +105,15 @@ void ServeOptions(CLI::App* app) {
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
   app->add_flag("--access-log", settings.access_log, "a line on stderr for each answer: its route, status, size, time, and the client's network");
+  app->add_option("--keep-dead-letters", settings.keep_letters.letters,
+                  "how many dead letters, about, are kept, in about 1 GiB; beyond it refused requests go first, then the oldest events")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--rate-limit-network", settings.rates.per_network,
+                  "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
+      ->check(CLI::PositiveNumber);
 }
 
 int RunServe() {
@@ -110,6 +121,8 @@ int RunServe() {
   options.data = settings.data;
   options.threads = settings.threads;
   options.keep_effects = settings.keep_effects;
+  options.keep_letters = settings.keep_letters;
+  options.rates = settings.rates;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

@@ -360,7 +360,7 @@ void Connection::Sweep(int64_t now_ms) {
     stream_->cut = true;
   }
   if (!can_be_told) return Close();
-  Refuse(Problem(408, "request_timeout", "The request did not arrive in time", ""));
+  Refuse(Problem(Code::kRequestTimeout, ""));
 }
 
 bool Connection::TooSlow(int64_t now_ms) const {
