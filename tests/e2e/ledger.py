@@ -14,6 +14,7 @@ The log is read by `stored` below, which knows docs/formats.md and nothing of th
 """
 
 import collections
+import functools
 import hashlib
 import http.client
 import json
@@ -339,6 +340,7 @@ def stored(data):
     return list(found.values())
 
 
+@functools.cache
 def has_command(name):
     return any(line.split()[:1] == [name] for line in run("--help", code=0).out.splitlines())
 
@@ -456,10 +458,9 @@ def check_letters(server, ledger):
 def instant_of_rest(ledger):
     """Waits until no timer of an accepted event is to come, and gives the instant."""
     accepted = ledger.accepted()
-    last = max((millis(event["timestamp"]) for event in accepted), default=0)
-    at = max(now(), last) + REST + 100
-    poll(lambda: now() >= at, "an instant when all timers are over")
-    return rfc3339(at)
+    at = max((millis(event["timestamp"]) for event in accepted), default=0) + REST + 100
+    poll(lambda: now() > at, "an instant when all timers are over")
+    return rfc3339(max(at, now()))
 
 
 def retry(server, ledger):

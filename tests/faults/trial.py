@@ -1,0 +1,65 @@
+"""What a fault is tried on: a plan, a data folder, the clients' ledger, and a seed."""
+
+import os
+import random
+
+import injection  # noqa: F401  (finds the harness)
+from harness import Server, now, rfc3339
+from ledger import ACCEPTED, PLAN, Ledger, Load, check, check_stored, post, sent, stored
+
+
+class Trial:
+    def __init__(self, path, data=None, plan=PLAN):
+        self.path, self.data = path, data or path / "data"
+        self.plan = path / "plan.yaml"
+        self.plan.write_text(plan)
+        self.seed = int(os.environ["ATTUNE_SEED"])
+        self.chance = random.Random(self.seed)
+        self.ledger = Ledger(path / "ledger.log")
+        self.made = 0
+
+    @property
+    def log(self):
+        """The log's first file."""
+        return self.data / "log/00000000000000000001.log"
+
+    def start(self, **of_server):
+        return Server(self.plan, self.data, **of_server).ready()
+
+    def load(self, **of_senders):
+        return Load(self.ledger, self.seed, **of_senders)
+
+    def batch(self, size=1, user="ann", age_ms=60_000, padding=0, refused=False):
+        """Events of one user, a minute old unless told otherwise, noted in the ledger and not yet sent."""
+        batch = []
+        for i in range(size):
+            self.made += 1
+            event = {"type": "track", "event": "c", "userId": user, "messageId": f"one-{self.made}",
+                     "timestamp": rfc3339(now() - age_ms + self.made % age_ms),
+                     "properties": {"amount": self.made % 100, "item": f"item-{self.made % 20}"}}
+            if refused and i == 0:
+                event = dict(event, event="a", properties={"amount": "many", "item": "x"})
+            if padding:
+                event["context"] = {"padding": "x" * padding}
+            batch.append(sent(event, "invalid_property" if refused and i == 0 else ACCEPTED))
+        self.ledger.begin(batch)
+        return batch
+
+    def send(self, client, size=1, **of_batch):
+        return post(client, self.ledger, self.batch(size, **of_batch))
+
+    def check(self, **of_server):
+        """The end of every fault: the server is stopped, the means of the fault are gone."""
+        return check(self.path, self.ledger, self.data, **of_server)
+
+    def expect_loss(self, what):
+        """A control: the check has to see that something accepted is gone."""
+        try:
+            check_stored(stored(self.data), self.ledger)
+        except AssertionError as failure:
+            return str(failure).replace("\n", " ")
+        raise AssertionError(f"not noticed: {what}")
+
+
+def is_ready(server):
+    return server.request("GET", "/readyz").status == 200
