@@ -1,11 +1,12 @@
 """The process dies: at random, at each of its system calls, while it recovers, with the power."""
 
+import contextlib
 import http.client
 import shutil
 
 from fault import KILLS, STRIDE, fault
 from harness import API_KEY, Client, Failure, Server, expect, poll, same
-from injection import EATMYDATA, LoopDisk, need, pause, preload, strace
+from injection import EATMYDATA, LoopDisk, attached, need, pause, preload, strace
 from ledger import check_the_check, stored
 from trial import Trial
 
@@ -45,52 +46,68 @@ def test_f01_kill_under_load(path):
 
 # --- each system call ---
 
-# Every kind of change to the log's file, and to the files and names of the store.
-OF_LOG = "pwrite64,fdatasync,fallocate,ftruncate"
-OF_STORE = "write,fsync,fdatasync,rename,unlink"
+OF_LOG = ("pwrite64", "fdatasync", "fallocate", "ftruncate")         # every kind of change to the log's file
+OF_STORE = ("write", "fsync", "fdatasync", "rename", "unlink")       # and to the files and names of the store
 
 
-def scripted(server, trial):
-    """A small workload: single events, a batch with a refusal, two ids that become one; then a clean end."""
-    client = Client(server.port)
+def scripted(client, trial):
+    """A small workload: single events, a batch with a refusal, another user."""
     for _ in range(2):
         trial.send(client)
     trial.send(client, 5, refused=True)
     trial.send(client, 1, user="bob")
-    client.close()
-    server.stop()
+
+
+def traced_start(trial, injection, path):
+    """From the first instruction on, in a folder that is new."""
+    server = Server(trial.plan, trial.data, wrap=strace(injection, path=path, fast=False))
+    return server, contextlib.nullcontext()
+
+
+def traced_recovery(trial, injection, path):
+    """The same in a folder that a killed server left."""
+    with trial.start() as server:
+        scripted(Client(server.port), trial)
+        server.kill()
+    return traced_start(trial, injection, path)
+
+
+def traced_run(trial, injection, path):
+    """Counts from when the server is ready."""
+    server = trial.start()
+    return server, attached(server, injection, path=path)
 
 
 def crash_at_each_call(path, calls, on_log):
-    """Kills at the first, second, third … call of a thread until the workload comes to its end unharmed."""
-    runs = deaths = events = 0
-    number = 1
-    while True:
-        here = path / str(number)
-        here.mkdir()
-        trial = Trial(here)
-        wrap = strace(f"{calls}:signal=SIGKILL:when={number}", path=trial.log if on_log else None, calls=calls, fast=False)
-        server = Server(trial.plan, trial.data, wrap=wrap)
-        try:
-            scripted(server.ready(), trial)
-        except (Failure, OSError, http.client.HTTPException) as failure:
-            same(server.wait(), -9, f"the end of the server, after {failure!r}")
-            died = True
-        else:
-            died = server.process.returncode == -9  # at the very end
-        if trial.data.exists():
-            events += trial.check()["events"]
-        else:
-            expect(not trial.ledger.verdicts, "there is no data folder, and events were answered")
-        runs += 1
-        deaths += died
-        shutil.rmtree(here)
-        if not died:
-            same(server.process.returncode, 0, "exit code")
-            break
-        number += STRIDE
-    expect(deaths > 5, "only", deaths, "calls to die at: the injection does not work")
-    return {"starts": runs, "kills": deaths, "events": events}
+    """For each kind of call: kills at a thread's first, second, third … until the workload comes to its end unharmed."""
+    kills = events = 0
+    for begin in (traced_start, traced_recovery, traced_run):
+        for call in calls:
+            number, died = 1, True
+            while died:
+                here = path / f"{begin.__name__}-{call}-{number}"
+                here.mkdir()
+                trial = Trial(here)
+                server, tracing = begin(trial, f"{call}:signal=SIGKILL:when={number}", trial.log if on_log else None)
+                try:
+                    with tracing:
+                        client = Client(server.ready().port)
+                        scripted(client, trial)
+                        client.close()
+                        server.stop()
+                except (Failure, OSError, http.client.HTTPException) as failure:
+                    same(server.wait(), -9, f"the end of the server, after {failure!r}")
+                died = server.process.returncode == -9
+                expect(died or server.process.returncode == 0, "exit code", server.process.returncode)
+                if (trial.data / "log").exists():
+                    events += trial.check()["events"]
+                else:
+                    expect(not trial.ledger.verdicts, "there is no log, and events were answered")
+                shutil.rmtree(here)
+                kills += died
+                number += STRIDE
+    expect(kills > 5, "only", kills, "calls to die at: the injection does not work")
+    return {"kills": kills, "events": events}
 
 
 @fault("F-02", "SIGKILL at each call that changes the log's file (strace)")

@@ -44,6 +44,23 @@ def tell(*command):
     return done.stdout
 
 
+@contextlib.contextmanager
+def busy(*command):
+    """Another program for so long."""
+    process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
+    finally:
+        # SIGTERM lets strace go of what it holds; it may miss it when that dies at the same time.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(3)
+                break
+
+
 # --- system calls ---
 
 def strace(*injections, path=None, calls=None, fast=True, output="/dev/null"):
@@ -62,6 +79,18 @@ def strace(*injections, path=None, calls=None, fast=True, output="/dev/null"):
     for injection in injections:
         command += ["-e", f"inject={injection}"]
     return command
+
+
+@contextlib.contextmanager
+def attached(server, *injections, path=None, output="/dev/null"):
+    """The same for a server that runs already, until it ends or this does. Calls are counted from here on."""
+    command = strace(*injections, path=path, fast=False, output=output)
+    command.remove("-D")
+    threads = lambda: [(task / "status").read_text() for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()]
+    with busy(*command, "-p", server.process.pid) as tracer:
+        poll(lambda: tracer.poll() is not None or all("TracerPid:\t0" not in thread for thread in threads()), "strace")
+        expect(tracer.poll() is None, "strace does not attach")
+        yield
 
 
 def preload(*libraries, **more):
@@ -205,19 +234,6 @@ def memory(process):
     """Resident now and at most, in MiB."""
     status = pathlib.Path(f"/proc/{process}/status").read_text()
     return tuple(next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith(name)) for name in ("VmRSS", "VmHWM"))
-
-
-@contextlib.contextmanager
-def busy(*command):
-    """Another program for so long."""
-    process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 class Clock:
