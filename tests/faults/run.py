@@ -81,6 +81,8 @@ def main():
         return 0
     seed = os.environ.setdefault("ATTUNE_SEED", str(random.SystemRandom().randrange(1, 1 << 32)))
     print(f"ATTUNE_SEED={seed}, {len(faults)} faults, {BINARY}", flush=True)
+    if arguments.short:
+        os.environ["ATTUNE_SHORT"] = "1"
     results = []
     for i, fault in enumerate(faults, 1):
         print(f"[{i}/{len(faults)}] {fault.number} {fault.name}: {fault.injection}", flush=True)
