@@ -42,7 +42,12 @@ def same(found, expected, what=""):
         return
     place, found, expected = difference(found, expected)
     told = " ".join(part for part in (str(what), place) if part)
-    raise Failure(f"{told}{': ' if told else ''}expected\n    {expected!r}\n  found\n    {found!r}")
+    raise Failure(f"{told}{': ' if told else ''}expected\n    {shortened(expected)}\n  found\n    {shortened(found)}")
+
+
+def shortened(value, length=2000):
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
 
 
 def difference(found, expected, place=""):

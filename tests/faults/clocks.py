@@ -3,8 +3,8 @@
 import struct
 
 from fault import fault
-from harness import Client, expect, now, poll, rfc3339, same
-from injection import Clock, pause
+from harness import expect, poll, same
+from injection import Clock
 from ledger import records
 from trial import Trial
 
@@ -31,7 +31,6 @@ def test_f26_clock_jumps(path):
         same(load.lost, 0, "answers lost")
     same(server.stop(), 0, "exit code")
     came = arrivals(trial)
-    expect(max(came) < now() + 365 * 86_400_000 or True, "")
     backwards = sum(later < earlier for earlier, later in zip(came, came[1:]))
     same(backwards, 0, "arrivals that lie before the one before them")
     return {"jumps": 20, **trial.check()}

@@ -29,12 +29,12 @@ class Trial:
     def load(self, **of_senders):
         return Load(self.ledger, self.seed, **of_senders)
 
-    def batch(self, size=1, user="ann", age_ms=60_000, padding=0, refused=False):
-        """Events of one user, a minute old unless told otherwise, noted in the ledger and not yet sent."""
+    def batch(self, size=1, user="ann", age_ms=60_000, padding=0, refused=False, users=1):
+        """Events of one user, or of so many, a minute old unless told otherwise, noted in the ledger and not yet sent."""
         batch = []
         for i in range(size):
             self.made += 1
-            event = {"type": "track", "event": "c", "userId": user, "messageId": f"one-{self.made}",
+            event = {"type": "track", "event": "c", "userId": user if users == 1 else f"{user}-{i % users}", "messageId": f"one-{self.made}",
                      "timestamp": rfc3339(now() - age_ms + self.made % age_ms),
                      "properties": {"amount": self.made % 100, "item": f"item-{self.made % 20}"}}
             if refused and i == 0:
