@@ -7,10 +7,12 @@ set(ATTUNE_MAY_INCLUDE_learn  base event plan engine)
 set(ATTUNE_MAY_INCLUDE_log    base)
 set(ATTUNE_MAY_INCLUDE_state  base)
 set(ATTUNE_MAY_INCLUDE_shard  base event plan engine log state)
+set(ATTUNE_MAY_INCLUDE_oracle base event plan engine shard)
+set(ATTUNE_MAY_INCLUDE_simulate base event plan engine log state shard oracle)
 set(ATTUNE_MAY_INCLUDE_ingest base event plan log)
 set(ATTUNE_MAY_INCLUDE_http   base)
 set(ATTUNE_MAY_INCLUDE_api    base event plan engine learn log state shard ingest http)
-set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard ingest http api)
+set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard oracle simulate ingest http api)
 
 # attune_module(NAME LIBS ...): library attune_NAME from src/NAME/*.cc, test program NAME_test from src/NAME/*_test.cc.
 # The module app becomes the binary `attune` instead (its sources but main.cc are a library too, for tests).

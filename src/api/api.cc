@@ -164,7 +164,7 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   // Anybody can send a body, and reading one costs: where a header brings the key, it is looked at first.
   const std::string header_key = FindWriteKey(HeaderKeys(request));
   if (!header_key.empty() && !keys_.Find(header_key)) return answer(WrongWriteKey(header_key));
-  SegmentRequest read = own.reader->Read({&path, request.body, WallClock(), sent_at});
+  SegmentRequest read = own.reader->Read({&path, request.body, runtime_.Now(), sent_at});
   if (header_key.empty()) {
     const std::string key = KeyOf(request, read.write_key);
     if (!keys_.Find(key)) return answer(WrongWriteKey(key));
@@ -175,7 +175,7 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
 }
 
 void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Reply reply) {
-  const Millis received = WallClock();
+  const Millis received = runtime_.Now();
   std::vector<LogEntry> entries;
   std::vector<std::string> letters;
   letters.reserve(events.size());

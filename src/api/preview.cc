@@ -146,7 +146,7 @@ void Api::PreviewSegment(Call call) {
   if (asked.wrong) return call.reply.Send(std::move(*asked.wrong));
   auto question = std::make_shared<PreviewQuestion>();
   question->plan = runtime_.world()->program().plan;
-  question->at = WallClock();
+  question->at = runtime_.Now();
   question->sample = asked.sample;
   if (!asked.segment.empty()) {
     question->against = question->plan->FindSegment(asked.segment);

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "engine/output.h"
+#include "event/event.h"
 #include "http/problem.h"
 #include "state/keyspace.h"
 
@@ -18,14 +19,15 @@ namespace {
 
 void AppendTime(Millis t, std::string* out) { *out += '"' + FormatRfc3339(t) + '"'; }
 
-// Dotted names become objects again.
+// Dotted names become objects again, which nest no deeper than what was sent may.
 std::string TraitsJson(const UserState& user) {
   nlohmann::json traits = nlohmann::json::object();
   for (const Fact& trait : user.facts()) {
     if (trait.kind != FactKind::kTrait) continue;
     nlohmann::json* at = &traits;
     std::string_view name = trait.name;
-    for (size_t dot = name.find('.'); dot != std::string_view::npos && at->is_object(); dot = name.find('.')) {
+    size_t depth = 1;
+    for (size_t dot = name.find('.'); dot != name.npos && at->is_object() && ++depth < kMaxEventDepth; dot = name.find('.')) {
       nlohmann::json& inner = (*at)[std::string(name.substr(0, dot))];
       if (!inner.is_object()) inner = nlohmann::json::object();
       at = &inner;
@@ -253,7 +255,7 @@ void Api::ShowSegment(Call call) {
     const ConditionId condition = *world->program().FindSegment(name);
     const uint64_t size = world->SegmentSize(condition);
     std::vector<SizePoint> sizes = world->SegmentSizes(condition);
-    if (sizes.empty() || sizes.back().size != size) sizes.push_back({WallClock(), size});
+    if (sizes.empty() || sizes.back().size != size) sizes.push_back({runtime_.Now(), size});
     std::string json = SegmentHead(*segment, size) + ",\"when\":";
     AppendJsonString(ToText(*segment->when), &json);
     shared->Json(json + ",\"sizes\":" + SizesJson(sizes) + '}');

@@ -162,9 +162,9 @@ void Api::OpenApi(Call call) {
 void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
 
 void Api::Ready(Call call) {
-  if (!draining_ && !runtime_.log().failed()) return call.Json("{\"status\":\"ready\"}");
+  if (!draining_ && runtime_.failure().ok()) return call.Json("{\"status\":\"ready\"}");
   call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready",
-                          draining_ ? "the server is shutting down" : "the log has failed"));
+                          draining_ ? "the server is shutting down" : "the disk has failed"));
 }
 
 void Api::Settings(Call call) {
@@ -222,6 +222,8 @@ void Api::Metrics(Call call) {
       {"attune_stream_clients_cut_total", "counter", "Clients cut off for reading too slowly", stream_->cut()},
       {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
       {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
+      {"attune_storage_full", "gauge", "1 while the disk takes nothing more", runtime_.storage_full()},
+      {"attune_clock_leap_seconds", "gauge", "How far the wall clock leapt and is not followed", static_cast<uint64_t>(std::abs(runtime_.clock_leap()) / 1000)},
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},
   };
   std::string text;

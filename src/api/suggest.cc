@@ -44,7 +44,7 @@ void Api::Suggest(Call call) {
       !ReadInstant(call.request, "validate_at", &asked.question->validate_at, &wrong)) {
     return call.reply.Send(std::move(wrong));
   }
-  asked.question->now = WallClock();
+  asked.question->now = runtime_.Now();
   const auto question = std::make_shared<SuggestQuestion>(std::move(*asked.question));
   BeginStudy(std::move(call), [this, question, position](StudyProgress* progress) {
     LogHistory history(runtime_.log_dir(), position);

@@ -34,8 +34,12 @@ void ExplainOptions(CLI::App* app);
 int RunExplain();
 void SuggestOptions(CLI::App* app);
 int RunSuggest();
+void ExportOptions(CLI::App* app);
+int RunExport();
 void DemoOptions(CLI::App* app);
 int RunDemo();
+void SimulateOptions(CLI::App* app);
+int RunSimulate();
 void BenchOptions(CLI::App* app);
 int RunBench();
 

@@ -93,7 +93,8 @@ int RunDemo() {
   std::atomic<bool> stop{false};
   Status fed;
   std::thread feeder([&] { fed = FeedDemo(feed, stop); });
-  WaitForSignal();
+  const auto failed = [&] { return !(*service)->runtime().failure().ok(); };
+  WaitForSignal(failed);
   stop = true;
   feeder.join();
   (*service)->Stop();

@@ -27,8 +27,15 @@ constexpr Command kCommands[] = {
      "  attune suggest --metric 'count(product_viewed[1d])' --goal 'purchase{total > 50}' --horizon 3d \\\n"
      "      --plan plan.yaml --events events.ndjson\n",
      attune::SuggestOptions, attune::RunSuggest},
+    {"export", "The events of a data folder as lines of JSON, for a replay or elsewhere",
+     "  attune export --data ./data --out events.ndjson\n"
+     "  attune export --data ./data --from 2026-03-01T00:00:00Z | gzip > march.ndjson.gz\n"
+     "  attune export --data ./data --dead-letters\n",
+     attune::ExportOptions, attune::RunExport},
     {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
      "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
+    {"simulate", "Live through crashes, power cuts and full disks in memory, and judge what comes out",
+     "  attune simulate --seeds 300\n  attune simulate --seed 17 --trace\n", attune::SimulateOptions, attune::RunSimulate},
     {"bench", "The project's benchmarks, each checking its own result",
      "  attune bench\n  attune bench engine replay --json\n", attune::BenchOptions, attune::RunBench},
 };

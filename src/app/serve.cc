@@ -75,13 +75,19 @@ int RunServe() {
   fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]",
              (*service)->port());
   std::fflush(stdout);
-  WaitForSignal([&] {
+  const auto failed = [&] { return !(*service)->runtime().failure().ok(); };
+  WaitForSignal(failed, [&] {
     const auto changed = LoadPlanOrComplain(settings.plan);
     if (!changed) return static_cast<void>(Complain("the plan has mistakes; the present one goes on", kExitInvalid));
     const bool begun = (*service)->runtime().ChangePlan(changed);
     fmt::print(stderr, "attune: {}\n", begun ? "building the state of the changed plan from the log" : "the plan has not changed");
   });
+  const Status failure = (*service)->runtime().failure();
   (*service)->Stop();
+  if (!failure.ok()) {
+    return Complain(failure.error().message + "; what was answered as accepted is on disk, the next start goes on from there",
+                    kExitFailed);
+  }
   return kExitDone;
 }
 

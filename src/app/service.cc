@@ -97,8 +97,8 @@ void NoteSignals() {
 bool SignalCame() { return signal_came; }
 
 // A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
-void WaitForSignal(const std::function<void()>& on_hangup) {
-  while (!signal_came) {
+void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup) {
+  while (!signal_came && !ended()) {
     if (hangup_came.exchange(false) && on_hangup) on_hangup();
     const timespec pause{0, 50'000'000};
     nanosleep(&pause, nullptr);

@@ -55,8 +55,9 @@ bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
 
 // From now on SIGTERM, SIGINT and SIGHUP are only noted; a second one of the first two ends the process at once.
 void NoteSignals();
-// Waits for SIGTERM or SIGINT. Meanwhile calls `on_hangup` for each SIGHUP.
-void WaitForSignal(const std::function<void()>& on_hangup = nullptr);
+// Waits for SIGTERM or SIGINT, or until `ended` says that there is nothing to wait for. Meanwhile calls `on_hangup` for each
+// SIGHUP.
+void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup = nullptr);
 bool SignalCame();
 
 }  // namespace attune

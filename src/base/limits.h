@@ -16,8 +16,12 @@ struct IngestLimits {
 
   // Of an event: it becomes a dead letter, its neighbours are stored.
   size_t event_bytes = 32 << 10;  // its JSON as sent: `event_too_large`
+  size_t added_bytes = 256;       // so much longer it may be in a history: what an export adds to it
   size_t id_bytes = 512;          // each of its ids: `invalid_field`
   size_t name_bytes = 256;        // its name: `invalid_field`
+  size_t object_members = 1000;   // members of one object in it: `too_many_members`
+  size_t array_items = 4000;      // items of one array in it: the same
+  size_t trait_name_bytes = 512;  // a trait's dotted name: `invalid_field`
   Millis ahead = kDay;            // so far after it was received its time may lie: `timestamp_out_of_range`
   size_t errors = 20;             // so many of its errors are told
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -224,6 +225,36 @@ Status EventReader::Open(std::string_view json) {
     if (impl_->Has(root) && IsEmptyArray(impl_->At(root))) impl_->present[static_cast<size_t>(root)] = false;
   }
   return Status();
+}
+
+namespace {
+
+// As deep as an event may nest, no deeper.
+void Measure(dom::element element, EventReader::Widest* widest) {
+  dom::object object;
+  dom::array array;
+  size_t count = 0;
+  if (element.get(object) == simdjson::SUCCESS) {
+    for (const dom::key_value_pair member : object) {
+      Measure(member.value, widest);
+      ++count;
+    }
+    widest->members = std::max(widest->members, count);
+  } else if (element.get(array) == simdjson::SUCCESS) {
+    for (const dom::element item : array) {
+      Measure(item, widest);
+      ++count;
+    }
+    widest->items = std::max(widest->items, count);
+  }
+}
+
+}  // namespace
+
+EventReader::Widest EventReader::FindWidest() const {
+  Widest widest;
+  Measure(impl_->parser.doc.root(), &widest);
+  return widest;
 }
 
 JsonNode EventReader::Get(Member member) const {

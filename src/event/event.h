@@ -96,6 +96,13 @@ class EventReader {
   // kMaxEventDepth. After a failure every member is missing.
   Status Open(std::string_view json);
 
+  // How many members the widest object of the event has, and how many items the widest array.
+  struct Widest {
+    size_t members = 0;
+    size_t items = 0;
+  };
+  Widest FindWidest() const;
+
   JsonNode Get(Member member) const;
   // A string as it is; a number as its shortest decimal, integers with all their digits; else empty. Lives until the
   // next Open.

@@ -257,7 +257,7 @@ std::optional<JsonFault> FindJsonFault(std::string_view json, size_t max_depth) 
 JsonFault JsonFaultOf(std::string_view json, size_t max_depth) {
   if (auto fault = FindJsonFault(json, max_depth)) return *fault;
   const size_t begin = json.find_first_not_of(" \n\r\t");
-  if (json[begin] != '{') return {JsonFault::Kind::kSyntax, begin, "expected an object"};
+  if (json[begin] != '{') return {JsonFault::Kind::kNotObject, begin, "expected an object"};
   return {JsonFault::Kind::kSyntax, begin, "not JSON"};
 }
 

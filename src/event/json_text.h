@@ -13,6 +13,7 @@ namespace attune {
 struct JsonFault {
   enum class Kind {
     kSyntax,    // not JSON (RFC 8259)
+    kNotObject,  // JSON, where an object was expected
     kEncoding,  // JSON but for bytes that are not UTF-8, or half a surrogate pair
     kNumber,    // a number that no double, int64 or uint64 holds
     kDepth,     // arrays and objects nested too deep

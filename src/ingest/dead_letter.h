@@ -11,9 +11,11 @@ namespace attune {
 enum class Reason : uint8_t {
   // An event.
   kInvalidJson,
+  kNotAnObject,
   kInvalidEncoding,
   kNumberOutOfRange,
   kTooDeep,
+  kTooManyMembers,
   kEventTooLarge,
   kUnknownType,
   kMissingField,
@@ -44,10 +46,12 @@ struct ReasonInfo {
 };
 
 inline constexpr ReasonInfo kReasons[] = {
-    {Reason::kInvalidJson, "invalid_json", "the text is not a JSON object"},
+    {Reason::kInvalidJson, "invalid_json", "the text is not JSON"},
+    {Reason::kNotAnObject, "not_an_object", "the text is JSON, but no object"},
     {Reason::kInvalidEncoding, "invalid_encoding", "bytes that are not UTF-8, or half a surrogate pair"},
     {Reason::kNumberOutOfRange, "number_out_of_range", "a number that neither a double nor a 64-bit integer holds"},
     {Reason::kTooDeep, "too_deep", "objects and arrays nested deeper than 32"},
+    {Reason::kTooManyMembers, "too_many_members", "an object with more than 1,000 members, or an array with more than 4,000 items"},
     {Reason::kEventTooLarge, "event_too_large", "the event's JSON is longer than 32 KiB"},
     {Reason::kUnknownType, "unknown_type", "type is not track, identify, page, screen, group or alias"},
     {Reason::kMissingField, "missing_field", "a field that this type of event needs is missing"},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text_map.h"
 #include "event/json_text.h"
 
 namespace attune {
@@ -25,14 +26,14 @@ bool IsObject(std::string_view json) { return json.starts_with('{'); }
 
 // An object's text with the members of `more` that it lacks.
 std::string Merged(std::string_view object, std::string_view more) {
-  std::vector<std::string_view> keys;
+  TextMap<bool> keys;
   JsonSlices own(object);
-  while (own.Next()) keys.push_back(own.key());
+  while (own.Next()) keys.try_emplace(std::string(own.key()), true);
   std::string out(object.substr(0, object.rfind('}')));
   bool first = keys.empty();
   JsonSlices added(more);
   while (added.Next()) {
-    if (std::find(keys.begin(), keys.end(), added.key()) != keys.end()) continue;
+    if (keys.contains(added.key())) continue;
     out += fmt::format("{}\"{}\":{}", first ? "" : ",", added.key(), added.value());
     first = false;
   }
@@ -62,7 +63,7 @@ struct SegmentReader::Impl {
   static std::optional<Refusal> NotJson(std::string_view body, const JsonFault& fault) {
     const TextPosition place = PositionOf(body, fault.offset);
     Refusal refusal;
-    refusal.reason = Reason::kInvalidJson;
+    refusal.reason = ReasonOf(fault);
     refusal.detail =
         fmt::format("{} at byte {} (line {}, column {})", fault.what, fault.offset, place.line, place.column);
     refusal.offset = fault.offset;
@@ -71,6 +72,8 @@ struct SegmentReader::Impl {
     return refusal;
   }
   std::optional<Refusal> NotJson() const { return NotJson(body, JsonFaultOf(body, body.size() + 1)); }
+
+  static bool IsNoEvent(Reason reason) { return reason == Reason::kInvalidJson || reason == Reason::kNotAnObject; }
 
   // An event's JSON is not even JSON, so neither is the body.
   static bool IsNoJson(const DeadLetter& letter) {
@@ -103,7 +106,7 @@ struct SegmentReader::Impl {
     origin.sent_at = request.sent_at;
     const std::string_view json = Trim(body);
     SegmentEvent event = Take(json, origin);
-    if (event.dead && (event.dead->first().reason == Reason::kInvalidJson || IsNoJson(*event.dead))) return NotJson();
+    if (event.dead && (IsNoEvent(event.dead->first().reason) || IsNoJson(*event.dead))) return NotJson();
     out->write_key = KeyOf(json);
     out->events.push_back(std::move(event));
     return std::nullopt;
@@ -169,7 +172,12 @@ struct SegmentReader::Impl {
       if (index == limits.batch_events) return TooMany(items);
       source = fmt::format("{}[{}]", path, index++);
       origin.source = source;
-      const std::string_view json = envelope.context.empty() ? items.value() : WithContext(items.value(), envelope);
+      std::string_view json = items.value();
+      // What is too large in any case is not made larger: a context of megabytes would come again with each event.
+      origin.added_bytes = envelope.context.size() > limits.event_bytes ? envelope.context.size() : 0;
+      if (!envelope.context.empty() && json.size() + origin.added_bytes <= limits.event_bytes) {
+        json = WithContext(json, envelope);
+      }
       out->events.push_back(Take(json, origin));
       const SegmentEvent& event = out->events.back();
       if (event.dead && IsNoJson(*event.dead)) return NotJson();

@@ -87,10 +87,10 @@ TEST(SegmentProtocol, OneBadEventDoesNotHarmItsNeighbours) {
   std::string deep = "1";
   for (int i = 0; i < 40; ++i) deep = "[" + deep + "]";
   const std::pair<std::string, const char*> kBad[] = {
-      {"3", "invalid_json"},
-      {"null", "invalid_json"},
-      {"[]", "invalid_json"},
-      {"\"track\"", "invalid_json"},
+      {"3", "not_an_object"},
+      {"null", "not_an_object"},
+      {"[]", "not_an_object"},
+      {"\"track\"", "not_an_object"},
       {"{}", "unknown_type"},
       {R"({"type":"track","event":7,"userId":"u"})", "invalid_field"},
       {R"({"type":"track","event":"e"})", "identity_missing"},
@@ -132,7 +132,7 @@ TEST(SegmentProtocol, RefusesABodyThatIsNotJsonWithItsPlace) {
       {"/v1/batch", "{\"events\":[]}", Reason::kNoBatch, 0, 0},
       {"/v1/batch", "{\"batch\":{}}", Reason::kNoBatch, 0, 0},
       {"/v1/track", "{\"łłł\" 1}", Reason::kInvalidJson, 1, 8},
-      {"/v1/track", "[1]", Reason::kInvalidJson, 1, 1},
+      {"/v1/track", "[1]", Reason::kNotAnObject, 1, 1},
       {"/v1/track", std::string(100'000, '['), Reason::kInvalidJson, 1, 100'001},
       {"/v1/track", "{\"a\":\"" + std::string(40'000, 'x'), Reason::kInvalidJson, 1, 40'007},
       {"/v1/track", "data=eyJ9", Reason::kInvalidJson, 1, 1},
@@ -244,7 +244,7 @@ TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
     EXPECT_EQ(DecodeEvent(request.events[0].record)->json, stored);
   }
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", R"({"context":{"ip":"1"},"batch":[3,{}]})")),
-            "!invalid_json !unknown_type");
+            "!not_an_object !unknown_type");
 }
 
 // The bodies of requests that real client libraries sent to Segment's paths.

@@ -46,16 +46,6 @@ bool IsPlaceholder(std::string_view id) {
   });
 }
 
-Reason ReasonOf(JsonFault::Kind kind) {
-  switch (kind) {
-    case JsonFault::Kind::kSyntax: return Reason::kInvalidJson;
-    case JsonFault::Kind::kEncoding: return Reason::kInvalidEncoding;
-    case JsonFault::Kind::kNumber: return Reason::kNumberOutOfRange;
-    case JsonFault::Kind::kDepth: break;
-  }
-  return Reason::kTooDeep;
-}
-
 std::string_view ExpectedOf(PropertyType type) {
   constexpr std::string_view kNames[] = {"string", "number", "integer", "boolean", "time", "a value of the schema"};
   return kNames[static_cast<size_t>(type)];
@@ -80,6 +70,10 @@ bool HasType(PropertyType type, const JsonNode& node) {
   return true;
 }
 
+// The least text that one more of each takes: `"":1,` and `1,`.
+constexpr size_t kBytesOfMember = 5;
+constexpr size_t kBytesOfItem = 2;
+
 struct PropertyCheck {
   const PropertySpec* spec;
   std::vector<std::string> key;   // the name as one key
@@ -97,6 +91,17 @@ std::vector<std::string> SplitDots(std::string_view name) {
 }
 
 }  // namespace
+
+Reason ReasonOf(const JsonFault& fault) {
+  switch (fault.kind) {
+    case JsonFault::Kind::kSyntax: return Reason::kInvalidJson;
+    case JsonFault::Kind::kNotObject: return Reason::kNotAnObject;
+    case JsonFault::Kind::kEncoding: return Reason::kInvalidEncoding;
+    case JsonFault::Kind::kNumber: return Reason::kNumberOutOfRange;
+    case JsonFault::Kind::kDepth: break;
+  }
+  return Reason::kTooDeep;
+}
 
 struct TrackingPlan::Impl {
   Impl(const Plan& plan, const IngestLimits& limits) : plan(plan), limits(limits), id_seed(RandomToken()) {
@@ -124,17 +129,43 @@ struct TrackingPlan::Impl {
                fmt::format("expected {}, found {}", expected, Found(reader.Get(member).kind, reader.JsonOf(member))));
   }
 
-  bool Open(std::string_view json) {
+  bool Open(std::string_view json, const Origin& origin) {
     opened = false;
-    if (json.size() > limits.event_bytes) {
-      Fail(Reason::kEventTooLarge, "", fmt::format("{} bytes; at most {}", json.size(), limits.event_bytes));
+    if (json.size() + origin.added_bytes > limits.event_bytes + (origin.history ? limits.added_bytes : 0)) {
+      Fail(Reason::kEventTooLarge, "",
+           fmt::format("{} bytes{}; at most {}", json.size() + origin.added_bytes,
+                       origin.added_bytes > 0 ? " with the batch's context" : "", limits.event_bytes));
       return false;
     }
     opened = reader.Open(json).ok();
-    if (opened) return true;
+    if (opened) return IsSmall(json);
     const JsonFault fault = JsonFaultOf(json, kMaxEventDepth);
-    Fail(ReasonOf(fault.kind), "", fmt::format("{} at byte {}", fault.what, fault.offset));
+    Fail(ReasonOf(fault), "", fmt::format("{} at byte {}", fault.what, fault.offset));
     return false;
+  }
+
+  // False when the event holds too many of something. What takes less text than this cannot.
+  bool IsSmall(std::string_view json) {
+    if (json.size() <= std::min(limits.object_members * kBytesOfMember, limits.array_items * kBytesOfItem)) return true;
+    const EventReader::Widest widest = reader.FindWidest();
+    if (widest.members > limits.object_members) {
+      Fail(Reason::kTooManyMembers, "",
+           fmt::format("an object with {} members; at most {}", widest.members, limits.object_members));
+    } else if (widest.items > limits.array_items) {
+      Fail(Reason::kTooManyMembers, "",
+           fmt::format("an array with {} items; at most {}", widest.items, limits.array_items));
+    }
+    return errors.empty();
+  }
+
+  // A trait is kept under its dotted name: a long one above many others would be kept many times.
+  void CheckTraitNames() {
+    reader.ForEachLeaf("traits", [&](std::string_view name, const Value&, std::string_view) {
+      if (name.size() <= limits.trait_name_bytes) return;
+      FailMember(Reason::kInvalidField, Member::kTraits,
+                 fmt::format("a name of {} bytes, \"{}\"; at most {}", name.size(), Preview(name, kPreviewBytes),
+                             limits.trait_name_bytes));
+    });
   }
 
   // The text of an id; empty when missing.
@@ -325,7 +356,7 @@ struct TrackingPlan::Impl {
 
   void Read(std::string_view json, const Origin& origin, Admission* admission) {
     EventHead& head = admission->head;
-    if (!Open(json)) return;
+    if (!Open(json, origin)) return;
     const EventType* type = ReadType(origin);
     if (type == nullptr) return;
     head.kind = type->kind;
@@ -334,6 +365,7 @@ struct TrackingPlan::Impl {
     ReadUser(&head);
     ReadTime(origin, &head);
     CheckMembers(head);
+    if (head.kind == EventKind::kIdentify && json.size() > limits.trait_name_bytes) CheckTraitNames();
     admission->known = head.kind != EventKind::kTrack || (!name.empty() && CheckPlan());
     head.id = Id(Member::kMessageId);
     if (head.id.empty()) head.id = MakeId(json, origin);

@@ -15,6 +15,8 @@
 
 namespace attune {
 
+struct JsonFault;
+
 // Where an event comes from, and what that says about it.
 struct Origin {
   std::string_view source;  // for the dead letter
@@ -22,10 +24,16 @@ struct Origin {
   Millis received = 0;
   std::optional<Millis> sent_at;  // of the envelope; an event's own counts more
 
+  // What a batch would add to the event counts as the event's: set when it is too much without looking at it.
+  size_t added_bytes = 0;
+
   // The event is read from a history: its times are taken as they are (see TimeOf below), may lie in the future and
   // may not be missing; and an id it lacks derives from its source and its text, so that a replay is repeatable.
   bool history = false;
 };
+
+// Why text in which a fault was found is refused.
+Reason ReasonOf(const JsonFault& fault);
 
 struct Admission {
   bool ok() const { return !dead.has_value(); }

@@ -130,7 +130,7 @@ TEST(TrackingPlan, RefusesEventsThatCannotBe) {
       &admission, Live(),
       {
           {"{\"type\":}", Reason::kInvalidJson, "", "expected a value at byte 8"},
-          {"[1]", Reason::kInvalidJson, "", "expected an object at byte 0"},
+          {"[1]", Reason::kNotAnObject, "", "expected an object at byte 0"},
           {"{\"a\":\"\xC0\"}", Reason::kInvalidEncoding, "", "a byte that is not UTF-8 at byte 6"},
           {"{\"a\":-1e999}", Reason::kNumberOutOfRange, "", "a number out of range at byte 5"},
           {"{\"a\":" + deep + "}", Reason::kTooDeep, "", "nested too deep at byte 36"},

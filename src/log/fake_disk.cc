@@ -58,6 +58,7 @@ class FakeFile : public DiskFile {
       inode_->unsynced.clear();
       return *error;
     }
+    if (disk_->syncs_lie_) return {};
     // Change by change, not the whole content: what an earlier failed sync dropped stays lost.
     for (const FakeDisk::Change& change : inode_->unsynced) {
       FakeDisk::Apply(change, &inode_->durable);
@@ -203,6 +204,21 @@ void FakeDisk::CrashWith(const std::function<void(Inode&)>& arrive) {
   }
   names_ = after;
   durable_names_ = after;
+}
+
+void FakeDisk::Kill() {
+  std::lock_guard lock(mutex_);
+  ++generation_;
+}
+
+void FakeDisk::ClearFaults() {
+  std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
+void FakeDisk::LieAboutSyncs() {
+  std::lock_guard lock(mutex_);
+  syncs_lie_ = true;
 }
 
 void FakeDisk::Crash() {

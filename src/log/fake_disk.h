@@ -31,6 +31,8 @@ class FakeDisk : public Disk {
   Status Remove(const std::string& path) override;
   Status SyncDir(const std::string& dir) override;
 
+  // The process was killed: files that were open fail from now on; what was written stays, synced or not.
+  void Kill();
   // Power cuts. Each drops what was not synced, except for what its argument keeps.
   void Crash();
   // Of the writes to each file since its last sync, the first `bytes` bytes arrived, in the order
@@ -42,6 +44,10 @@ class FakeDisk : public Disk {
   // The call of this kind after `after` more of them fails, once, with this error. A write does
   // `partial` bytes first.
   void FailAfter(Op op, int after, Error error, size_t partial = 0);
+  // None of those that are still to come does.
+  void ClearFaults();
+  // From now on syncs say that they are done and do nothing.
+  void LieAboutSyncs();
   // Writes and reservations fail with kUnavailable when all files together would grow beyond this.
   void SetCapacity(uint64_t bytes);
   // While held, syncs wait. Release before joining a thread that syncs.
@@ -93,6 +99,7 @@ class FakeDisk : public Disk {
   std::map<Op, int> calls_;
   uint64_t capacity_ = UINT64_MAX;
   uint64_t generation_ = 0;  // crashes so far
+  bool syncs_lie_ = false;
   bool syncs_held_ = false;
   int syncs_waiting_ = 0;
 };

@@ -59,7 +59,9 @@ class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
 };
 
 Log::Log(std::string dir, LogOptions options)
-    : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {}
+    : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {
+  filling_.bytes = pool_->Take();
+}
 
 Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions options) {
   std::unique_ptr<Log> log(new Log(dir, std::move(options)));
@@ -83,8 +85,7 @@ Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions option
   }
   log->durable_sequence_ = recovery->last_sequence;
   log->next_sequence_ = recovery->last_sequence + 1;
-  log->filling_.bytes = log->pool_->Take();
-  log->thread_ = std::thread([raw = log.get()] { raw->Run(); });
+  if (!log->options_.stepped) log->thread_ = std::thread([raw = log.get()] { raw->Run(); });
   return log;
 }
 
@@ -97,7 +98,23 @@ void Log::Close() {
     closing_ = true;
   }
   work_.notify_one();
+  if (std::exchange(closed_, true)) return;
   if (thread_.joinable()) thread_.join();
+  while (options_.stepped && Step()) continue;
+  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
+  // are.
+  if (file_ && !failed()) (void)CutToEnd();
+}
+
+bool Log::Step() {
+  Group group;
+  {
+    std::lock_guard lock(mutex_);
+    if (filling_.bytes->empty()) return false;
+    group = TakeGroup();
+  }
+  WriteOut(std::move(group));
+  return true;
 }
 
 Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
@@ -163,18 +180,19 @@ void Log::Run() {
       if (filling_.bytes->empty()) break;
       group = TakeGroup();
     }
-    const Status status = WriteGroup(group);
-    if (status.ok()) {
-      Succeed(std::move(group));
-    } else if (status.error().code == ErrorCode::kUnavailable) {
-      FailFull(group, status.error());
-    } else {
-      FailForGood(group, status.error());
-    }
+    WriteOut(std::move(group));
   }
-  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
-  // are.
-  if (!failed()) (void)CutToEnd();
+}
+
+void Log::WriteOut(Group group) {
+  const Status status = WriteGroup(group);
+  if (status.ok()) {
+    Succeed(std::move(group));
+  } else if (status.error().code == ErrorCode::kUnavailable) {
+    FailFull(group, status.error());
+  } else {
+    FailForGood(group, status.error());
+  }
 }
 
 // kUnavailable: storage is full, and the file ends again where the durable records do. Else the

@@ -53,6 +53,8 @@ struct LogOptions {
   uint64_t reserve_bytes = 16 << 20;
   // Replace damaged records by holes instead of refusing to open; reads every file whole.
   bool repair = false;
+  // No thread: everything that it would do is done in Step. For the simulator.
+  bool stepped = false;
   // Must outlive the log.
   Disk* disk = &RealDisk();
   // Called on the log's thread with each block that became durable, in order, before the callbacks
@@ -91,6 +93,9 @@ class Log {
   // kInvalid      no entries, type 0, a payload above kMaxPayloadBytes, or more than
   //               max_pending_bytes in one call
   Status Append(std::span<const LogEntry> entries, Callback callback);
+
+  // Does what the log's thread does with what has gathered; false: nothing has. Only for `stepped`.
+  bool Step();
 
   // Waits until everything appended is durable or has failed, then gives reserved space back. Later
   // appends are refused.
@@ -131,6 +136,7 @@ class Log {
   Log(std::string dir, LogOptions options);
 
   void Run();
+  void WriteOut(Group group);
   Group TakeGroup();
   Status WriteGroup(const Group& group);
   Status Rotate(uint64_t first_sequence);
@@ -168,6 +174,7 @@ class Log {
   uint64_t reserved_ = 0;  // size of file_
   uint64_t zeroed_ = 0;    // blocks of file_ below this were written before, if only with zeros
   std::mutex close_mutex_;
+  bool closed_ = false;  // guarded by it
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "shard/runtime.h"
+#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -27,8 +28,12 @@ Shard* Runtime::Loop::Of(uint8_t number) {
   return number % runtime->options_.threads == index ? &world->shard(number) : nullptr;
 }
 
+// One shard's snapshot at a time, a slice in each turn of the loop. The pause after each keeps snapshots at about a tenth of
+// the loop's time, however many users change: under load a user's changes are then written together.
 void Runtime::Loop::Run() {
-  next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
+  const auto share = std::chrono::milliseconds(runtime->options_.snapshot_every_ms) / static_cast<int>(shards.size());
+  auto next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
+  Clock::duration snapshot_work{};
   auto next_tick = Clock::now();
   auto next_sample = Clock::now();  // of the sizes of segments, which the first loop takes for all
   std::deque<Task> taken;
@@ -40,14 +45,7 @@ void Runtime::Loop::Run() {
       if (closing && tasks.empty()) break;
       taken.swap(tasks);
     }
-    for (Task& task : taken) {
-      if (task.question) {
-        task.question(*Of(task.shard));
-      } else {
-        Apply(task.block);
-        runtime->backlog_bytes_ -= task.block.bytes->size();
-      }
-    }
+    for (const Task& task : taken) Do(task);
     taken.clear();
     if (Clock::now() >= next_tick) {
       Tick(runtime->options_.clock());
@@ -57,9 +55,25 @@ void Runtime::Loop::Run() {
       runtime->SampleSizes();
       next_sample = Clock::now() + std::chrono::milliseconds(runtime->options_.sample_every_ms);
     }
-    Snapshot();
+    const auto now = Clock::now();
+    if (now < next_snapshot && !shards[snapshotted]->in_snapshot()) continue;
+    if (!Snapshot()) continue;
+    snapshot_work += Clock::now() - now;
+    if (shards[snapshotted]->in_snapshot()) continue;
+    next_snapshot = Clock::now() + std::max<Clock::duration>(share, snapshot_work * 9);
+    snapshot_work = {};
   }
-  // The last snapshot: whole, so that the next start reads no tail.
+  WriteLastSnapshots();
+}
+
+void Runtime::Loop::Do(const Task& task) {
+  if (task.question) return task.question(*Of(task.shard));
+  Apply(task.block);
+  runtime->backlog_bytes_ -= task.block.bytes->size();
+}
+
+// Whole, so that the next start reads no tail.
+void Runtime::Loop::WriteLastSnapshots() {
   for (Shard* shard : shards) {
     while (shard->in_snapshot() && !shard->ContinueSnapshot(kSnapshotSlice)) continue;
     if (shard->in_snapshot()) FinishSnapshot(shard);
@@ -137,8 +151,14 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
 }
 
 void Runtime::SampleSizes() {
+  if (writer_->retrying()) return;
   WriteBatch batch;
   const Millis now = options_.clock();
+  if (server_clock_ && std::exchange(clock_noted_at_, durable_sequence()) != durable_sequence()) {
+    ByteWriter last;
+    last.I64(now);
+    batch.Put(keys::kConfig, kClockName, last.view());
+  }
   world()->SampleSizes(now, &batch);
   outbox_->Trim(now, &batch);
   if (!batch.empty()) writer_->Write(std::move(batch));
@@ -167,27 +187,20 @@ void Runtime::Loop::LogTick(Shard* shard, Millis now, std::function<void()> then
   if (then) then();
 }
 
-// One shard at a time, a slice in each turn of the loop. The pause after each keeps snapshots at about a tenth of the
-// loop's time, however many users change: under load a user's changes are then written together.
-void Runtime::Loop::Snapshot() {
-  const auto now = Clock::now();
+bool Runtime::Loop::Snapshot() {
   Shard& shard = *shards[snapshotted];
   if (!shard.in_snapshot()) {
-    if (now < next_snapshot || !runtime->writer_->IsReadyAfter(last_batch[snapshotted])) return;
+    if (!runtime->writer_->IsReadyAfter(last_batch[snapshotted])) return false;
     if (!shard.NeedsSnapshot()) {
       snapshotted = (snapshotted + 1) % shards.size();
-      return;
+      return false;
     }
     shard.BeginSnapshot();
-    snapshot_work = {};
   }
-  const bool complete = shard.ContinueSnapshot(kSnapshotSlice);
-  snapshot_work += Clock::now() - now;
-  if (!complete) return;
+  if (!shard.ContinueSnapshot(kSnapshotSlice)) return true;
   last_batch[snapshotted] = FinishSnapshot(&shard);
   snapshotted = (snapshotted + 1) % shards.size();
-  const auto share = std::chrono::milliseconds(runtime->options_.snapshot_every_ms) / static_cast<int>(shards.size());
-  next_snapshot = Clock::now() + std::max<Clock::duration>(share, snapshot_work * 9);
+  return true;
 }
 
 uint64_t Runtime::Loop::FinishSnapshot(Shard* shard) {

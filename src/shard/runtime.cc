@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "log/data_lock.h"
 #include "log/reader.h"
+#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -25,10 +26,15 @@ Runtime::Runtime(std::string dir, RuntimeOptions options)
 
 Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
                                                RuntimeOptions options) {
-  auto lock = DataLock::Take(dir);
-  if (!lock.ok()) return lock.error();
   auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(options)));
-  runtime->lock_ = std::make_unique<Lock>(Lock{std::move(lock).value()});
+  if (runtime->options_.log.disk == &RealDisk()) {
+    auto lock = DataLock::Take(dir);
+    if (!lock.ok()) {
+      runtime->closed_ = true;
+      return lock.error();
+    }
+    runtime->lock_ = std::make_unique<Lock>(Lock{std::move(lock).value()});
+  }
   if (Status status = runtime->Recover(std::move(program)); !status.ok()) {
     runtime->closed_ = true;
     return status.error();
@@ -37,15 +43,17 @@ Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shar
 }
 
 Status Runtime::Recover(std::shared_ptr<const Program> program) {
-  auto store = Store::Open(dir_ + "/state");
+  auto store = Store::Open(dir_ + "/state", options_.store);
   if (!store.ok()) return store.error();
   store_ = std::move(store).value();
+  if (Status status = StartClock(); !status.ok()) return status;
   LogOptions log_options = options_.log;
+  log_options.stepped = options_.stepped;
   log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
   auto log = Log::Open(dir_ + "/log", std::move(log_options));
   if (!log.ok()) return log.error();
   log_ = std::move(log).value();
-  auto lookup = LogLookup::Open(dir_ + "/log");
+  auto lookup = LogLookup::Open(dir_ + "/log", options_.log.disk);
   if (!lookup.ok()) return lookup.error();
   lookup_ = std::move(lookup).value();
   world_ = std::make_shared<World>(std::move(program), options_.threads, store_.get(), lookup_.get());
@@ -61,14 +69,30 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   world_->CountSizes();
   router_.Restore(world_->merging().identity());
   questions_ = std::make_unique<LogQuestions>(lookup_.get());
-  writer_ = std::make_unique<StoreWriter>(store_.get());
+  writer_ = std::make_unique<StoreWriter>(store_.get(), options_.stepped);
   writer_->Write(world_->merging().ForgetEnded());
   const auto write = [this](WriteBatch batch, std::function<void(bool)> then) {
     writer_->Write(std::move(batch), std::move(then));
   };
   if (Status status = outbox_->EndRecovery(write); !status.ok()) return status;
   stats_.users = world_->user_count();
+  if (options_.stepped) return {};
   for (const auto& loop : loops_) loop->thread = std::thread([&loop = *loop] { loop.Run(); });
+  return {};
+}
+
+Status Runtime::StartClock() {
+  if (options_.clock) return {};
+  const auto stored = store_->Get(keys::kConfig, kClockName);
+  if (!stored.ok()) return stored.error();
+  Millis floor = kAlways;
+  if (*stored) {
+    ByteReader in(**stored);
+    const Millis last = in.I64();
+    if (in.done()) floor = last;
+  }
+  server_clock_ = std::make_unique<ServerClock>(floor);
+  options_.clock = [clock = server_clock_.get()] { return clock->Now(); };
   return {};
 }
 
@@ -111,7 +135,7 @@ Status Runtime::ReadTail() {
   for (size_t i = 0; i < loops_.size(); ++i) {
     threads.emplace_back([this, i, from, last, &results, &read] {
       Loop& loop = *loops_[i];
-      auto reader = LogReader::Open(dir_ + "/log", from + 1, {.last_sequence = last});
+      auto reader = LogReader::Open(dir_ + "/log", from + 1, {.last_sequence = last, .disk = options_.log.disk});
       if (from == last) return;
       RecordView record;
       while (reader.ok()) {
@@ -155,10 +179,48 @@ void Runtime::Close() {
     }
     loop->work.notify_one();
   }
-  for (const auto& loop : loops_) loop->thread.join();
+  for (const auto& loop : loops_) {
+    if (loop->thread.joinable()) loop->thread.join();
+  }
+  if (options_.stepped) {
+    while (TakeStep(Part::kRecords)) continue;
+    for (const auto& loop : loops_) loop->WriteLastSnapshots();
+  }
   SampleSizes();
   writer_.reset();
   questions_.reset();
+}
+
+Status Runtime::failure() const {
+  if (log_->failed()) return log_->status();
+  if (writer_->failed()) return Error{ErrorCode::kCorrupt, dir_ + "/state: the store is damaged"};
+  return {};
+}
+
+bool Runtime::TakeStep(Part part) {
+  Loop& loop = *loops_.front();
+  switch (part) {
+    case Part::kLog:
+      return log_->Step();
+    case Part::kRecords: {
+      if (loop.tasks.empty()) return false;
+      const Task task = std::move(loop.tasks.front());
+      loop.tasks.pop_front();
+      loop.Do(task);
+      return true;
+    }
+    case Part::kTimers:
+      loop.Tick(options_.clock());
+      return true;
+    case Part::kSnapshot:
+      return loop.Snapshot();
+    case Part::kStore:
+      return writer_->Step();
+    case Part::kSizes:
+      SampleSizes();
+      return true;
+  }
+  return false;
 }
 
 // --- records in ---

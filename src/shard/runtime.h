@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/server_clock.h"
 #include "log/log.h"
 #include "log/lookup.h"
 #include "shard/log_questions.h"
@@ -46,9 +47,13 @@ struct RuntimeOptions {
   Millis tick_every_ms = 25;        // how often loops look for due timers
   Millis sample_every_ms = 1000;    // how often the sizes of segments are looked at for their history
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
-  std::function<Millis()> clock = WallClock;
+  std::function<Millis()> clock;  // empty: a ServerClock that goes on where the one before it was
   LogOptions log;  // on_durable is the runtime's own
+  StoreOptions store;
   OutboxOptions outbox;
+  // One loop and no threads, but for reading back: everything happens in TakeStep, on the caller's thread. For the
+  // simulator, which decides what happens next.
+  bool stepped = false;
   // Called on a loop's thread for each dead letter's record, in log order within a shard. Views live during the call.
   std::function<void(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
@@ -80,6 +85,14 @@ class Runtime {
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
   void AskLog(std::function<void(LogLookup&)> question);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
+  // What records are stamped with.
+  Millis Now() const { return options_.clock(); }
+  // See ServerClock::leap; 0 where the clock was given.
+  Millis clock_leap() const { return server_clock_ ? server_clock_->leap() : 0; }
+  // The log or the store can hold no more for now, or the store's disk fails: what came last is in the log or was refused.
+  bool storage_full() const { return log_->storage_full() || writer_->retrying(); }
+  // Nothing can be taken any more until the next start.
+  Status failure() const;
 
   // Begins to change to another plan (see plan_change.h); a change that is under way is given up. False: it is the present
   // one.
@@ -99,10 +112,19 @@ class Runtime {
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 
+  // What a thread would do next: a group to the log's disk; a block of records or a question; timers that are due; a
+  // slice of a snapshot; a batch to the store; a look at the sizes of segments.
+  enum class Part { kLog, kRecords, kTimers, kSnapshot, kStore, kSizes };
+  // Does it, if there is something to do; false: there was not. Only for `stepped`.
+  bool TakeStep(Part part);
+
   // Stops taking records, applies what is durable, writes a last snapshot.
   void Close();
 
  private:
+  // In the store: what the server's clock said last, so that the next process goes on from there.
+  static constexpr std::string_view kClockName = "clock";
+
   struct Task {
     DurableBlock block;  // or
     std::function<void(Shard&)> question;
@@ -114,6 +136,8 @@ class Runtime {
     // From now on it owns shards of this world, none of which the store has seen.
     void Enter(World* entered);
     void Run();
+    void Do(const Task& task);
+    void WriteLastSnapshots();
     void Apply(const DurableBlock& block);
     void Expect(const RecordView& record);  // it is applied soon
     void ApplyRecord(const RecordView& record);
@@ -125,7 +149,8 @@ class Runtime {
     void Tick(Millis now);
     // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
     void LogTick(Shard* shard, Millis now, std::function<void()> then);
-    void Snapshot();
+    // A slice of the snapshot at hand, or the first of the next. False: there is nothing to write, or the store is behind.
+    bool Snapshot();
     uint64_t FinishSnapshot(Shard* shard);  // the number of its batch
     Shard* Of(uint8_t number);
 
@@ -136,8 +161,6 @@ class Runtime {
     std::vector<uint64_t> last_batch;  // of each shard
     Effects effects;
     size_t snapshotted = 0;  // the shard whose turn it is
-    std::chrono::steady_clock::time_point next_snapshot;
-    std::chrono::steady_clock::duration snapshot_work{};
 
     std::mutex mutex;
     std::condition_variable work;
@@ -152,6 +175,7 @@ class Runtime {
 
   Runtime(std::string dir, RuntimeOptions options);
   Status Recover(std::shared_ptr<const Program> program);
+  Status StartClock();
   Status RestoreShards();
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
@@ -168,10 +192,12 @@ class Runtime {
   uint64_t recovered_records_ = 0;
   std::atomic<size_t> backlog_bytes_{0};
   bool closed_ = false;
+  uint64_t clock_noted_at_ = 0;  // the log's position when the clock was last written to the store
 
   struct Lock;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<ServerClock> server_clock_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<LogLookup> lookup_;
   mutable std::mutex world_mutex_;

@@ -125,6 +125,8 @@ size_t WriteBatch::bytes() const { return rep_->batch.GetDataSize(); }
 struct Store::Rep {
   std::string dir;
   bool read_only = false;
+  StoreMemory* memory = nullptr;
+  std::unique_ptr<rocksdb::Env> env;  // of a store in memory
   std::unique_ptr<rocksdb::DB> db;
 
   Result<std::optional<std::string>> Get(const std::string& key) const;
@@ -201,19 +203,30 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
   auto rep = std::make_unique<Rep>();
   rep->dir = dir;
   rep->read_only = options.read_only;
-  const rocksdb::Options tuned = Tuned(options);
+  rep->memory = options.memory;
+  rocksdb::Options tuned = Tuned(options);
+  if (options.memory) {
+    rep->env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+    tuned.env = rep->env.get();
+  }
   rocksdb::DB* db = nullptr;
   rocksdb::Status status;
   if (options.read_only) {
     status = rocksdb::DB::OpenForReadOnly(tuned, dir, &db);
   } else {
     std::error_code error;
-    std::filesystem::create_directories(dir, error);
+    if (!options.memory) std::filesystem::create_directories(dir, error);
     if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", dir, error.message())};
-    status = rocksdb::DB::Open(tuned, dir, &db);
+    status = rocksdb::DB::Open(tuned, options.memory ? "/" + dir : dir, &db);
   }
   if (!status.ok()) return Convert(status, dir);
   rep->db.reset(db);
+  if (options.memory) {
+    for (const std::string& batch : options.memory->batches) {
+      rocksdb::WriteBatch again(batch);
+      if (const auto written = db->Write(rocksdb::WriteOptions(), &again); !written.ok()) return Convert(written, dir);
+    }
+  }
   if (Status checked = rep->CheckVersion(); !checked.ok()) return checked.error();
   return std::unique_ptr<Store>(new Store(std::move(rep)));
 }
@@ -221,8 +234,18 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
 Status Store::Write(const WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write;
   write.sync = sync;
+  if (StoreMemory* memory = rep_->memory) {
+    if (memory->crashed) return Error{ErrorCode::kIo, "the power is off"};
+    if (memory->fail_after >= 0 && memory->fail_after-- == 0) return Error{ErrorCode::kUnavailable, "no space"};
+    memory->batches.push_back(batch.rep_->batch.Data());
+  }
   // RocksDB notes its sequence in the batch while it writes, and leaves the entries alone.
   return ToStatus(rep_->db->Write(write, &batch.rep_->batch), rep_->dir);
+}
+
+Status Store::Resume() {
+  if (rep_->memory && rep_->memory->crashed) return Error{ErrorCode::kIo, "the power is off"};
+  return ToStatus(rep_->db->Resume(), rep_->dir);
 }
 
 Status Store::Sync() { return ToStatus(rep_->db->SyncWAL(), rep_->dir); }

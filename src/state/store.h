@@ -19,11 +19,22 @@ namespace attune {
 
 // Memory is bounded by the sum of these, about 50 MiB with the defaults, and the store's own
 // overhead of a few MiB.
+// A store's disk in memory, for the simulator: what was written to it, batch by batch.
+struct StoreMemory {
+  std::vector<std::string> batches;
+  // A write that comes when this is 0 fails once with kUnavailable; below 0 none does.
+  int fail_after = -1;
+  // After a crash nothing more arrives.
+  bool crashed = false;
+};
+
 struct StoreOptions {
   size_t block_cache_bytes = 16 << 20;   // blocks, indexes and filters of the files
   size_t write_buffer_bytes = 32 << 20;  // all of them together; writers wait while they are full
   // Only read, beside nobody: for inspection. Writes fail with kDenied.
   bool read_only = false;
+  // Keep nothing on a real disk; must outlive the store. Null: a real one.
+  StoreMemory* memory = nullptr;
 };
 
 // Changes that Store::Write makes together or not at all. Later ones win over earlier ones of the
@@ -71,6 +82,9 @@ class Store {
   // batches, but never an older one while a newer one is kept; a crash of the process alone loses
   // none.
   Status Write(const WriteBatch& batch, bool sync = false);
+  // After a failed write: tries to get the store into a state in which it takes writes again, as it may be when space has
+  // come back. ok: it is.
+  Status Resume();
   // What was written before survives a power cut once this returned: what the log may then forget.
   Status Sync();
 

@@ -121,7 +121,7 @@ def test_dead_letters():
         '{"source":"events.ndjson:3","reason":"identity_missing","field":"userId","detail":"neither userId nor anonymousId","event":' + json.dumps(bad[1]) + "}"])
     same([(letter["source"], letter["reason"], letter["field"]) for letter in done.dead_letters[2:]], [
         ("events.ndjson:5", "timestamp_missing", "timestamp"), ("events.ndjson:7", "invalid_json", None), ("events.ndjson:9", "identity_placeholder", "userId"),
-        ("events.ndjson:11", "invalid_timestamp", "timestamp"), ("events.ndjson:13", "invalid_json", None), ("events.ndjson:15", "invalid_encoding", None),
+        ("events.ndjson:11", "invalid_timestamp", "timestamp"), ("events.ndjson:13", "not_an_object", None), ("events.ndjson:15", "invalid_encoding", None),
         ("events.ndjson:17", "too_deep", None)])
     for letter, sent in zip(done.dead_letters, bad):
         same(list(letter), ["source", "reason", "field", "detail", "event"])

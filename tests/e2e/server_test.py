@@ -403,7 +403,7 @@ BAD = [  # (event, reason, field, detail or a part of it)
     ({"type": "group", "userId": "ann"}, "missing_field", "groupId", ""),
     ({"type": "alias", "userId": "ann"}, "identity_missing", "previousId", ""),
     (track("ann", "e", {"text": "x" * 40000}), "event_too_large", None, "32768"),
-    ("text", "invalid_json", None, ""), (7, "invalid_json", None, ""), (None, "invalid_json", None, ""), ([], "invalid_json", None, ""),
+    ("text", "not_an_object", None, ""), (7, "not_an_object", None, ""), (None, "not_an_object", None, ""), ([], "not_an_object", None, ""),
 ]
 
 
@@ -499,11 +499,11 @@ def test_bytes_that_are_no_event():
         same(server.behavior("bob")["metrics"]["events"], 10)
         # A body that is not JSON is refused as a whole, with the place.
         for path, body, code in (("/v1/track", b"", "body_empty"), ("/v1/batch", b" \n", "body_empty"), ("/v1/track", b"{", "invalid_json"),
-                                 ("/v1/track", b"\0", "invalid_json"), ("/v1/track", b"[1]", "invalid_json"),
+                                 ("/v1/track", b"\0", "invalid_json"), ("/v1/track", b"[1]", "not_an_object"),
                                  ("/v1/track", good + b"}", "invalid_json"), ("/v1/batch", b'{"batch":[' + good, "invalid_json"),
                                  ("/v1/batch", b'{"batch":[{"type":track}]}', "invalid_json"), ("/v1/batch", b"{}", "no_batch"),
                                  ("/v1/batch", b'{"batch":{}}', "no_batch"), ("/v1/batch", good, "no_batch"),
-                                 ("/v1/batch", b"[" + good + b"]", "invalid_json"), ("/v1/batch", b"batch=1", "invalid_json")):
+                                 ("/v1/batch", b"[" + good + b"]", "not_an_object"), ("/v1/batch", b"batch=1", "invalid_json")):
             problem(server.request("POST", path, body, key=WRITE_KEY), 400, code)
         told = problem(server.request("POST", "/v1/batch", b'{"batch":[\n  {"type":track}]}', key=WRITE_KEY), 400, "invalid_json")
         same((told["line"], told["column"], told["offset"]), (2, 11, 21), told)

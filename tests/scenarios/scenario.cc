@@ -10,6 +10,7 @@
 #include "engine/record.h"
 #include "event/value.h"
 #include "ingest/tracking_plan.h"
+#include "oracle/engine_run.h"
 #include "oracle/timeline.h"
 #include "plan/plan.h"
 #include "shard/history_run.h"
@@ -374,16 +375,7 @@ Result<Outcome> RunEngine(const Scenario& scenario) {
                     lines.push_back({f.at, std::string(f.user->id()), trigger, std::move(text)});
                   },
                   [&](Millis at, const UserState& user) {
-                    oracle::UserValues v{at, std::string(user.id()), {}, {}};
-                    for (size_t i = 0; i < program->plan->metrics.size(); ++i) {
-                      const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
-                      if (!value.is_null()) v.metrics.emplace(program->plan->metrics[i].name, ToJson(value));
-                    }
-                    for (ConditionId c = 0; c < program->segment_count; ++c) {
-                      if (user.Holds(c)) v.segments.push_back(program->conditions[c].name);
-                    }
-                    std::sort(v.segments.begin(), v.segments.end());
-                    values.push_back(std::move(v));
+                    values.push_back(oracle::ValuesOf(&running->engine(), user, at));
                   }});
   running = &run;
   Millis last = kAlways;

@@ -47,7 +47,7 @@ void ShortenLongSeries(const Program& program) {
   for (const KeySpec& keys : program.keys) ShortenLongSeries(*keys.within);
 }
 
-RunResult RunProgram(const Plan& plan, const std::shared_ptr<const Program>& program, const std::vector<Record>& records,
+RunResult RunProgram(const std::shared_ptr<const Program>& program, const std::vector<Record>& records,
                      const RunOptions& options) {
   RunResult result;
   HistoryRun* running = nullptr;
@@ -59,16 +59,7 @@ RunResult RunProgram(const Plan& plan, const std::shared_ptr<const Program>& pro
         result.firings.push_back(Told(f, *program));
       },
       [&](Millis at, const UserState& user) {
-        UserValues values{at, std::string(user.id()), {}, {}};
-        for (size_t i = 0; i < plan.metrics.size(); ++i) {
-          const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
-          if (!value.is_null()) values.metrics.emplace(plan.metrics[i].name, ToJson(value));
-        }
-        for (ConditionId c = 0; c < program->segment_count; ++c) {
-          if (user.Holds(c)) values.segments.push_back(program->conditions[c].name);
-        }
-        std::sort(values.segments.begin(), values.segments.end());
-        result.values.push_back(std::move(values));
+        result.values.push_back(ValuesOf(&running->engine(), user, at));
       }};
   HistoryRun run(program, options.at, sink);
   running = &run;
@@ -87,14 +78,28 @@ RunResult RunProgram(const Plan& plan, const std::shared_ptr<const Program>& pro
 
 }  // namespace
 
+UserValues ValuesOf(Engine* engine, const UserState& user, Millis at) {
+  const Program& program = engine->program();
+  UserValues values{at, std::string(user.id()), {}, {}};
+  for (size_t i = 0; i < program.metric_roots.size(); ++i) {
+    const Value value = engine->Evaluate(program.metric_roots[i], user, at).value;
+    if (!value.is_null()) values.metrics.emplace(program.plan->metrics[i].name, ToJson(value));
+  }
+  for (ConditionId c = 0; c < program.segment_count; ++c) {
+    if (user.Holds(c)) values.segments.push_back(program.conditions[c].name);
+  }
+  std::sort(values.segments.begin(), values.segments.end());
+  return values;
+}
+
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
-  return RunProgram(plan, Compiled(plan), records, options);
+  return RunProgram(Compiled(plan), records, options);
 }
 
 RunResult RunEngineWithLongSeries(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {
   const auto program = Compiled(plan);
   ShortenLongSeries(*program);
-  return RunProgram(plan, program, records, options);
+  return RunProgram(program, records, options);
 }
 
 RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records, const RunOptions& options) {

@@ -40,16 +40,7 @@ int UndoEach(const Case& made, const Plan& plan) {
   HistoryRun* running = nullptr;
   HistoryRun run(program, {asked_at},
                  {[](const attune::Transition&) {}, [](const TriggerFiring&) {}, [&](Millis at, const UserState& user) {
-                    UserValues values{at, std::string(user.id()), {}, {}};
-                    for (size_t i = 0; i < plan.metrics.size(); ++i) {
-                      const Value value = running->engine().Evaluate(program->metric_roots[i], user, at).value;
-                      if (!value.is_null()) values.metrics.emplace(plan.metrics[i].name, ToJson(value));
-                    }
-                    for (ConditionId c = 0; c < program->segment_count; ++c) {
-                      if (user.Holds(c)) values.segments.push_back(program->conditions[c].name);
-                    }
-                    std::sort(values.segments.begin(), values.segments.end());
-                    found[values.user] = ToText(values);
+                    found[std::string(user.id())] = ToText(ValuesOf(&running->engine(), user, at));
                   }});
   running = &run;
   std::string bytes;

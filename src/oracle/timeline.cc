@@ -60,6 +60,11 @@ class UserRun {
     EvaluateAt(clock_, false);
   }
 
+  void Pass(Millis until) {
+    WriteValuesBefore(until);
+    if (HasRecords()) RunTo(until);
+  }
+
   void Finish(Millis until) {
     if (!HasRecords()) return;
     RunTo(until);
@@ -196,7 +201,16 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
   };
   Identity identity;
   Millis until = kAlways;
+  auto tick = options.ticks.begin();
+  const auto tick_before = [&](size_t position) {
+    for (; tick != options.ticks.end() && tick->before <= position; ++tick) {
+      for (auto& [person, user] : users) {
+        if (tick->of(person)) user.Pass(tick->at);
+      }
+    }
+  };
   for (size_t position = 0; position < records.size(); ++position) {
+    tick_before(position);
     const Record& record = records[position];
     until = std::max(until, record.time);
     UserRun& run = run_of(identity.PersonOf(record.user));
@@ -211,6 +225,7 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
               std::max({record.time, run.clock(), other->second.clock()}));
     users.erase(other);
   }
+  tick_before(records.size());
   for (auto& [name, user] : users) user.Finish(options.until.value_or(until));
   Sort(&result);
   return result;

@@ -12,6 +12,7 @@
 // - A record at the clock's very instant is evaluated at it, and is not late.
 // - A late record is put in its place in the history; what differs then changes at the clock's
 //   instant and is marked as corrected.
+// - A tick lets every timed change up to its instant happen, to those whom it is of.
 // - After the last record the clock runs to `until`, that instant included.
 // - A record that merges two people (see identity.h) is seen at the latest of three instants: its
 //   own and both clocks. What is timed before then happens to each of the two apart. Then the one
@@ -57,7 +58,15 @@ struct UserValues {
 // The line of values.ndjson.
 std::string ToText(const UserValues& values);
 
+// What is timed for some people happens before a record comes: a server notices that their time has passed.
+struct Tick {
+  size_t before = 0;  // the record with this place in the list
+  Millis at = 0;      // the last instant of what happens
+  std::function<bool(const std::string& person)> of;
+};
+
 struct RunOptions {
+  std::vector<Tick> ticks;      // in the order of the records
   std::optional<Millis> until;  // not given: the latest time of any record
   // Instants to write everyone's values at: what was known when the user's clock passed it, so
   // before the first of her accepted records with a later time. Users without a record until then

@@ -1,9 +1,13 @@
 // The engine as something that the oracle can be held against.
 #pragma once
 
+#include "engine/engine.h"
 #include "oracle/timeline.h"
 
 namespace attune::oracle {
+
+// What the engine knows of a user at an instant that is not before her clock.
+UserValues ValuesOf(Engine* engine, const UserState& user, Millis at);
 
 // Runs the records through the bytes that the log keeps and the very engine that serves.
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);

@@ -1,0 +1,81 @@
+#include "shard/store_writer.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace attune {
+namespace {
+
+constexpr auto kRetryEvery = std::chrono::milliseconds(250);
+
+}  // namespace
+
+StoreWriter::StoreWriter(Store* store, bool stepped) : store_(*store) {
+  if (!stepped) thread_ = std::thread([this] { Run(); });
+}
+
+StoreWriter::~StoreWriter() {
+  {
+    const std::lock_guard hold(mutex_);
+    closing_ = true;
+  }
+  work_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  while (Step()) continue;
+}
+
+uint64_t StoreWriter::Write(WriteBatch batch, std::function<void(bool written)> then) {
+  uint64_t number = 0;
+  {
+    const std::lock_guard hold(mutex_);
+    tasks_.push_back({std::move(batch), std::move(then)});
+    number = ++taken_;
+  }
+  work_.notify_one();
+  return number;
+}
+
+bool StoreWriter::IsReadyAfter(uint64_t number) {
+  const std::lock_guard hold(mutex_);
+  if (failed_ || taken_ - tasks_.size() < number) return false;
+  return std::count_if(tasks_.begin(), tasks_.end(), [](const Task& task) { return !task.then; }) <= 2;
+}
+
+bool StoreWriter::Step() {
+  std::unique_lock hold(mutex_);
+  return !tasks_.empty() && WriteFirst(&hold);
+}
+
+bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
+  const Task& task = tasks_.front();  // stays where it is: others are added behind it
+  const bool closing = closing_;
+  hold->unlock();
+  Status written = failed_ ? Status(Error{ErrorCode::kIo, "the store failed before"}) : Status();
+  if (written.ok() && retrying_) written = store_.Resume();
+  if (written.ok()) written = store_.Write(task.batch);
+  const bool damaged = !written.ok() && written.error().code == ErrorCode::kCorrupt;
+  if (!written.ok() && !damaged && !closing && !failed_) {
+    retrying_ = true;
+    hold->lock();
+    return false;
+  }
+  // A snapshot that is not written costs a longer recovery, nothing else; the shard's next one carries only later
+  // changes, though, so after a failure none may follow.
+  if (!written.ok()) failed_ = true;
+  retrying_ = false;
+  if (task.then) task.then(written.ok());
+  hold->lock();
+  tasks_.pop_front();
+  return true;
+}
+
+void StoreWriter::Run() {
+  std::unique_lock hold(mutex_);
+  while (true) {
+    work_.wait(hold, [&] { return closing_ || !tasks_.empty(); });
+    if (tasks_.empty()) return;
+    if (!WriteFirst(&hold)) work_.wait_for(hold, kRetryEvery, [&] { return closing_; });
+  }
+}
+
+}  // namespace attune
