@@ -80,9 +80,11 @@ class Ledger:
             os.fsync(self.file.fileno())
 
     def begin(self, batch):
+        """Notes events before they are sent."""
         self.write({"id": event.id, "sha256": hashlib.sha256(event.text).hexdigest(), "expected": event.expected} for event in batch)
         with self.lock:
-            self.events.update((event.id, event) for event in batch)
+            for event in batch:
+                same(self.events.setdefault(event.id, event), event, "two events with one id")
 
     def sent(self, batch):
         with self.lock:
@@ -240,9 +242,12 @@ class Sender(threading.Thread):
 class Load:
     """Clients that send until told to end. As a context: leaves no thread behind."""
 
-    def __init__(self, ledger, seed, clients=4, **of_sender):
+    def __init__(self, ledger, seed, clients=4, first=0, **of_sender):
+        """`first` is where the numbers of the events begin: loads of one ledger must not share any."""
         self.ledger, self.place = ledger, Place()
         self.senders = [Sender(number, ledger, self.place, seed, **of_sender) for number in range(clients)]
+        for sender in self.senders:
+            sender.made = first
 
     def __enter__(self):
         for sender in self.senders:

@@ -146,10 +146,7 @@ def test_f03_kill_during_recovery(path):
 def cut_under_load(trial, disk, number=0, **of_server):
     """Cuts the power of the data's disk while clients send, and brings it back."""
     server = trial.start(**of_server)
-    load = trial.load(clients=3)
-    for sender in load.senders:
-        sender.made = 1_000_000 * number  # ids of its own
-    with load:
+    with trial.load(clients=3, first=1_000_000 * number) as load:
         load.place.set(server.port)
         load.wait(400)
         disk.cut()

@@ -180,7 +180,7 @@ def test_f07_files(path):
         file.rename(path / "away")
         how, line, _ = outcome(trial)
         same(how, "refused", f"without {file.name}")
-        expect(file.name in line or "missing" in line, "the missing file is not told of:", line)
+        expect(file.name in line or "missing" in line or "was removed" in line, "the missing file is not told of:", line)
         (path / "away").rename(file)
 
     refused_without(second)

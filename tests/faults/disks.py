@@ -130,9 +130,7 @@ def test_f10_interrupted_and_short_calls(path):
                 "enable_random name=posix/io/net/send/reduce,probability=0.3", "enable_random name=posix/io/net/recv/reduce,probability=0.3")
     lost = 0
     for number, how in enumerate(({"wrap": strace(*interrupted)}, {"more_environment": short})):
-        with trial.load(clients=2) as load:
-            for sender in load.senders:
-                sender.made = 1_000_000 * number
+        with trial.load(clients=2, first=1_000_000 * number) as load:
             server = trial.start(**how)
             load.place.set(server.port)
             load.wait(1000)
@@ -274,7 +272,7 @@ def test_f14_no_inodes(path):
         return {"answered_meanwhile": answered, **trial.check()}
 
 
-@fault("F-15", "files may not grow (`prlimit --fsize`), then they may")
+@fault("F-15", "files may not grow (`prlimit --fsize`), then they may", short=True)
 def test_f15_files_may_not_grow(path):
     need("prlimit")
     trial = Trial(path)

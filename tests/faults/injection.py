@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import Failure, expect, poll  # noqa: E402
 
-PACKAGES = {"strace": "strace", "xfs_io": "xfsprogs", "mkfs.xfs": "xfsprogs", "mke2fs": "e2fsprogs", "nbdkit": "nbdkit", "nbdfuse": "nbdfuse",
+PACKAGES = {"strace": "strace", "xfs_io": "xfsprogs", "mkfs.xfs": "xfsprogs", "mke2fs": "e2fsprogs", "nbdkit": "nbdkit", "nbdfuse": "libnbd-bin",
             "prlimit": "util-linux", "losetup": "mount", "mount": "mount", "stress-ng": "stress-ng", "ldb": "rocksdb-tools"}
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 EATMYDATA = LIBRARIES / "libeatmydata.so"

@@ -141,11 +141,11 @@ def test_f20_no_processor(path):
 # --- overload ---
 
 class Stream(threading.Thread):
-    """Sends batches, one after the other, at the times that it is given (or at once), whatever the answers say."""
+    """Sends the next batch of those that it shares with others, each at its time if they have one, whatever the answers say."""
 
-    def __init__(self, trial, port, batches, times=None):
+    def __init__(self, trial, port, batches):
         super().__init__(daemon=True)
-        self.trial, self.port, self.batches, self.times = trial, port, batches, times
+        self.trial, self.port, self.batches = trial, port, batches
         self.accepted = 0  # events
         self.last_sent = 0.0
         self.failure = None
@@ -153,17 +153,30 @@ class Stream(threading.Thread):
     def run(self):
         client = Client(self.port)
         try:
-            for number, batch in enumerate(self.batches):
-                if self.times:
-                    pause(max(0.0, self.times[number] - time.monotonic()))
+            for at, batch in self.batches:
+                pause(max(0.0, at - time.monotonic()))
                 self.last_sent = time.monotonic()
-                answer = post(client, self.trial.ledger, batch)
-                if answer.status == 200:
+                if post(client, self.trial.ledger, batch).status == 200:
                     self.accepted += len(batch)
         except Exception as failure:
             self.failure = failure
         finally:
             client.close()
+
+
+class Shared:
+    """What several threads take from in turn: (time, batch)."""
+
+    def __init__(self, times, make):
+        self.lock, self.times, self.make = threading.Lock(), iter(times), make
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self.lock:
+            at = next(self.times)
+        return at, self.make()
 
 
 def run_streams(streams):
@@ -179,9 +192,9 @@ def run_streams(streams):
     return max(stream.last_sent for stream in streams) - begun, sum(stream.accepted for stream in streams) / (ended - begun)
 
 
-@fault("F-21", "ten times what a disk of 6 MB/s takes (nbdkit's rate filter), open loop")
+@fault("F-21", "ten times what a disk of 3 MB/s takes (nbdkit's rate filter), open loop")
 def test_f21_overload(path):
-    with slow_disk(path, 6 << 20) as at:
+    with slow_disk(path, 3 << 20) as at:
         return overload(Trial(path, data=at / "data"), seconds=10)
 
 
@@ -197,19 +210,18 @@ def overload(trial, seconds, lanes=64, events=100, padding=30_000):
     """What waits for the disk is at most 64 MiB: 64 clients with 3 MB each are more than that."""
     server = trial.start()
     numbers = itertools.count()
-    batches = lambda count: (trial.batch(events, user=f"u{next(numbers)}", padding=padding) for _ in range(count))
+    make = lambda: trial.batch(events, user=f"u{next(numbers)}", padding=padding)
     # What it takes when nobody presses.
-    calm = [Stream(trial, server.port, batches(5)) for _ in range(4)]
-    capacity = run_streams(calm)[1]
-    # Ten times that, each batch at its time.
-    count = max(2, round(10 * capacity * seconds / events / lanes))
-    at = time.monotonic() + 0.5
-    gap = seconds / count
-    streams = [Stream(trial, server.port, batches(count), [at + (lane / lanes + i) * gap for i in range(count)]) for lane in range(lanes)]
-    sent_for, rate = run_streams(streams)
+    calm = Shared([0.0] * 14, make)
+    capacity = run_streams([Stream(trial, server.port, calm) for _ in range(4)])[1]
+    # Ten times that, each batch at its time, if a lane is free.
+    count = round(10 * capacity * seconds / events)
+    begun = time.monotonic() + 0.2
+    hard = Shared([begun + seconds * i / count for i in range(count)], make)
+    sent_for, rate = run_streams([Stream(trial, server.port, hard) for _ in range(lanes)])
     most = memory(server.process.pid)[1]
     refused = sum(trial.ledger.refusals.values())
-    offered = lanes * count * events / sent_for
+    offered = count * events / sent_for
     expect(refused, f"nothing was refused at {offered / capacity:.1f} times the capacity: the injection does not work")
     same(set(trial.ledger.refusals), {"overloaded"}, "refusals")
     # 64 MiB wait for the disk, 128 MiB for the shards, and each connection has its body, and what it became.
@@ -218,6 +230,9 @@ def overload(trial, seconds, lanes=64, events=100, padding=30_000):
     expect(rate >= 0.8 * capacity, f"accepted {rate:.0f} events a second; the capacity is {capacity:.0f}")
     same(trial.send(Client(server.port)).status, 200, "afterwards")
     server.kill()
+    # What was refused was answered as not stored: the check takes it for a phantom from here on.
+    for event in trial.ledger.unknown():
+        del trial.ledger.events[event.id]
     figures = trial.check()
     return {"times_the_capacity_offered": round(offered / capacity, 1), "percent_of_capacity_accepted": round(100 * rate / capacity),
             "requests_refused": refused, "MiB_at_most": most, **figures}
@@ -247,9 +262,9 @@ def test_f30_hot_user(path):
 
     client = Client(server.port)
     trial.send(client, 10, user="bob")
-    many = [Stream(trial, server.port, [trial.batch(500, user=f"u{lane}-{i}", users=500) for i in range(total // 1000)]) for lane in range(2)]
+    many = [Stream(trial, server.port, [(0.0, trial.batch(500, user=f"u{lane}-{i}", users=500)) for i in range(total // 1000)]) for lane in range(2)]
     spread = answers(many)
-    hot = [Stream(trial, server.port, [trial.batch(500, user="ann", age_ms=3_600_000) for _ in range(total // 1000)]) for _ in range(2)]
+    hot = [Stream(trial, server.port, [(0.0, trial.batch(500, age_ms=3_600_000)) for _ in range(total // 1000)]) for _ in range(2)]
     crowd = answers(hot)
     now, most = memory(server.process.pid)
     same(server.ask("/user/ann/behavior")["metrics"]["events"], total, "the hot user's events")
@@ -274,7 +289,8 @@ def test_f37_thread_sanitizer(path):
     with slow_disk(path / "overload", 6 << 20) as at:
         trial = Trial(path / "overload", data=at / "data")
         server = trial.start()
-        run_streams([Stream(trial, server.port, (trial.batch(100, user=f"u{lane}", padding=30_000) for _ in range(4))) for lane in range(40)])
+        batches = Shared([0.0] * 120, lambda: trial.batch(100, padding=30_000))
+        run_streams([Stream(trial, server.port, batches) for _ in range(40)])
         same(server.stop(), 0, "exit code")
         trial.check()
     found = [file.read_text() for file in path.glob("tsan.*")]

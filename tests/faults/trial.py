@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 
 import injection  # noqa: F401  (finds the harness)
 from harness import Server, now, rfc3339
@@ -16,7 +17,8 @@ class Trial:
         self.seed = int(os.environ["ATTUNE_SEED"])
         self.chance = random.Random(self.seed)
         self.ledger = Ledger(path / "ledger.log")
-        self.made = 0
+        self.made = self.clock = 0
+        self.lock = threading.Lock()
 
     @property
     def log(self):
@@ -32,11 +34,16 @@ class Trial:
     def batch(self, size=1, user="ann", age_ms=60_000, padding=0, refused=False, users=1):
         """Events of one user, or of so many, a minute old unless told otherwise, noted in the ledger and not yet sent."""
         batch = []
+        with self.lock:
+            first, self.made = self.made, self.made + size
+            # No two at one instant: then the order of arrival does not matter to any number.
+            begin = max(now() - age_ms, self.clock)
+            self.clock = begin + size
         for i in range(size):
-            self.made += 1
-            event = {"type": "track", "event": "c", "userId": user if users == 1 else f"{user}-{i % users}", "messageId": f"one-{self.made}",
-                     "timestamp": rfc3339(now() - age_ms + self.made % age_ms),
-                     "properties": {"amount": self.made % 100, "item": f"item-{self.made % 20}"}}
+            number = first + i + 1
+            event = {"type": "track", "event": "c", "userId": user if users == 1 else f"{user}-{i % users}", "messageId": f"one-{number}",
+                     "timestamp": rfc3339(begin + i),
+                     "properties": {"amount": number % 100, "item": f"item-{number % 20}"}}
             if refused and i == 0:
                 event = dict(event, event="a", properties={"amount": "many", "item": "x"})
             if padding:
@@ -59,7 +66,3 @@ class Trial:
         except AssertionError as failure:
             return str(failure).replace("\n", " ")
         raise AssertionError(f"not noticed: {what}")
-
-
-def is_ready(server):
-    return server.request("GET", "/readyz").status == 200
