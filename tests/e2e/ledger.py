@@ -111,7 +111,8 @@ class Ledger:
         return [self.events[identity].event for identity in dict.fromkeys(self.order)]
 
     def unknown(self):
-        return [event for identity, event in self.events.items() if identity not in self.verdicts]
+        """What was sent and has no verdict."""
+        return [event for identity, event in self.events.items() if identity not in self.verdicts and self.sends[identity]]
 
 
 def body_of(batch):
@@ -470,7 +471,7 @@ def instant_of_rest(ledger):
 
 def retry(server, ledger):
     """Sends again what got no answer."""
-    unknown = [event for event in ledger.unknown() if ledger.sends[event.id]]
+    unknown = ledger.unknown()
     client = Client(server.port)
     for i in range(0, len(unknown), 100):
         batch = unknown[i:i + 100]
@@ -500,7 +501,7 @@ def check(path, ledger, data=None, **of_server):
     with Server(path / "plan.yaml", data, **of_server) as server:
         expect(server.ask("/v1/status")["position"] >= recovered, "the position went back")
         retry(server, ledger)
-        same([event.id for event in ledger.unknown() if ledger.sends[event.id]], [], "events without a verdict")
+        same([event.id for event in ledger.unknown()], [], "events without a verdict")
         at = instant_of_rest(ledger)
         expected = recount(ledger.accepted())
         compare(live(server), expected, "live and counted")

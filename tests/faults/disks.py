@@ -181,6 +181,7 @@ def fill_and_free(trial, room):
             answer = trial.send(client, 400, padding=9_000)
             problem(answer, 503, "storage_full")
             expect(answer.headers["Retry-After"], answer)
+            pause(3)  # snapshots and the outbox are written once a second, or try to be
             # Questions are answered.
             server.ask("/v1/segments/everyone/users")
             server.ask("/user/user-0-0/behavior")
@@ -188,11 +189,17 @@ def fill_and_free(trial, room):
         poll(lambda: trial.send(client).status == 200, "an event is accepted again", patience=5)  # R-08's own bound
         client.close()
         load.wait(100)
+        before = snapshots(server)
+        poll(lambda: snapshots(server) > before or load.failed(), "a snapshot is written again")
         load.finish()
         refused = sum(trial.ledger.refusals.values())
-    # Snapshots go on as well: without them this start would be a long one.
     same(server.stop(), 0, "exit code")
     return {"requests_refused": refused, **trial.check()}
+
+
+def snapshots(server):
+    text = server.request("GET", "/metrics").body.decode()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("attune_snapshots_total "))
 
 
 def send_big(trial, server):

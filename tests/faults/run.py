@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,13 @@ def told(figures):
     return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in (figures or {}).items())
 
 
+def end_children():
+    """What a failed case left running, and nothing else."""
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+
 def run(fault):
     """(passed, seconds, figures)."""
     begun = time.monotonic()
@@ -57,6 +65,7 @@ def run(fault):
     except Exception:
         traceback.print_exc(file=sys.stdout)
         passed, figures = False, None
+        end_children()
     return passed, time.monotonic() - begun, figures
 
 
