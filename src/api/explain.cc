@@ -47,8 +47,12 @@ void Api::Explain(Call call) {
     const auto history = owner.HistoryOf(runtime_.store(), person, state->slot);
     if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));
     runtime_.AskLog([this, shared, name = std::string(person), history = *history, t, plan, parsed, expression](LogLookup& log) {
+      const auto records = log.Read(history);
+      if (!records.ok()) {
+        return shared->reply.Send(Problem(503, "log_unreadable", "The log cannot be read", records.error().message));
+      }
       Explainer explainer(plan, *expression, name);
-      for (const auto& record : log.Read(history)) {
+      for (const auto& record : *records) {
         if (!record) continue;
         const auto event = DecodeEvent(record->payload);
         if (event.ok() && runtime_.PersonOf(event->head.user) == name) explainer.Add(record->payload);

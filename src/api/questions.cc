@@ -140,11 +140,14 @@ RecentEvent RecentOf(const EncodedEvent& event, EventReader* reader) {
   return recent;
 }
 
-// The latest event first; of one instant that which came last. What the log no longer holds is left out.
+// The latest event first; of one instant that which came last. What the log no longer holds is left out; all are
+// when it cannot be read, since nothing else in the answer needs it.
 std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
   std::vector<RecentEvent> events;
   EventReader reader;
-  for (const auto& found : log->Read(behavior.recent)) {
+  const auto records = log->Read(behavior.recent);
+  for (size_t i = 0; records.ok() && i < records->size(); ++i) {
+    const auto& found = (*records)[i];
     if (!found) continue;
     const auto event = DecodeEvent(found->payload);
     if (event.ok()) events.insert(events.begin(), RecentOf(*event, &reader));

@@ -190,9 +190,10 @@ void Connection::Refuse(Response problem) {
 
 void Connection::SendContinue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  error_code ec;
+  error_code ec = asio::error::interrupted;
+  size_t n = 0;
   // Nothing is in flight to the client, so it fits; if not, there is something wrong with it.
-  const size_t n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
+  while (ec == asio::error::interrupted) n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
   if (ec || n != kContinue.size()) Close();
 }
 
@@ -299,6 +300,7 @@ void Connection::Flush() {
   while (sent_ < out_.size() + body_.size()) {
     error_code ec;
     const size_t n = WriteSome(&ec);
+    if (ec == asio::error::interrupted) continue;
     if (ec == asio::error::would_block || ec == asio::error::try_again) return WaitWritable();
     if (ec) return Close();
     sent_ += n;
