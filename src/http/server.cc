@@ -47,7 +47,7 @@ class Server::Impl {
         handler_(std::move(handler)),
         networks_(std::make_shared<http::NetworkCap>(options_.limits.max_connections_per_network)) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, [this] { OnClosed(); }));
+      loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, options_.route_of, [this] { OnClosed(); }));
     }
   }
   ~Impl();
