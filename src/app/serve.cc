@@ -26,6 +26,9 @@ struct ServeSettings {
   size_t keep_effects = OutboxOptions().max_effects;
   std::string log_format = "auto";
   bool access_log = false;
+  LetterQuota keep_letters;
+  RateOptions rates;
+  int connections_per_network = HttpLimits().max_connections_per_network;
 } settings;
 
 std::string Environment(const char* name) {
@@ -103,6 +106,19 @@ void ServeOptions(CLI::App* app) {
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
   app->add_flag("--access-log", settings.access_log, "a line on stderr for each answer: its route, status, size, time, and the client's network");
+  app->add_option("--keep-dead-letters", settings.keep_letters.letters,
+                  "how many dead letters, about, are kept, in about 1 GiB; beyond it refused requests go first, then the oldest events")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--rate-limit-network", settings.rates.per_network,
+                  "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--max-connections-per-network", settings.connections_per_network,
+                  "connections at a time from one network (IPv4 /24, IPv6 /48; loopback is none); 0: no bound")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
 }
 
 int RunServe() {
@@ -110,6 +126,9 @@ int RunServe() {
   options.data = settings.data;
   options.threads = settings.threads;
   options.keep_effects = settings.keep_effects;
+  options.keep_letters = settings.keep_letters;
+  options.rates = settings.rates;
+  options.connections_per_network = settings.connections_per_network;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

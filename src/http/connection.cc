@@ -26,6 +26,8 @@ constexpr size_t kCompactAbove = 64 * 1024;
 // Of the lines that say why an answer was 5xx: an overloaded server has other things to do.
 constexpr int64_t kMostFailuresASecond = 5;
 
+}  // namespace
+
 std::string PeerAddress(const Socket& socket) {
   error_code ec;
   const auto endpoint = socket.remote_endpoint(ec);
@@ -37,13 +39,12 @@ std::string PeerAddress(const Socket& socket) {
   return address.to_string();
 }
 
-}  // namespace
-
-Connection::Connection(Loop& loop, uint64_t id, Socket socket)
+Connection::Connection(Loop& loop, uint64_t id, Socket socket, NetworkCap::Place place)
     : loop_(loop),
       limits_(loop.limits()),
       id_(id),
       socket_(std::move(socket)),
+      place_(std::move(place)),
       peer_(PeerAddress(socket_)),
       parser_(limits_),
       since_ms_(loop.NowMs()) {}
@@ -190,9 +191,10 @@ void Connection::Refuse(Response problem) {
 
 void Connection::SendContinue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  error_code ec;
+  error_code ec = asio::error::interrupted;
+  size_t n = 0;
   // Nothing is in flight to the client, so it fits; if not, there is something wrong with it.
-  const size_t n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
+  while (ec == asio::error::interrupted) n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
   if (ec || n != kContinue.size()) Close();
 }
 
@@ -299,6 +301,7 @@ void Connection::Flush() {
   while (sent_ < out_.size() + body_.size()) {
     error_code ec;
     const size_t n = WriteSome(&ec);
+    if (ec == asio::error::interrupted) continue;
     if (ec == asio::error::would_block || ec == asio::error::try_again) return WaitWritable();
     if (ec) return Close();
     sent_ += n;
@@ -360,7 +363,7 @@ void Connection::Sweep(int64_t now_ms) {
     stream_->cut = true;
   }
   if (!can_be_told) return Close();
-  Refuse(Problem(408, "request_timeout", "The request did not arrive in time", ""));
+  Refuse(Problem(Code::kRequestTimeout, ""));
 }
 
 bool Connection::TooSlow(int64_t now_ms) const {

@@ -1,5 +1,7 @@
 #include "log/lookup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "log/log_file.h"
@@ -43,7 +45,7 @@ std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t s
   return std::pair{first, *(after - 1)};
 }
 
-std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uint64_t> sequences) {
+Result<std::vector<std::optional<LogLookup::Found>>> LogLookup::Read(std::span<const uint64_t> sequences) {
   const std::lock_guard one(reading_);
   std::vector<std::optional<Found>> found(sequences.size());
   std::unique_ptr<DiskFile> file;
@@ -54,35 +56,44 @@ std::vector<std::optional<LogLookup::Found>> LogLookup::Read(std::span<const uin
     if (!file || opened != from->first) {
       auto next = disk_.Open(LogFilePath(dir_, from->first), Disk::Mode::kRead);
       if (!next.ok()) {
-        if (next.error().code == ErrorCode::kNotFound) {
-          const std::lock_guard hold(mutex_);
-          files_.erase(from->first);
-        }
+        if (next.error().code != ErrorCode::kNotFound) return next.error();
+        const std::lock_guard hold(mutex_);
+        files_.erase(from->first);
         continue;
       }
       file = std::move(*next);
       opened = from->first;
       block_size_ = 0;  // another file's, or read before its end was written
     }
-    found[i] = ReadFrom(*file, from->first, from->second, sequences[i]);
+    auto record = ReadFrom(*file, from->first, from->second, sequences[i]);
+    if (!record.ok()) return record.error();
+    found[i] = std::move(record).value();
   }
   return found;
 }
 
-std::optional<LogLookup::Found> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark,
-                                                    uint64_t sequence) {
+Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark,
+                                                            uint64_t sequence) {
+  const auto damaged = [&] {
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: damage at offset {}; attune verify says more",
+                                                  LogFilePath(dir_, file_first_sequence), mark.offset)};
+  };
   while (true) {
     auto bytes = View(file, mark.offset, kRecordHeaderBytes);
     RecordView record;
     uint32_t payload_bytes = 0;
-    if (!bytes.ok() || bytes->size() < kRecordHeaderBytes || !ParseRecordHeader(*bytes, &record, &payload_bytes)) {
-      return std::nullopt;
+    if (!bytes.ok()) return bytes.error();
+    // The end of the file, or of what was written into it.
+    if (bytes->size() < kRecordHeaderBytes || bytes->substr(0, kRecordHeaderBytes).find_first_not_of('\0') == bytes->npos) {
+      return std::optional<Found>();
     }
+    if (!ParseRecordHeader(*bytes, &record, &payload_bytes)) return damaged();
     bytes = View(file, mark.offset, kRecordHeaderBytes + payload_bytes);
-    if (!bytes.ok() || !ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return std::nullopt;
-    if (record.sequence > sequence) return std::nullopt;  // it fell into a hole
+    if (!bytes.ok()) return bytes.error();
+    if (!ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return damaged();
+    if (record.sequence > sequence) return std::optional<Found>();  // it fell into a hole
     if (record.sequence == sequence && record.type != kHoleType) {
-      return Found{record.type, record.shard, std::string(record.payload)};
+      return std::optional(Found{record.type, record.shard, std::string(record.payload)});
     }
     mark.offset += kRecordHeaderBytes + payload_bytes;
     mark.sequence = record.type == kHoleType ? record.sequence : record.sequence + 1;

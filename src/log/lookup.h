@@ -35,9 +35,10 @@ class LogLookup {
     uint8_t shard = 0;
     std::string payload;
   };
-  // The records with these durable sequences, each at its place; nullopt for one whose file was removed, that fell into
-  // a hole, or that cannot be read. Any thread; blocks on the disk.
-  std::vector<std::optional<Found>> Read(std::span<const uint64_t> sequences);
+  // The records with these durable sequences, each at its place; nullopt for one whose file was removed, or that fell
+  // into a hole. kIo: the disk cannot read one of them; kCorrupt: one is damaged, with file and offset. Any thread;
+  // blocks on the disk.
+  Result<std::vector<std::optional<Found>>> Read(std::span<const uint64_t> sequences);
 
  private:
   struct Mark {
@@ -49,7 +50,7 @@ class LogLookup {
   void AddMark(std::vector<Mark>* marks, Mark mark);
   // Where to begin reading for a sequence: the file's first sequence, and the last mark that is not behind the record.
   std::optional<std::pair<uint64_t, Mark>> Before(uint64_t sequence);
-  std::optional<Found> ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark, uint64_t sequence);
+  Result<std::optional<Found>> ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark, uint64_t sequence);
   // The bytes at `offset`, at least `size` of them unless the file ends; they live until the next call.
   Result<std::string_view> View(DiskFile& file, uint64_t offset, size_t size);
 

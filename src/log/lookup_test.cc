@@ -1,5 +1,6 @@
 #include "log/lookup.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -81,7 +82,7 @@ TEST_F(LogLookupTest, FindsEachRecordWhoeverSetTheMarks) {
   std::shuffle(order.begin(), order.end(), std::mt19937_64(7));
   for (LogLookup* lookup : {noted_.get(), fresh.get()}) {
     for (size_t i = 0; i < kRecords; i += 10) {
-      const auto found = lookup->Read({order.data() + i, 10});
+      const auto found = *lookup->Read({order.data() + i, 10});
       for (size_t k = 0; k < 10; ++k) {
         ASSERT_TRUE(found[k]) << order[i + k];
         EXPECT_EQ(found[k]->payload, Payload(order[i + k]));
@@ -96,7 +97,7 @@ TEST_F(LogLookupTest, ReadsLittleWhereMarksAre) {
   const uint64_t late = files_[1] - 1;  // the last of the first file
   const auto reads = [&](LogLookup* lookup, uint64_t sequence) {
     const int before = disk_.calls(FakeDisk::Op::kRead);
-    EXPECT_TRUE(lookup->Read({&sequence, 1})[0]);
+    EXPECT_TRUE((*lookup->Read({&sequence, 1}))[0]);
     return disk_.calls(FakeDisk::Op::kRead) - before;
   };
   EXPECT_LE(reads(noted_.get(), late), 4);
@@ -111,7 +112,7 @@ TEST_F(LogLookupTest, SaysWhatIsNotThere) {
   ASSERT_TRUE(disk_.Remove(PathOf(removed)).ok());
   const std::vector<uint64_t> asked = {removed, 0, kept, kRecords + 1, removed};
   for (int round = 0; round < 2; ++round) {
-    const auto found = noted_->Read(asked);
+    const auto found = *noted_->Read(asked);
     EXPECT_FALSE(found[0]);
     EXPECT_FALSE(found[1]);
     ASSERT_TRUE(found[2]);
@@ -121,18 +122,29 @@ TEST_F(LogLookupTest, SaysWhatIsNotThere) {
   }
 }
 
-TEST_F(LogLookupTest, DamageHidesWhatLiesBehindItUpToTheNextMark) {
+TEST_F(LogLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
   const uint64_t bad = files_[1] + 3;
   std::string bytes = disk_.Content(PathOf(bad));
   bytes[OffsetOf(bad) + kRecordHeaderBytes] ^= 1;
   disk_.SetContent(PathOf(bad), bytes);
-  const std::vector<uint64_t> asked = {bad - 1, bad, files_[2] - 1, files_[2]};
-  const auto found = noted_->Read(asked);
-  ASSERT_TRUE(found[0]);
-  EXPECT_EQ(found[0]->payload, Payload(bad - 1));
-  EXPECT_FALSE(found[1]);
-  EXPECT_TRUE(found[2]);
-  EXPECT_TRUE(found[3]);
+  const std::vector<uint64_t> healthy = {bad - 1, files_[2] - 1, files_[2]};
+  const auto found = *noted_->Read(healthy);
+  for (size_t i = 0; i < healthy.size(); ++i) {
+    ASSERT_TRUE(found[i]);
+    EXPECT_EQ(found[i]->payload, Payload(healthy[i]));
+  }
+  const std::vector<uint64_t> asked = {bad - 1, bad};
+  const auto failed = noted_->Read(asked);
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(failed.error().message, fmt::format("{}: damage at offset {}; attune verify says more", PathOf(bad), OffsetOf(bad)));
+}
+
+TEST_F(LogLookupTest, AFailedReadIsNoMissingRecord) {
+  const std::vector<uint64_t> asked = {files_[1], files_[1] + 1};
+  disk_.FailAfter(FakeDisk::Op::kRead, 0, Error{ErrorCode::kIo, "no"});
+  EXPECT_EQ(noted_->Read(asked).error().code, ErrorCode::kIo);
+  EXPECT_TRUE((*noted_->Read(asked))[1]) << "the disk reads again";
 }
 
 TEST_F(LogLookupTest, StepsOverAHole) {
@@ -144,7 +156,7 @@ TEST_F(LogLookupTest, StepsOverAHole) {
   AppendRecord({lost, kHoleType, 0, 0, std::string(to - from - kRecordHeaderBytes, 'x')}, &hole);
   disk_.SetContent(PathOf(lost), bytes.replace(from, hole.size(), hole));
   const std::vector<uint64_t> asked = {lost - 1, lost, lost + 1, lost + 2, next};
-  const auto found = noted_->Read(asked);
+  const auto found = *noted_->Read(asked);
   ASSERT_TRUE(found[0]);
   for (size_t i = 1; i < 4; ++i) EXPECT_FALSE(found[i]);
   ASSERT_TRUE(found[4]);

@@ -177,7 +177,10 @@ Result<std::unique_ptr<Engine>> Merging::Ended(uint8_t shard, uint64_t sequence,
 Merging::History Merging::Read(std::vector<uint64_t> sequences, std::string_view person) {
   std::sort(sequences.begin(), sequences.end());
   sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
-  auto found = log_.Read(sequences);
+  auto read = log_.Read(sequences);
+  // Without some of its records the history would be wrong for ever; the next start comes to this record again.
+  ATTUNE_CHECK(read.ok(), "records that are merged can be read back from the log; attune verify names those that cannot");
+  auto found = std::move(read).value();
   History history;
   struct Place {
     Millis time;
@@ -186,7 +189,7 @@ Merging::History Merging::Read(std::vector<uint64_t> sequences, std::string_view
   };
   std::vector<Place> order;
   for (size_t i = 0; i < found.size(); ++i) {
-    if (!found[i]) continue;  // the log forgot it, or lost it to damage
+    if (!found[i]) continue;  // the log forgot it, or it fell into a hole
     const auto event = DecodeEvent(found[i]->payload);
     if (!event.ok() || PersonOf(event->head.user) != person) continue;
     order.push_back({event->head.time, sequences[i], history.records.size()});

@@ -39,11 +39,18 @@ Status Outbox::Restore() {
   return status;
 }
 
-void Outbox::BeginRecovery(uint64_t last) {
+Status Outbox::BeginRecovery(uint64_t last) {
   const std::lock_guard hold(mutex_);
   position_ = last;
   skip_ = last - std::min<uint64_t>(last, options_.max_effects);
   if (*std::min_element(told_.begin(), told_.end()) >= skip_) skip_ = 0;
+  if (Status status = marks_.Restore(store_); !status.ok()) return status;
+  WriteBatch batch;
+  // A store of a program without an outbox: its snapshots include records whose effects nobody kept. (Known now: once
+  // effects of this recovery are in the store, a store that was told everything would look the same.)
+  if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(told_.begin(), told_.end())), &batch);
+  if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
+  return store_.Write(batch);
 }
 
 Status Outbox::EndRecovery(Write write) {
@@ -55,12 +62,6 @@ Status Outbox::EndRecovery(Write write) {
     lane.batch_bytes = 0;
   }
   const std::lock_guard hold(mutex_);
-  if (Status status = marks_.Restore(store_); !status.ok()) return status;
-  WriteBatch batch;
-  // A store of a program without an outbox: its snapshots include records whose effects nobody kept.
-  if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(told_.begin(), told_.end())), &batch);
-  if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
-  if (Status status = store_.Write(batch); !status.ok()) return status;
   if (Status status = marks_.CountStored(store_); !status.ok()) return status;
   for (Lane& lane : lanes_) lane.position = lane.applied = lane.stored = position_;
   ring_begin_ = After(position_);

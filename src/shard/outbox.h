@@ -47,7 +47,7 @@ class Outbox {
   void SetSnapshot(uint8_t shard, uint64_t position) { told_[shard] = std::max(told_[shard], position); }
   // The log's records up to `last` are applied next, as far as shards do not include them, through Add alone. Of these the
   // newest max_effects are told.
-  void BeginRecovery(uint64_t last);
+  Status BeginRecovery(uint64_t last);
   // They have been. From here on `write` serves, which must be at an end before the outbox is.
   Status EndRecovery(Write write);
 

@@ -40,7 +40,7 @@ class OutboxTest : public testing::Test {
   void Open(uint64_t last = 0, size_t lanes = 1, OutboxOptions options = {}) {
     Recover(lanes, options);
     for (int shard = 0; shard < kShards; ++shard) outbox_->SetSnapshot(static_cast<uint8_t>(shard), last);
-    outbox_->BeginRecovery(last);
+    ASSERT_TRUE(outbox_->BeginRecovery(last).ok());
     EndRecovery();
   }
   void Recover(size_t lanes = 1, OutboxOptions options = {}) {
@@ -269,7 +269,7 @@ TEST_F(OutboxTest, ARestartGoesOnWhereItWas) {
   // The snapshot is of record 4; the store has the effects up to 10; the log's tail brings them again, and three more.
   Recover();
   outbox_->SetSnapshot(0, 4);
-  outbox_->BeginRecovery(13);
+  ASSERT_TRUE(outbox_->BeginRecovery(13).ok());
   for (uint64_t n = 5; n <= 13; ++n) Add(0, n, "u" + std::to_string(n));
   EndRecovery();
   EXPECT_EQ(outbox_->position(), 13u);
@@ -288,7 +288,7 @@ TEST_F(OutboxTest, WhatWasLostInTheCrashComesAgain) {
   EXPECT_EQ(From(After(4)), Numbers(5, 8));
   Recover();
   outbox_->SetSnapshot(0, 4);
-  outbox_->BeginRecovery(9);
+  ASSERT_TRUE(outbox_->BeginRecovery(9).ok());
   for (uint64_t n = 5; n <= 9; ++n) Add(0, n, "u" + std::to_string(n));
   hold_writes_ = false;
   EndRecovery();
@@ -303,7 +303,7 @@ TEST_F(OutboxTest, AnotherPlanChangesNothingThatWasSaid) {
   Recover();
   outbox_->SetSnapshot(0, 4);
   outbox_->SetSnapshot(1, 5);
-  outbox_->BeginRecovery(9);
+  ASSERT_TRUE(outbox_->BeginRecovery(9).ok());
   for (uint64_t n = 1; n <= 8; ++n) Add(0, n, "other");
   Add(0, 5, "other", 1);
   Add(0, 9, "other", 1);
@@ -315,7 +315,7 @@ TEST_F(OutboxTest, AStoreWithoutAnOutboxBeginsOneAtItsSnapshots) {
   Recover();
   outbox_->SetSnapshot(0, 20);
   outbox_->SetSnapshot(7, 40);
-  outbox_->BeginRecovery(50);
+  ASSERT_TRUE(outbox_->BeginRecovery(50).ok());
   Add(0, 30, "early", 0);
   Add(0, 45, "ann", 7);
   EndRecovery();
@@ -373,7 +373,7 @@ TEST_F(OutboxTest, OldOnesGo) {
 // A log that is read anew from its beginning, because the store is lost, does not fill the disk.
 TEST_F(OutboxTest, ALongRecoveryTellsTheNewestRecordsAlone) {
   Recover(1, {.max_effects = 10});
-  outbox_->BeginRecovery(1000);
+  ASSERT_TRUE(outbox_->BeginRecovery(1000).ok());
   for (uint64_t n = 1; n <= 1000; ++n) Add(0, n, "u" + std::to_string(n));
   EndRecovery();
   EXPECT_EQ(From(After(989)), "gone");

@@ -128,7 +128,7 @@ Status Runtime::ReadTail() {
     from = std::min(from, shard->position());
   }
   if (Status status = world_->merging().Restore(from); !status.ok()) return status;
-  outbox_->BeginRecovery(last);
+  if (Status status = outbox_->BeginRecovery(last); !status.ok()) return status;
   std::vector<std::thread> threads;
   std::vector<Status> results(loops_.size());
   std::atomic<uint64_t> read{0};

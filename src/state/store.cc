@@ -85,6 +85,21 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   return tuned;
 }
 
+// RocksDB 7.8 ends the process by an assertion when an open runs out of space half way, so there must be room for what an
+// open writes: a few small files, and its logs of batches once more, as tables.
+Status CheckRoom(const std::string& dir) {
+  uint64_t free = 0;
+  if (!rocksdb::Env::Default()->GetFreeSpace(dir, &free).ok()) return {};  // a file system that does not say
+  uint64_t needed = 1 << 20;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".log") needed += it->file_size(error);
+  }
+  if (free >= needed) return {};
+  return Error{ErrorCode::kUnavailable,
+               fmt::format("{}: storage full: {} bytes are free, and a start needs {}", dir, free, needed)};
+}
+
 void CheckNamed(std::string_view prefix) {
   const bool known = std::find(std::begin(keys::kNamed), std::end(keys::kNamed), prefix) != std::end(keys::kNamed);
   ATTUNE_CHECK(known, "named blobs live under the prefixes of keyspace.h");
@@ -181,7 +196,7 @@ Status Store::Rep::CheckVersion() {
   }
   if (version == keys::kStoreVersion) return {};
   // The shards build their state, and what an older program did not keep, from the log.
-  if (!read_only) {
+  if (!read_only && version < keys::kShardsSinceVersion) {
     const auto status = db->DeleteRange(rocksdb::WriteOptions(), db->DefaultColumnFamily(), ToSlice(keys::kShards), "s0");
     if (!status.ok()) return Convert(status, dir);
   }
@@ -217,6 +232,7 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
     std::error_code error;
     if (!options.memory) std::filesystem::create_directories(dir, error);
     if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", dir, error.message())};
+    if (Status room = options.memory ? Status() : CheckRoom(dir); !room.ok()) return room.error();
     status = rocksdb::DB::Open(tuned, options.memory ? "/" + dir : dir, &db);
   }
   if (!status.ok()) return Convert(status, dir);

@@ -42,7 +42,12 @@ def same(found, expected, what=""):
         return
     place, found, expected = difference(found, expected)
     told = " ".join(part for part in (str(what), place) if part)
-    raise Failure(f"{told}{': ' if told else ''}expected\n    {expected!r}\n  found\n    {found!r}")
+    raise Failure(f"{told}{': ' if told else ''}expected\n    {shortened(expected)}\n  found\n    {shortened(found)}")
+
+
+def shortened(value, length=2000):
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"
 
 
 def difference(found, expected, place=""):
@@ -140,13 +145,15 @@ class Client:
 
 
 class Server:
-    """`attune serve` on a free port; its keys are known unless told otherwise."""
+    """`attune serve` on a free port; its keys are known unless told otherwise. `wrap` is a command that becomes the server, and
+    `more_environment` is added to that of the process."""
 
-    def __init__(self, plan, data, keys=True, write_key=WRITE_KEY, listen="127.0.0.1:0", extra=()):
+    def __init__(self, plan, data, keys=True, write_key=WRITE_KEY, listen="127.0.0.1:0", extra=(), wrap=(), more_environment=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
         if keys:
             environment.update(ATTUNE_WRITE_KEY=write_key, ATTUNE_API_KEY=API_KEY)
-        command = [BINARY, "serve", "--plan", str(plan), "--data", str(data), "--listen", listen, *extra]
+        environment.update(more_environment or {})
+        command = [*wrap, BINARY, "serve", "--plan", str(plan), "--data", str(data), "--listen", listen, *extra]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         # What is told on stderr: of the journal what is no more than information apart from the rest.
