@@ -98,7 +98,7 @@ void Journal::Write(Level level, std::string_view event, std::string_view messag
   (void)!write(STDERR_FILENO, line.data(), line.size());
 }
 
-std::string NetworkOf(std::string_view address) {
+std::string ShownNetwork(std::string_view address) {
   const std::string text(address);
   in_addr four{};
   in6_addr six{};

@@ -34,12 +34,12 @@ TEST(Journal, FieldsAndText) {
 }
 
 TEST(Journal, OfAnAddressOnlyItsNetworkIsSaid) {
-  EXPECT_EQ(NetworkOf("203.0.113.77"), "203.0.113.0/24");
-  EXPECT_EQ(NetworkOf("::ffff:203.0.113.77"), "203.0.113.0/24");
-  EXPECT_EQ(NetworkOf("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
-  EXPECT_EQ(NetworkOf("::1"), "::/48");
-  EXPECT_EQ(NetworkOf(""), "-");
-  EXPECT_EQ(NetworkOf("ann@example.org"), "-");
+  EXPECT_EQ(ShownNetwork("203.0.113.77"), "203.0.113.0/24");
+  EXPECT_EQ(ShownNetwork("::ffff:203.0.113.77"), "203.0.113.0/24");
+  EXPECT_EQ(ShownNetwork("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
+  EXPECT_EQ(ShownNetwork("::1"), "::/48");
+  EXPECT_EQ(ShownNetwork(""), "-");
+  EXPECT_EQ(ShownNetwork("ann@example.org"), "-");
 }
 
 TEST(Journal, AThrottleCountsWhatItHoldsBack) {
