@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/journal.h"
+#include "base/network.h"
 #include "http/loop.h"
 #include "http/problem.h"
 #include "http/response_head.h"
@@ -155,7 +156,7 @@ void Connection::NoteAnswer(Response* response, bool streamed) {
   }
   if (!loop_.route_of()) return;
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - asked_;
-  const std::string network = ShownNetwork(peer_);
+  const std::string network = NetworkOf(peer_);
   journal.Info("request", "",
                {{"request_id", std::string_view(request_id_)},
                 {"method", std::string_view(method_)},
