@@ -4,12 +4,12 @@
 #include <cstring>
 
 #include "engine/keys.h"
+#include "engine/user_format.h"
 
 namespace attune {
 namespace {
 
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 5;
 
 constexpr uint32_t kLeastRoom = 12;     // words that a new block has beyond what is in use
 constexpr uint32_t kSmall = 160;        // words of a small user's block
@@ -405,8 +405,6 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
     if (user.keys(i)) user.keys(i)->Write(interner, out);
   }
 }
-
-bool IsOfNewerProgram(std::string_view user) { return !user.empty() && static_cast<uint8_t>(user[0]) > kUserVersion; }
 
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   const Program& program = user->program_;
