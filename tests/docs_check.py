@@ -4,7 +4,8 @@
 - Every relative link of every *.md leads to a file, and its #anchor to a heading.
 - Every path in backticks that begins with a folder of this tree exists (a * stands for any name).
 - Every command of README.md's boxes is a script of this tree or a subcommand of the binary.
-- docs/http.md names every route, problem code, reason and metric of the sources, and no other route.
+- docs/http.md names every route and metric of the sources, and no other route. Its tables of reasons and of problem codes
+  say of each code what src/base/code.h says, and have no other.
 
 Prints each offence, then `N passed, M failed`, a case being one thing that was looked up.
 """
@@ -120,15 +121,42 @@ def check_http(root, cases):
     routes |= set(re.findall(r'\{"(/[^"]*)", SegmentCall::', everything))
     wanted = {
         "route": routes,
-        "problem code": set(re.findall(r'(?:Problem|Later)\((?:\d+, )?"(\w+)"', everything)) | set(re.findall(r'\? "(\w+)" : "(?:\w+)"\s*,', everything)),
-        "reason": set(re.findall(r'\{Reason::k\w+, "(\w+)"', everything)),
-        "metric": set(re.findall(r'\{"(attune_\w+)"', everything)),
+        "metric": set(re.findall(r'\{"(attune_\w+)"', everything)) | set(re.findall(r"# TYPE (attune_\w+)", everything)),
     }
     for what, names in wanted.items():
         for name in sorted(names):
             cases.expect(f"`{name}`" in page or re.search(rf"`[A-Z ]*{re.escape(name)}[`?]", page), f"docs/http.md does not name the {what} {name}")
     for route in sorted(set(re.findall(r"`(?:GET|POST) (/[^`?]*)", page))):
         cases.expect(route in routes, f"docs/http.md names {route}, which is no route")
+
+
+def check_codes(root, cases):
+    page = (root / "docs/http.md").read_text()
+    table = re.findall(r'\{Code::k\w+, "(\w+)", (\d+), (true|false),', (root / "src/base/code.h").read_text())
+    cases.expect(len(table) > 50, "src/base/code.h: the table of codes is not found")
+    statuses = {code: status for code, status, _ in table}
+    reasons = {code for code, _, is_reason in table if is_reason == "true"}
+    told = {code for code in re.findall(r"^\| `(\w+)` \|", section(page, "### Reasons"), re.MULTILINE)}
+    for code in sorted(code for code in reasons if statuses[code] == "0"):
+        cases.expect(code in told, f"docs/http.md does not list the reason {code}")
+    for code in sorted(told):
+        cases.expect(code in reasons, f"docs/http.md lists the reason {code}, which src/base/code.h does not have")
+    told = {}
+    for row in re.findall(r"^\| ([\d, ]+) \| ([^|]*) \|", section(page, "## Errors"), re.MULTILINE):
+        for code in re.findall(r"`(\w+)`", row[1]):
+            told[code] = row[0].split(", ")
+    for code, status in sorted(statuses.items()):
+        if status != "0":
+            cases.expect(status in told.get(code, []), f"docs/http.md does not list the code {code} with status {status}")
+    for code in sorted(told):
+        cases.expect(statuses.get(code, "0") != "0", f"docs/http.md lists the code {code}, which no answer has")
+
+
+def section(page, heading):
+    """The text below a heading, up to the next one of its depth or above."""
+    depth = len(heading.split()[0])
+    after = page.split(f"\n{heading}\n", 1)[-1]
+    return re.split(rf"\n#{{1,{depth}}} ", after)[0]
 
 
 def main():
@@ -142,6 +170,7 @@ def main():
         check_paths(root, page, cases)
     check_commands(root, options.attune, cases)
     check_http(root, cases)
+    check_codes(root, cases)
     print(f"{cases.passed} passed, {cases.failed} failed")
     return cases.failed > 0
 

@@ -5,6 +5,7 @@
 #include "api/call.h"
 #include "api/dead_letters.h"
 #include "api/effect_stream.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
@@ -26,7 +27,7 @@ std::string KeyOf(const Request& request, std::string_view body_key) {
 }
 
 Response WrongWriteKey(std::string_view key) {
-  Response response = Problem(401, "invalid_write_key", "A valid write key is needed",
+  Response response = Problem(Code::kInvalidWriteKey,
                               key.empty() ? "failed to read writekey from header" : "invalid write key");
   response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"attune\"");
   return response;
@@ -37,14 +38,14 @@ void AllowOrigin(std::string_view origin, Response* response) {
   if (origin.empty()) return;
   response->headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
   response->headers.emplace_back("Access-Control-Allow-Credentials", "true");
-  response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Retry-After");
+  response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Attune-Request-Id, Retry-After");
   response->headers.emplace_back("Vary", "Origin");
 }
 
-// `{"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"}`
+// `"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"`
 void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) {
   const EventError& error = event.dead->first();
-  *out += fmt::format("{{\"index\":{},\"messageId\":", index);
+  *out += fmt::format("\"index\":{},\"messageId\":", index);
   if (event.message_id.empty()) {
     *out += "null";
   } else {
@@ -60,22 +61,46 @@ void AppendRejection(size_t index, const SegmentEvent& event, std::string* out) 
   }
   *out += ",\"detail\":";
   AppendJsonString(error.detail, out);
-  *out += '}';
+}
+
+int64_t SteadyMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// RudderStack's header.
+std::optional<Millis> SentAt(const Request& request) {
+  const auto header = request.Header("SentAt");
+  return header ? ParseRfc3339(*header) : std::nullopt;
+}
+
+// What the ids of events begin with that were sent without one: the same when the request is sent again. Empty: it does not
+// say that it is sent again.
+std::string IdsOf(const Request& request) {
+  const auto key = request.Header("Idempotency-Key");
+  return key && !key->empty() ? "again-" + ToHex(Hash128(*key)) : "";
+}
+
+Response RateLimited(std::string_view who, int pause_seconds) {
+  Response response = Problem(Code::kRateLimited, fmt::format("{} may send again in {} seconds", who, pause_seconds));
+  response.headers.emplace_back("Retry-After", std::to_string(pause_seconds));
+  return response;
 }
 
 }  // namespace
 
 // --- requests ---
 
-Api::Api(Runtime* runtime, const Keys* keys, ApiOptions options)
+Api::Api(Runtime* runtime, const Keys* keys, DeadLetters* dead_letters, ApiOptions options)
     : number_([] {
         static std::atomic<uint64_t> last{0};
         return ++last;
       }()),
       runtime_(*runtime),
       keys_(*keys),
+      dead_letters_(*dead_letters),
       stream_(std::make_unique<EffectStream>(&runtime->outbox())),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      rates_(options_.rates) {}
 
 Api::~Api() = default;
 
@@ -86,7 +111,7 @@ void Api::Handle(Request request, Reply reply) {
     return reply.Send(MethodNotAllowed("POST, OPTIONS"));
   }
   const auto pieces = request.PathSegments();
-  if (!pieces) return reply.Send(Problem(400, "malformed_path", "The path cannot be decoded", request.path()));
+  if (!pieces) return reply.Send(Problem(Code::kMalformedPath, request.path()));
   std::string allowed;
   for (const Route& route : Routes()) {
     std::vector<std::string> names;
@@ -95,7 +120,7 @@ void Api::Handle(Request request, Reply reply) {
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
       continue;
     }
-    if (route.access == Access::kApiKey && !MayAsk(request, &reply)) return;
+    if (route.access != Access::kOpen && !MayAsk(request, route.access, &reply)) return;
     return (this->*route.handle)({std::move(request), std::move(reply), std::move(names)});
   }
   for (const Asset& asset : options_.assets) {
@@ -107,21 +132,33 @@ void Api::Handle(Request request, Reply reply) {
                        asset.body});
   }
   if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
-  reply.Send(Problem(404, "not_found", "There is nothing here",
+  reply.Send(Problem(Code::kNotFound,
                      std::string(request.method()) + " " + std::string(request.path())));
 }
 
-bool Api::MayAsk(const Request& request, Reply* reply) const {
+std::string_view Api::RouteOf(const Request& request) {
+  if (const SegmentPath* path = FindSegmentPath(request.path())) return path->path;
+  const auto pieces = request.PathSegments();
+  if (!pieces) return {};
+  std::vector<std::string> names;
+  for (const Route& route : Routes()) {
+    names.clear();
+    if (MatchesPath(route.path, *pieces, &names)) return route.path;
+  }
+  return {};
+}
+
+bool Api::MayAsk(const Request& request, Access access, Reply* reply) const {
   const std::string key = KeyOf(request, {});
   const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
-  if (kind == KeyKind::kApi) return true;
+  if (kind == KeyKind::kApi || (kind && access == Access::kAnyKey)) return true;
   if (kind == KeyKind::kWrite) {
-    reply->Send(Problem(403, "insufficient_scope", "The key may not do this",
+    reply->Send(Problem(Code::kInsufficientScope,
                         "a write key only sends events; this needs an API key"));
     return false;
   }
   Response response =
-      Problem(401, "invalid_key", "A valid API key is needed", "send it as Authorization: Bearer <API key>");
+      Problem(Code::kInvalidKey, "send it as Authorization: Bearer <API key>");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply->Send(std::move(response));
   return false;
@@ -141,8 +178,8 @@ void Api::Preflight(const Request& request, Reply reply) {
   reply.Send(std::move(response));
 }
 
-void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
-  // A reader for each of the server's threads, made when the thread first needs it.
+SegmentReader& Api::Reader() {
+  // One for each of the server's threads, made when the thread first needs it.
   struct Own {
     uint64_t api = 0;
     std::shared_ptr<const Plan> plan;
@@ -152,78 +189,173 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   if (const auto plan = runtime_.world()->program().plan; own.api != number_ || own.plan != plan) {
     own = {number_, plan, std::make_unique<SegmentReader>(*plan)};
   }
+  return *own.reader;
+}
 
+Response Api::Refused(Code code, Response response) {
+  refused_.Count(code);
+  return response;
+}
+
+struct Api::Sender {
+  std::string key;  // one that somebody holds; empty as long as it is not known
+  int64_t now_ms = SteadyMs();
+  std::optional<Response> refusal;
+};
+
+// Looked at in vain, a request costs its network as much as an event; one that comes too early costs nothing.
+bool Api::MaySend(Sender* sender, const Request& request, std::string_view key) {
+  if (!keys_.Find(key)) {
+    rates_.Charge("", request.peer(), 1, sender->now_ms);
+    sender->refusal = Refused(Code::kInvalidWriteKey, WrongWriteKey(key));
+    return false;
+  }
+  sender->key = key;
+  const auto pause = rates_.PauseOfKey(key, sender->now_ms);
+  if (pause) sender->refusal = Refused(Code::kRateLimited, RateLimited("this key", *pause));
+  return !pause;
+}
+
+void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   const std::string origin(request.Header("Origin").value_or(""));
   const auto answer = [&](Response response) {
     AllowOrigin(origin, &response);
     reply.Send(std::move(response));
   };
-  if (draining_) return answer(Later("draining", "the server is shutting down", 503));
-  std::optional<Millis> sent_at;
-  if (const auto header = request.Header("SentAt")) sent_at = ParseRfc3339(*header);
+  if (draining_) return answer(Refused(Code::kDraining, Later(Code::kDraining, "the server is shutting down")));
+  Sender sender;
+  if (const auto pause = rates_.PauseOfNetwork(request.peer(), sender.now_ms)) {
+    return answer(Refused(Code::kRateLimited, RateLimited("clients of this network", *pause)));
+  }
   // Anybody can send a body, and reading one costs: where a header brings the key, it is looked at first.
   const std::string header_key = FindWriteKey(HeaderKeys(request));
-  if (!header_key.empty() && !keys_.Find(header_key)) return answer(WrongWriteKey(header_key));
-  SegmentRequest read = own.reader->Read({&path, request.body, runtime_.Now(), sent_at});
-  if (header_key.empty()) {
-    const std::string key = KeyOf(request, read.write_key);
-    if (!keys_.Find(key)) return answer(WrongWriteKey(key));
-  }
-  if (!read.ok()) return answer(RefusalProblem(*read.refusal));
+  if (!header_key.empty() && !MaySend(&sender, request, header_key)) return answer(std::move(*sender.refusal));
+  const Millis received = runtime_.Now();
+  const std::string ids = IdsOf(request);
+  SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request), ids});
+  if (header_key.empty() && !MaySend(&sender, request, KeyOf(request, read.write_key))) return answer(std::move(*sender.refusal));
+  rates_.Charge(sender.key, request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
+  if (!read.ok()) return Refuse(path, *read.refusal, request, sender, received, origin, std::move(reply));
   const bool single = path.call != SegmentCall::kBatch && path.call != SegmentCall::kImport;
-  LogAccepted(std::move(read.events), single, origin, std::move(reply));
+  LogAccepted(std::move(read.events), single, origin, received, std::move(reply));
 }
 
-void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Reply reply) {
-  const Millis received = runtime_.Now();
+void Api::Refuse(const SegmentPath& path, const Refusal& refusal, const Request& request, const Sender& sender, Millis received,
+                 std::string origin, Reply reply) {
+  Response problem = Refused(refusal.reason, RefusalProblem(refusal));
+  AllowOrigin(origin, &problem);
+  if (!refusals_.MayKeep(sender.key, std::min(request.body.size(), kLetterBodyBytes), sender.now_ms)) return reply.Send(std::move(problem));
+  DeadLetter letter = LetterOfRequest(path.path, request.body, refusal.reason, refusal.detail);
+  letter.sent_at = SentAt(request);
+  const std::string record = DeadLetterRecord(letter, received);
+  LogEntry entry{static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(letter), record};
+  auto answer = std::make_shared<std::pair<Reply, Response>>(std::move(reply), std::move(problem));
+  const Status status = runtime_.Append({&entry, 1}, [this, answer, origin, reason = refusal.reason](const Status& durable, uint64_t) {
+    if (durable.ok()) {
+      letters_.Count(reason);
+    } else {
+      answer->second = NotDurable(durable.error(), origin);
+    }
+    answer->first.Send(std::move(answer->second));
+  });
+  if (!status.ok()) answer->first.Send(NotTaken(status.error(), origin));
+}
+
+void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Millis received, Reply reply) {
   std::vector<LogEntry> entries;
   std::vector<std::string> letters;
   letters.reserve(events.size());
   std::string rejected;
-  size_t accepted = 0;
+  struct Answer {
+    Reply reply;
+    std::string body;
+    std::string origin;
+    size_t accepted = 0;
+    std::vector<Reason> reasons;
+  };
+  auto answer = std::make_shared<Answer>(Answer{std::move(reply), "", std::move(origin), 0, {}});
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
       entries.push_back({static_cast<uint8_t>(RecordType::kEvent), 0, event.record});
-      ++accepted;
+      ++answer->accepted;
       continue;
     }
     letters.push_back(DeadLetterRecord(*event.dead, received));
-    entries.push_back(
-        {static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead, i), letters.back()});
+    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead), letters.back()});
+    answer->reasons.push_back(event.dead->first().reason);
     if (!rejected.empty()) rejected += ',';
+    rejected += '{';
     AppendRejection(i, event, &rejected);
+    rejected += '}';
   }
-  std::string body = fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}]", accepted, rejected);
+  answer->body = fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}]", answer->accepted, rejected);
   if (single && !events.empty() && events[0].ok()) {
-    body += ",\"messageId\":";
-    AppendJsonString(events[0].message_id, &body);
+    answer->body += ",\"messageId\":";
+    AppendJsonString(events[0].message_id, &answer->body);
   }
-  body += '}';
-  accepted_ += accepted;
-  rejected_ += events.size() - accepted;
-  if (entries.empty()) return reply.Send({200, kJson, {}, std::move(body)});
+  answer->body += '}';
+  if (entries.empty()) return answer->reply.Send({200, kJson, {}, std::move(answer->body)});
   // Copied into the log's buffer by Append: the callback needs the answer alone.
-  auto answer = std::make_shared<std::pair<Reply, std::string>>(std::move(reply), std::move(body));
   const size_t count = entries.size();
-  const Status status = runtime_.Append(entries, [this, answer, origin, count](const Status& durable, uint64_t first) {
-    Response response;
-    if (durable.ok()) {
-      response = {200, kJson, {{"Attune-Position", std::to_string(first + count - 1)}}, std::move(answer->second)};
-    } else {
-      ++refused_;
-      const bool full = durable.error().code == ErrorCode::kUnavailable;
-      response = Later(full ? "storage_full" : "storage_failed", durable.error().message, 503);
-    }
-    AllowOrigin(origin, &response);
-    answer->first.Send(std::move(response));
+  const Status status = runtime_.Append(entries, [this, answer, count](const Status& durable, uint64_t first) {
+    if (!durable.ok()) return answer->reply.Send(NotDurable(durable.error(), answer->origin));
+    accepted_ += answer->accepted;
+    rejected_ += answer->reasons.size();
+    for (const Reason reason : answer->reasons) letters_.Count(reason);
+    Response response{200, kJson, {{"Attune-Position", std::to_string(first + count - 1)}}, std::move(answer->body)};
+    AllowOrigin(answer->origin, &response);
+    answer->reply.Send(std::move(response));
   });
-  if (status.ok()) return;
-  ++refused_;
-  Response response = Later(status.error().code == ErrorCode::kUnavailable ? "overloaded" : "storage_failed",
-                            status.error().message, status.error().code == ErrorCode::kUnavailable ? 429 : 503);
+  if (!status.ok()) answer->reply.Send(NotTaken(status.error(), answer->origin));
+}
+
+// What could not be made durable.
+Response Api::NotDurable(const Error& error, std::string_view origin) {
+  const Code code = error.code == ErrorCode::kUnavailable ? Code::kStorageFull : Code::kStorageFailed;
+  Response response = Refused(code, Later(code, error.message));
   AllowOrigin(origin, &response);
-  answer->first.Send(std::move(response));
+  return response;
+}
+
+// What was not even begun to be written.
+Response Api::NotTaken(const Error& error, std::string_view origin) {
+  const Code code = error.code == ErrorCode::kUnavailable ? Code::kOverloaded : Code::kStorageFailed;
+  Response response = Refused(code, Later(code, error.message));
+  AllowOrigin(origin, &response);
+  return response;
+}
+
+// The collector's own path, but for what it leaves in the log.
+void Api::Validate(Call call) {
+  Sender sender;
+  sender.key = KeyOf(call.request, {});
+  const auto network_pause = rates_.PauseOfNetwork(call.request.peer(), sender.now_ms);
+  const auto pause = network_pause ? network_pause : rates_.PauseOfKey(sender.key, sender.now_ms);
+  if (pause) return call.reply.Send(Refused(Code::kRateLimited, RateLimited(network_pause ? "clients of this network" : "this key", *pause)));
+  const SegmentRequest read = Reader().Read({&kValidatePath, call.request.body, runtime_.Now(), SentAt(call.request)});
+  rates_.Charge(sender.key, call.request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
+  if (!read.ok()) return call.reply.Send(Refused(read.refusal->reason, RefusalProblem(*read.refusal)));
+  std::string rejected, unknown;
+  size_t accepted = 0;
+  for (size_t i = 0; i < read.events.size(); ++i) {
+    const SegmentEvent& event = read.events[i];
+    if (event.ok()) {
+      ++accepted;
+      if (!event.known) unknown += fmt::format("{}{}", unknown.empty() ? "" : ",", i);
+      continue;
+    }
+    if (!rejected.empty()) rejected += ',';
+    rejected += '{';
+    AppendRejection(i, event, &rejected);
+    rejected += ",\"errors\":[";
+    for (const EventError& error : event.dead->errors) {
+      if (rejected.back() != '[') rejected += ',';
+      AppendErrorJson(error, &rejected);
+    }
+    rejected += "]}";
+  }
+  call.Json(fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}],\"unknown\":[{}]}}", accepted, rejected, unknown));
 }
 
 }  // namespace attune

@@ -15,7 +15,7 @@ std::optional<int64_t> Api::Call::Number(std::string_view parameter, int64_t oth
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error == std::errc() && end == text->data() + text->size() && number >= least && number <= most) return number;
   reply.Send(
-      Problem(400, "invalid_parameter", "A parameter is wrong",
+      Problem(Code::kInvalidParameter,
               fmt::format("{}: expected a whole number from {} to {}, found \"{}\"", parameter, least, most, *text)));
   return std::nullopt;
 }
@@ -27,7 +27,7 @@ bool Api::Call::Reaches(uint64_t durable) {
   uint64_t position = 0;
   const auto [end, error] = std::from_chars(header->data(), header->data() + header->size(), position);
   if (error == std::errc() && end == header->data() + header->size() && position <= durable) return true;
-  reply.Send(Problem(400, "invalid_position", "Attune-Position is not one that this server gave",
+  reply.Send(Problem(Code::kInvalidPosition,
                      fmt::format("expected a number up to {}, found \"{}\"", durable, *header)));
   return false;
 }
@@ -51,21 +51,20 @@ bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces,
   return i == pieces.size();
 }
 
-Response Later(std::string_view code, std::string_view detail, int status) {
-  Response response = Problem(status, code, "Try again later", detail);
+Response Later(Code code, std::string_view detail) {
+  Response response = Problem(code, detail);
   response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 
 Response MethodNotAllowed(std::string_view allowed) {
   Response response =
-      Problem(405, "method_not_allowed", "The method does not fit the path", fmt::format("expected {}", allowed));
+      Problem(Code::kMethodNotAllowed, fmt::format("expected {}", allowed));
   response.headers.emplace_back("Allow", std::string(allowed));
   return response;
 }
 
 Response RefusalProblem(const Refusal& refusal) {
-  const bool large = refusal.reason == Reason::kBodyTooLarge || refusal.reason == Reason::kBatchTooLong;
   std::vector<ProblemField> extra;
   if (refusal.line > 0) {
     extra.push_back({"offset", static_cast<int64_t>(refusal.offset)});
@@ -76,8 +75,7 @@ Response RefusalProblem(const Refusal& refusal) {
     extra.push_back({"limit", static_cast<int64_t>(refusal.limit)});
     extra.push_back({"actual", static_cast<int64_t>(refusal.actual)});
   }
-  const ReasonInfo& info = InfoOf(refusal.reason);
-  return Problem(large ? 413 : 400, info.code, info.meaning, refusal.detail, extra);
+  return Problem(refusal.reason, refusal.detail, extra);
 }
 
 }  // namespace attune

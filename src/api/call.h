@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "api/letter_filter.h"
 #include "ingest/body_encoding.h"
 
 namespace attune {
@@ -22,6 +23,8 @@ struct Api::Call {
   std::optional<int64_t> Number(std::string_view parameter, int64_t otherwise, int64_t least, int64_t most);
   // Whether state includes the position that the client asks for (Attune-Position). False: answered.
   bool Reaches(uint64_t durable);
+  // Which dead letters are asked for. nullopt: answered.
+  std::optional<LetterFilter> Letters();
   void Json(std::string body);
 };
 
@@ -38,7 +41,7 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then);
 bool MatchesPath(std::string_view route, const std::vector<std::string>& pieces, std::vector<std::string>* names);
 Response MethodNotAllowed(std::string_view allowed);
 // A refusal that says when to try again.
-Response Later(std::string_view code, std::string_view detail, int status);
+Response Later(Code code, std::string_view detail);
 Response RefusalProblem(const Refusal& refusal);
 // 400 with each mistake's line and column; warnings are passed over. Requires a mistake.
 Response ExpressionProblem(const std::vector<struct Problem>& problems);

@@ -19,7 +19,7 @@ std::string Listed(const ToldEffect& effect) {
 }
 
 Response Gone(EffectId asked, EffectId floor) {
-  return Problem(410, "no_longer_kept", "What followed is no longer kept",
+  return Problem(Code::kNoLongerKept,
                  fmt::format("changes and firings are kept from {} on, and what followed {} is older; begin with "
                              "Last-Event-ID: 0 at the earliest, or without one at the present",
                              ToText(floor), ToText(asked)));
@@ -44,7 +44,7 @@ void Api::ListEffects(Call call, bool firings) {
       }
       return found < limit && ++seen < kLookBack;
     });
-    if (!read.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", ""));
+    if (!read.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, ""));
     shared->Json(json + "]}");
   };
   // Behind what was durable, and the timers that are due; then where it may wait for the disk.
@@ -56,11 +56,11 @@ void Api::ListEffects(Call call, bool firings) {
 }
 
 void Api::Stream(Call call) {
-  if (draining_) return call.reply.Send(Problem(503, "draining", "Try again later", "the server is shutting down"));
+  if (draining_) return call.reply.Send(Problem(Code::kDraining, "the server is shutting down"));
   const uint64_t durable = runtime_.durable_sequence();
   if (!call.Reaches(durable)) return;
   const auto wrong = [&](const std::string& detail) {
-    call.reply.Send(Problem(400, "invalid_parameter", "A parameter is wrong", detail));
+    call.reply.Send(Problem(Code::kInvalidParameter, detail));
   };
   // A key may stand in the query: browsers' EventSource sends no headers.
   auto filter = EffectFilter::Parse(call.request, runtime_.world()->plan(), {"since", "writeKey", "api_secret", "token"});
@@ -82,7 +82,7 @@ void Api::Stream(Call call) {
     if (from < floor) return call.reply.Send(Gone(from, floor));
   }
   if (!stream_->Reserve()) {
-    Response response = Problem(429, "too_many_streams", "Try again later",
+    Response response = Problem(Code::kTooManyStreams,
                                 fmt::format("{} clients listen, and no more may", EffectStream::kMaxSubscribers));
     response.headers.emplace_back("Retry-After", "10");
     return call.reply.Send(std::move(response));

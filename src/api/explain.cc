@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-Response Wrong(const std::string& detail) { return Problem(400, "invalid_parameter", "A parameter is wrong", detail); }
+Response Wrong(const std::string& detail) { return Problem(Code::kInvalidParameter, detail); }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Api::Explain(Call call) {
   auto parsed = std::make_shared<ParsedExpression>();
   if (name) {
     const Segment* segment = plan->FindSegment(*name);
-    if (!segment) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", *name));
+    if (!segment) return call.reply.Send(Problem(Code::kUnknownSegment, *name));
     expression = segment->when.get();
   } else {
     *parsed = ParseExpression(*text, *plan);
@@ -42,10 +42,10 @@ void Api::Explain(Call call) {
   // The state is asked only how far time has come for her and which records are hers; the rest is in the log.
   runtime_.AskPerson(user, [this, shared, user, at, plan, parsed, expression](Shard& owner, std::string_view person, Millis now) {
     const UserState* state = owner.engine().Find(person);
-    if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
+    if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
     const Millis t = at.value_or(std::max({now, state->now, state->looked}));
     const auto history = owner.HistoryOf(runtime_.store(), person, state->slot);
-    if (!history.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", history.error().message));
+    if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));
     runtime_.AskLog([this, shared, name = std::string(person), history = *history, t, plan, parsed, expression](LogLookup& log) {
       const auto records = log.Read(history);
       if (!records.ok()) {

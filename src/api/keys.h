@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/key_file.h"
 #include "base/result.h"
 #include "base/text_map.h"
 #include "state/store.h"
@@ -17,12 +18,16 @@ enum class KeyKind : uint8_t {
   kApi = 'a',    // may ask
 };
 
+// The hashes that a store holds.
+Result<KeyHashes> StoredKeys(const Store& store);
+
 // Immutable once opened; any thread.
 class Keys {
  public:
-  // Reads the keys of the store; one given here (from the environment) counts beside them. With no key of a kind at
-  // all, one is made and stored.
-  static Result<Keys> Open(Store* store, const std::string& write_key, const std::string& api_key);
+  // Reads the keys of the store, else, when it has none, those of the file (see key_file.h), which is kept equal to it; one
+  // given here (from the environment) counts beside them. With no key of a kind at all, one is made and stored. kCorrupt:
+  // the file is damaged and the store has none.
+  static Result<Keys> Open(Store* store, const std::string& file, const std::string& write_key, const std::string& api_key);
 
   // The keys that Open made, in clear: to be shown once.
   struct Made {

@@ -46,10 +46,10 @@ std::string PlanJson(const Plan& plan, const PlanProgress& progress) {
 void Api::ShowPlan(Call call) { call.Json(PlanJson(runtime_.world()->plan(), runtime_.plan_progress())); }
 
 void Api::PutPlan(Call call) {
-  if (draining_) return call.reply.Send(Later("draining", "the server is shutting down", 503));
+  if (draining_) return call.reply.Send(Later(Code::kDraining, "the server is shutting down"));
   const std::string& path = options_.plan_path;
   if (path.empty() || std::filesystem::is_directory(path)) {
-    return call.reply.Send(Problem(409, "plan_not_replaceable", "The plan cannot be replaced from here",
+    return call.reply.Send(Problem(Code::kPlanNotReplaceable,
                                    path.empty() ? "the server has its plan from no file"
                                                 : path + " is a folder: change its files and send the process SIGHUP"));
   }
@@ -62,7 +62,7 @@ void Api::PutPlan(Call call) {
       if (!first) first = &problem;
       problems += (problems.empty() ? "" : "\n") + ToText(problem);
     }
-    return call.reply.Send(Problem(422, "invalid_plan", "The plan has mistakes; the present one goes on", problems,
+    return call.reply.Send(Problem(Code::kInvalidPlan, problems,
                                    {{"line", int64_t{first->line}}, {"column", int64_t{first->column}}}));
   }
   const std::shared_ptr<const Plan> plan = std::move(loaded.plan);
@@ -71,7 +71,7 @@ void Api::PutPlan(Call call) {
   }
   // The file first: whenever the process stops, it starts with the plan that was accepted last.
   if (Status written = ReplaceFile(path, call.request.body); !written.ok()) {
-    return call.reply.Send(Problem(409, "plan_not_replaceable", "The plan cannot be replaced from here", written.error().message));
+    return call.reply.Send(Problem(Code::kPlanNotReplaceable, written.error().message));
   }
   const int status = runtime_.ChangePlan(plan) ? 202 : 200;
   call.reply.Send({status,

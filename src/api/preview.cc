@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMaxSample = 1000;
 constexpr size_t kMaxExpressionBytes = 64 << 10;
 
-Response WrongBody(const std::string& detail) { return Problem(400, "invalid_body", "The body is not what is asked for", detail); }
+Response WrongBody(const std::string& detail) { return Problem(Code::kInvalidBody, detail); }
 
 // What the body says. A response: it is wrong.
 struct Asked {
@@ -103,7 +103,7 @@ Response ExpressionProblem(const std::vector<struct Problem>& problems) {
     if (!first) first = &problem;
     errors.push_back({{"in", problem.file}, {"line", problem.line}, {"column", problem.column}, {"message", problem.message}});
   }
-  Response response = Problem(400, "invalid_expression", "The expression is wrong", first->message,
+  Response response = Problem(Code::kInvalidExpression, first->message,
                               {{"line", int64_t{first->line}}, {"column", int64_t{first->column}}});
   response.body.pop_back();
   response.body += ",\"errors\":" + errors.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '}';
@@ -111,16 +111,15 @@ Response ExpressionProblem(const std::vector<struct Problem>& problems) {
 }
 
 void Api::BeginStudy(Call call, Studies::Work work) {
-  if (draining_) return call.reply.Send(Later("draining", "the server is shutting down", 503));
+  if (draining_) return call.reply.Send(Later(Code::kDraining, "the server is shutting down"));
   const bool later = AsksForLater(call.request);
   auto shared = std::make_shared<Call>(std::move(call));
   const auto id = later ? studies_.Begin(std::move(work))
                         : studies_.Begin(std::move(work), [shared](Response response) { shared->reply.Send(std::move(response)); });
   if (!id) {
-    ++refused_;
-    Response response = Problem(429, "study_running", "Try again later", "another question over the whole history is being answered");
+    Response response = Problem(Code::kStudyRunning, "another question over the whole history is being answered");
     response.headers.emplace_back("Retry-After", std::to_string(studies_.SecondsLeft()));
-    return shared->reply.Send(std::move(response));
+    return shared->reply.Send(Refused(Code::kStudyRunning, std::move(response)));
   }
   if (!later) return;
   Response response{202, kJson, {{"Cache-Control", "no-store"}, {"Preference-Applied", "respond-async"}}, studies_.Show(*id).value_or("null")};
@@ -131,12 +130,12 @@ void Api::BeginStudy(Call call, Studies::Work work) {
 void Api::ShowStudy(Call call) {
   const auto told = studies_.Show(call.names[0]);
   if (told) return call.Json(*told);
-  call.reply.Send(Problem(404, "unknown_study", "There is no such study", call.names[0]));
+  call.reply.Send(Problem(Code::kUnknownStudy, call.names[0]));
 }
 
 void Api::CancelStudy(Call call) {
   if (studies_.Cancel(call.names[0])) return call.reply.Send({204, "", {}, ""});
-  call.reply.Send(Problem(404, "unknown_study", "There is no such study", call.names[0]));
+  call.reply.Send(Problem(Code::kUnknownStudy, call.names[0]));
 }
 
 void Api::PreviewSegment(Call call) {
@@ -150,7 +149,7 @@ void Api::PreviewSegment(Call call) {
   question->sample = asked.sample;
   if (!asked.segment.empty()) {
     question->against = question->plan->FindSegment(asked.segment);
-    if (!question->against) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", asked.segment));
+    if (!question->against) return call.reply.Send(Problem(Code::kUnknownSegment, asked.segment));
   }
   ParsedExpression parsed = ParseCondition(asked.when, *question->plan);
   if (!parsed.expression) return call.reply.Send(ExpressionProblem(parsed.problems));
@@ -163,7 +162,7 @@ void Api::PreviewSegment(Call call) {
   BeginStudy(std::move(call), [this, question, position, warnings](StudyProgress* progress) -> Response {
     LogHistory history(runtime_.log_dir(), position);
     const auto preview = RunPreview(*question, &history, progress);
-    if (!preview.ok()) return Problem(503, "log_unreadable", "The log cannot be read", preview.error().message);
+    if (!preview.ok()) return Problem(Code::kLogUnreadable, preview.error().message);
     return {200, kJson, {{"Cache-Control", "no-store"}}, PreviewJson(*question, *preview, position, warnings)};
   });
 }

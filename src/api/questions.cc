@@ -199,7 +199,7 @@ void Api::Behavior(Call call) {
   auto shared = std::make_shared<Call>(std::move(call));
   const auto answer = [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, std::string_view person, Millis now) {
     const UserState* state = shard.engine().Find(person);
-    if (!state) return shared->reply.Send(Problem(404, "unknown_user", "No event of this user has come", user));
+    if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
     auto behavior = BehaviorOf(*state, now, limit, &shard);
     if (behavior.recent.empty() || limit == 0) return shared->Json(behavior.before + behavior.after);
     runtime_.AskLog(
@@ -215,11 +215,11 @@ void Api::Unmerge(Call call) {
   runtime_.AskPerson(id, [this, shared, id](Shard& shard, std::string_view person, Millis) {
     if (person == id) {
       const bool known = shard.engine().Find(id) != nullptr;
-      return shared->reply.Send(known ? Problem(409, "not_merged", "The id was not merged into another's history", id)
-                                      : Problem(404, "unknown_user", "No event of this user has come", id));
+      return shared->reply.Send(known ? Problem(Code::kNotMerged, id)
+                                      : Problem(Code::kUnknownUser, id));
     }
     const auto answer = [shared, id, from = std::string(person)](const Status& durable, uint64_t sequence) {
-      if (!durable.ok()) return shared->reply.Send(Later("storage_failed", durable.error().message, 503));
+      if (!durable.ok()) return shared->reply.Send(Later(Code::kStorageFailed, durable.error().message));
       std::string json = "{\"user\":";
       AppendJsonString(id, &json);
       json += ",\"from\":";
@@ -228,7 +228,7 @@ void Api::Unmerge(Call call) {
       shared->reply.Send(std::move(response));
     };
     const Status status = runtime_.UndoMerge(id, answer);
-    if (!status.ok()) shared->reply.Send(Later("overloaded", status.error().message, 429));
+    if (!status.ok()) shared->reply.Send(Later(Code::kOverloaded, status.error().message));
   });
 }
 
@@ -254,7 +254,7 @@ void Api::ShowSegment(Call call) {
     const std::string& name = shared->names[0];
     const auto world = runtime_.world();
     const Segment* segment = world->plan().FindSegment(name);
-    if (!segment) return shared->reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", name));
+    if (!segment) return shared->reply.Send(Problem(Code::kUnknownSegment, name));
     const ConditionId condition = *world->program().FindSegment(name);
     const uint64_t size = world->SegmentSize(condition);
     std::vector<SizePoint> sizes = world->SegmentSizes(condition);
@@ -309,13 +309,13 @@ void Api::ListMembers(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
   const std::string name = call.names[0];
-  if (!runtime_.world()->plan().FindSegment(name)) return call.reply.Send(Problem(404, "unknown_segment", "The plan has no such segment", call.names[0]));
+  if (!runtime_.world()->plan().FindSegment(name)) return call.reply.Send(Problem(Code::kUnknownSegment, call.names[0]));
   int shard = 0;
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");
   if (cursor && !ReadCursor(*cursor, &shard, &slot)) {
     return call.reply.Send(
-        Problem(400, "invalid_parameter", "A parameter is wrong", "cursor: expected the `next` of an earlier answer"));
+        Problem(Code::kInvalidParameter, "cursor: expected the `next` of an earlier answer"));
   }
   auto shared = std::make_shared<Call>(std::move(call));
   auto page = std::make_shared<MembersPage>();
@@ -324,35 +324,6 @@ void Api::ListMembers(Call call) {
   page->segment = name;
   page->limit = static_cast<size_t>(*limit);
   MembersPage::Continue(std::move(page), shard, slot);
-}
-
-void Api::ListDeadLetters(Call call) {
-  const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
-  const auto cursor = call.request.QueryParameter("cursor");
-  auto shared = std::make_shared<Call>(std::move(call));
-  // Through each loop's queue, so that every letter that was answered for is stored before it is looked for.
-  const auto list = [this, shared, limit = static_cast<size_t>(*limit), from = cursor.value_or("")] {
-    std::string json = "{\"dead_letters\":[";
-    std::string next = "null";
-    size_t found = 0;
-    const Status read = runtime_.store().ForEach(
-        keys::kDeadLetters,
-        [&](std::string_view key, std::string_view letter) {
-          if (found == limit) {
-            next = '"' + std::string(key) + '"';
-            return false;
-          }
-          if (found++ > 0) json += ',';
-          json += fmt::format("{{\"id\":\"{}\",", key);
-          json += letter.substr(1);
-          return true;
-        },
-        from);
-    if (!read.ok()) return shared->reply.Send(Problem(503, "storage_failed", "Storage cannot be read", ""));
-    shared->Json(json + "],\"next\":" + next + "}");
-  };
-  AfterAllShards(&runtime_, list);
 }
 
 }  // namespace attune

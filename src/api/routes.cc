@@ -38,11 +38,23 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/v1/firings", A::kApiKey, &Api::ListFirings, "The latest firings of triggers, newest first", "limit"},
       {"GET", "/v1/stream", A::kApiKey, &Api::Stream, "Changes and firings as they happen: server-sent events",
        "segment trigger user change type since", "text/event-stream"},
-      {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "Refused events, newest first", "limit cursor"},
+      {"POST", "/v1/events/validate", A::kAnyKey, &Api::Validate, "What would become of events if they were sent; nothing is stored", ""},
+      {"GET", "/v1/dead-letters", A::kApiKey, &Api::ListDeadLetters, "What was refused, newest first",
+       "reason source event since until state limit cursor"},
+      {"GET", "/v1/dead-letters/groups", A::kApiKey, &Api::GroupDeadLetters, "How many were refused, by reason, field and event",
+       "reason source event since until state limit"},
+      {"GET", "/v1/dead-letters/export", A::kApiKey, &Api::ExportDeadLetters, "All that were refused, one a line",
+       "reason source event since until state", "application/x-ndjson"},
+      {"POST", "/v1/dead-letters/replay", A::kApiKey, &Api::ReplayDeadLetters, "Tries again, by the present plan, what was refused", ""},
+      {"GET", "/v1/dead-letters/replay/{id}", A::kApiKey, &Api::ShowStudy, "How far a replay has come, and what became of the letters", ""},
+      {"DELETE", "/v1/dead-letters/replay/{id}", A::kApiKey, &Api::CancelStudy, "Ends and forgets a replay; what it replayed stays", ""},
+      {"GET", "/v1/dead-letters/{id}", A::kApiKey, &Api::ShowDeadLetter, "One of them", ""},
       {"GET", "/v1/status", A::kApiKey, &Api::ShowStatus, "Counts since the start", ""},
       {"GET", "/v1/projects/{key}/settings", A::kOpen, &Api::Settings, "What Segment's browser library asks for first",
        ""},
       {"POST", "/v1/m", A::kOpen, &Api::LibraryMetrics, "Metrics of client libraries; taken and forgotten", ""},
+      {"GET", "/v1/errors", A::kOpen, &Api::ListErrors, "Every code of an answer or a dead letter", ""},
+      {"GET", "/v1/limits", A::kOpen, &Api::ShowLimits, "Every limit that a client can meet", ""},
       {"GET", "/healthz", A::kOpen, &Api::Health, "The process answers", ""},
       {"GET", "/readyz", A::kOpen, &Api::Ready, "Events and questions are taken", ""},
       {"GET", "/metrics", A::kOpen, &Api::Metrics, "Counts for Prometheus", ""},
@@ -72,8 +84,23 @@ nlohmann::json Parameters(const Api::Route& route) {
 
 // What a route takes; null: nothing.
 nlohmann::json BodyOf(const Api::Route& route) {
-  if (std::string_view(route.path) != "/v1/segments/preview") return nullptr;
   const nlohmann::json text = {{"type", "string"}};
+  const std::string_view path = route.path;
+  if (path == "/v1/events/validate") return {{"type", "object"}};
+  if (path == "/v1/dead-letters/replay" && route.method == std::string_view("POST")) {
+    nlohmann::json filter = {{"type", "object"}, {"properties", nlohmann::json::object()}, {"additionalProperties", false}};
+    std::string_view names = LetterFilter::kParameters;
+    while (!names.empty()) {
+      const std::string name(names.substr(0, names.find(' ')));
+      filter["properties"][name] = text;
+      names.remove_prefix(std::min(names.size(), name.size() + 1));
+    }
+    return {{"type", "object"},
+            {"required", {"filter"}},
+            {"properties", {{"filter", filter}, {"dry_run", {{"type", "boolean"}}}}},
+            {"additionalProperties", false}};
+  }
+  if (path != "/v1/segments/preview") return nullptr;
   return {{"type", "object"},
           {"required", {"when"}},
           {"properties", {{"when", text}, {"segment", text}, {"sample", {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}}}}},
@@ -82,7 +109,8 @@ nlohmann::json BodyOf(const Api::Route& route) {
 
 // Whether a route's answer is a study's, which can be asked for later.
 bool BeginsStudy(const Api::Route& route) {
-  return std::string_view(route.path) == "/v1/segments/preview" || std::string_view(route.path) == "/v1/suggest";
+  const std::string_view path = route.path;
+  return path == "/v1/segments/preview" || path == "/v1/suggest" || path == "/v1/dead-letters/replay";
 }
 
 nlohmann::json Answers(bool guarded, const std::string& content_type = "application/json") {
@@ -119,7 +147,7 @@ void Api::OpenApi(Call call) {
   for (const Route& route : Routes()) {
     std::string method = route.method;
     for (char& c : method) c = static_cast<char>(std::tolower(c));
-    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access == Access::kApiKey, route.content_type)}};
+    nlohmann::json operation = {{"summary", route.summary}, {"responses", Answers(route.access != Access::kOpen, route.content_type)}};
     if (const auto parameters = Parameters(route); !parameters.empty()) operation["parameters"] = parameters;
     if (const auto body = BodyOf(route); !body.is_null()) {
       operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};
@@ -134,6 +162,9 @@ void Api::OpenApi(Call call) {
     }
     if (route.access == Access::kApiKey) {
       operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
+    } else if (route.access == Access::kAnyKey) {
+      operation["security"] = nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}, {{"apiKey", nlohmann::json::array()}}});
+      for (const char* code : {"413", "429"}) operation["responses"][code] = operation["responses"]["400"];
     }
     paths[route.path][method] = std::move(operation);
   }
@@ -163,7 +194,7 @@ void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
 
 void Api::Ready(Call call) {
   if (!draining_ && runtime_.failure().ok()) return call.Json("{\"status\":\"ready\"}");
-  call.reply.Send(Problem(503, draining_ ? "draining" : "storage_failed", "Not ready",
+  call.reply.Send(Problem(draining_ ? Code::kDraining : Code::kStorageFailed,
                           draining_ ? "the server is shutting down" : "the disk has failed"));
 }
 
@@ -208,7 +239,9 @@ void Api::Metrics(Call call) {
   const Figure figures[] = {
       {"attune_events_accepted_total", "counter", "Events answered as accepted", accepted_},
       {"attune_events_rejected_total", "counter", "Events that became dead letters", rejected_},
-      {"attune_requests_refused_total", "counter", "Requests answered 429 or 503", refused_},
+      {"attune_dead_letters_dropped_total", "counter", "Dead letters that went for others", dead_letters_.dropped()},
+      {"attune_dead_letters_kept", "gauge", "Dead letters in the store", dead_letters_.letters()},
+      {"attune_dead_letters_kept_bytes", "gauge", "What they take", dead_letters_.bytes()},
       {"attune_events_applied_total", "counter", "Events taken into state, duplicates included", stats.events},
       {"attune_events_late_total", "counter", "Events that came after a later one of their user", stats.late},
       {"attune_events_duplicate_total", "counter", "Events dropped as duplicates", stats.duplicates},
@@ -229,6 +262,14 @@ void Api::Metrics(Call call) {
   std::string text;
   for (const Figure& f : figures) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", f.name, f.help, f.type, f.value);
+  }
+  text += "# HELP attune_requests_refused_total Requests that were refused, by code\n# TYPE attune_requests_refused_total counter\n";
+  for (const CodeInfo& info : kCodes) {
+    if (info.status != 0) text += fmt::format("attune_requests_refused_total{{code=\"{}\"}} {}\n", info.text, refused_.of(info.code));
+  }
+  text += "# HELP attune_dead_letters_total Dead letters, by reason\n# TYPE attune_dead_letters_total counter\n";
+  for (const CodeInfo& info : kCodes) {
+    if (info.is_reason) text += fmt::format("attune_dead_letters_total{{reason=\"{}\"}} {}\n", info.text, letters_.of(info.code));
   }
   const auto world = runtime_.world();
   const Program& program = world->program();

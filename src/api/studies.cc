@@ -43,7 +43,7 @@ void Studies::Run(const std::shared_ptr<Study>& study, const Work& work, const s
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   Response response = work(&study->progress);
   if (study->progress.cancelled) {
-    response = Problem(503, "draining", "Try again later", "the server is shutting down");
+    response = Problem(Code::kDraining, "the server is shutting down");
     response.headers.emplace_back("Retry-After", "1");
   }
   {

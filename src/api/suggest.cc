@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-Response Wrong(const std::string& detail) { return Problem(400, "invalid_parameter", "A parameter is wrong", detail); }
+Response Wrong(const std::string& detail) { return Problem(Code::kInvalidParameter, detail); }
 
 // False: it is given and wrong.
 bool ReadInstant(const Request& request, const char* name, std::optional<Millis>* instant, Response* wrong) {
@@ -24,9 +24,9 @@ Response Answer(const SuggestQuestion& question, const Result<SuggestAnswer>& an
   if (answer.ok()) return {200, kJson, {{"Cache-Control", "no-store"}}, SuggestionJson(question, *answer)};
   const Error& error = answer.error();
   if (error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound) {
-    return Problem(422, "history_too_short", "The history does not hold what is asked for", error.message);
+    return Problem(Code::kHistoryTooShort, error.message);
   }
-  return Problem(503, "log_unreadable", "The log cannot be read", error.message);
+  return Problem(Code::kLogUnreadable, error.message);
 }
 
 }  // namespace

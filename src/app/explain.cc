@@ -13,7 +13,6 @@
 #include "base/bytes.h"
 #include "log/reader.h"
 #include "shard/history_run.h"
-#include "shard/plan_note.h"
 #include "shard/shard.h"
 
 namespace attune {
@@ -66,10 +65,7 @@ int RunExplain() {
     }
     at = *instant;
   }
-  if (settings.plan.empty()) settings.plan = ReadPlanNote(settings.data);
-  if (settings.plan.empty()) {
-    return Complain(settings.data + " does not say which plan it was served with: give it with --plan", kExitInvalid);
-  }
+  if (!FindPlanOfFolder(settings.data, &settings.plan)) return kExitInvalid;
   const auto plan = LoadPlanOrComplain(settings.plan);
   if (!plan) return kExitInvalid;
   const Segment* segment = plan->FindSegment(settings.expression);

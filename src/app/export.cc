@@ -18,7 +18,6 @@
 #include "log/reader.h"
 #include "shard/history_run.h"
 #include "shard/linked_ids.h"
-#include "shard/plan_note.h"
 #include "shard/record_type.h"
 
 namespace attune {
@@ -250,9 +249,7 @@ int RunExport() {
     return Complain(settings.data + " is no data folder", kExitInvalid);
   std::shared_ptr<const Plan> plan;
   if (!settings.dead_letters) {
-    if (settings.plan.empty()) settings.plan = ReadPlanNote(settings.data);
-    if (settings.plan.empty())
-      return Complain(settings.data + " does not say which plan it was served with: give it with --plan", kExitInvalid);
+    if (!FindPlanOfFolder(settings.data, &settings.plan)) return kExitInvalid;
     plan = LoadPlanOrComplain(settings.plan);
     if (!plan) return kExitInvalid;
   }

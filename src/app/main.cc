@@ -32,6 +32,11 @@ constexpr Command kCommands[] = {
      "  attune export --data ./data --from 2026-03-01T00:00:00Z | gzip > march.ndjson.gz\n"
      "  attune export --data ./data --dead-letters\n",
      attune::ExportOptions, attune::RunExport},
+    {"verify", "Check every byte of a stopped server's data folder; with --repair, make it usable again",
+     "  attune verify ./data\n  attune verify ./data --quick\n  attune verify ./data --repair\n", attune::VerifyOptions, attune::RunVerify},
+    {"backup", "A copy of a data folder, taken beside the running server",
+     "  attune backup --data ./data --out /backups/2026-03-01\n", attune::BackupOptions, attune::RunBackup},
+    {"restore", "A data folder from a backup", "  attune restore /backups/2026-03-01 --data ./data\n", attune::RestoreOptions, attune::RunRestore},
     {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
      "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
     {"simulate", "Live through crashes, power cuts and full disks in memory, and judge what comes out",

@@ -2,6 +2,9 @@
 
 #include <cstdio>
 
+#include "app/command.h"
+#include "shard/plan_note.h"
+
 namespace attune {
 
 std::shared_ptr<const Plan> LoadPlanOrComplain(const std::string& path, bool warnings_too) {
@@ -10,6 +13,16 @@ std::shared_ptr<const Plan> LoadPlanOrComplain(const std::string& path, bool war
     if (!problem.warning || warnings_too) std::fprintf(stderr, "%s\n", ToText(problem).c_str());
   }
   return std::shared_ptr<const Plan>(std::move(loaded.plan));
+}
+
+bool FindPlanOfFolder(const std::string& data, std::string* plan) {
+  if (!plan->empty()) return true;
+  auto note = ReadPlanNote(data);
+  if (!note.ok()) return Complain(note.error().message, kExitInvalid), false;
+  *plan = std::move(note).value();
+  if (!plan->empty()) return true;
+  Complain(data + " does not say which plan it was served with: give it with --plan", kExitInvalid);
+  return false;
 }
 
 }  // namespace attune

@@ -1,12 +1,18 @@
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdlib>
 
 #include "app/command.h"
+#include "app/harden.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "app/service.h"
+#include "app/watch.h"
+#include "base/journal.h"
 #include "shard/plan_note.h"
 
 namespace attune {
@@ -18,6 +24,10 @@ struct ServeSettings {
   std::string listen = "127.0.0.1:8080";
   int threads = 0;
   size_t keep_effects = OutboxOptions().max_effects;
+  std::string log_format = "auto";
+  bool access_log = false;
+  LetterQuota keep_letters;
+  RateOptions rates;
 } settings;
 
 std::string Environment(const char* name) {
@@ -32,7 +42,52 @@ void PrintMadeKeys(const Keys& keys) {
   }
 }
 
-int CodeOf(const Error& error) { return error.code == ErrorCode::kInvalid ? kExitInvalid : kExitFailed; }
+JournalFormat FormatOfJournal() {
+  const bool terminal = settings.log_format == "auto" && isatty(STDERR_FILENO) == 1;
+  return terminal || settings.log_format == "text" ? JournalFormat::kText : JournalFormat::kJson;
+}
+
+// One line, in the journal's format where programs read it.
+int ComplainOfStart(const Error& error) {
+  std::string said = error.message;
+  if (error.code == ErrorCode::kCorrupt) {
+    said += fmt::format("; nothing was changed: `attune verify {0}` says all that is damaged, `attune verify {0} --repair` keeps what is whole",
+                        settings.data);
+  }
+  const int code = error.code == ErrorCode::kInvalid ? kExitInvalid : kExitFailed;
+  if (FormatOfJournal() == JournalFormat::kText) return Complain(said, code);
+  Journal::OfProcess().Fail("not_started", said, {{"exit_code", int64_t{code}}});
+  return code;
+}
+
+void NoteStart(const Runtime& runtime, std::chrono::steady_clock::duration took) {
+  Journal& journal = Journal::OfProcess();
+  if (geteuid() == 0) journal.Warn("running_as_root", "the server runs as root, and needs no right of root's; see docs/operations.md");
+  const LogRecovery& log = runtime.log().recovery();
+  if (log.torn_bytes > 0) {
+    journal.Warn("torn_write_cut", "the last write of the run before was cut; nothing of it had been acknowledged",
+                 {{"bytes", static_cast<int64_t>(log.torn_bytes)}, {"last_record", static_cast<int64_t>(log.last_sequence)}});
+  }
+  journal.Info("recovered", "",
+               {{"data", std::string_view(settings.data)},
+                {"last_record", static_cast<int64_t>(log.last_sequence)},
+                {"log_files", static_cast<int64_t>(log.files)},
+                {"records_applied", static_cast<int64_t>(runtime.recovered_records())},
+                {"users", static_cast<int64_t>(runtime.stats().users.load())},
+                {"seconds", std::chrono::duration<double>(took).count()}});
+}
+
+// For SIGHUP.
+void ChangePlan(Runtime* runtime) {
+  Journal& journal = Journal::OfProcess();
+  LoadedPlan loaded = LoadPlan(settings.plan);
+  for (const Problem& problem : loaded.problems) {
+    if (!problem.warning) journal.Warn("plan_refused", ToText(problem));
+  }
+  const auto plan = std::shared_ptr<const Plan>(std::move(loaded.plan));
+  if (!plan) return journal.Warn("plan_refused", "the plan has mistakes; the present one goes on");
+  if (!runtime->ChangePlan(plan)) journal.Info("plan_unchanged", "the plan has not changed");
+}
 
 }  // namespace
 
@@ -46,6 +101,19 @@ void ServeOptions(CLI::App* app) {
                   "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
+  app->add_option("--log-format", settings.log_format, "of what is said on stderr: text, json (a line each), or auto: text on a terminal")
+      ->check(CLI::IsMember({"auto", "text", "json"}))
+      ->capture_default_str();
+  app->add_flag("--access-log", settings.access_log, "a line on stderr for each answer: its route, status, size, time, and the client's network");
+  app->add_option("--keep-dead-letters", settings.keep_letters.letters,
+                  "how many dead letters, about, are kept, in about 1 GiB; beyond it refused requests go first, then the oldest events")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--rate-limit-network", settings.rates.per_network,
+                  "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
+      ->check(CLI::PositiveNumber);
 }
 
 int RunServe() {
@@ -53,6 +121,8 @@ int RunServe() {
   options.data = settings.data;
   options.threads = settings.threads;
   options.keep_effects = settings.keep_effects;
+  options.keep_letters = settings.keep_letters;
+  options.rates = settings.rates;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }
@@ -61,6 +131,11 @@ int RunServe() {
   const auto plan = LoadPlanOrComplain(settings.plan);
   if (!plan) return kExitInvalid;
   NoteSignals();
+  HardenProcess();
+  Journal& journal = Journal::OfProcess();
+  journal.Begin(FormatOfJournal());
+  options.access_lines = settings.access_log;
+  const auto began = std::chrono::steady_clock::now();
   Progress progress("recovering");
   options.on_recovery = [&](uint64_t done, uint64_t total) {
     progress.Show(done, total, fmt::format("{} of {} records", done, total));
@@ -69,24 +144,30 @@ int RunServe() {
   const std::string host = options.host;
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
-  if (!service.ok()) return Complain(service.error().message, CodeOf(service.error()));
+  if (!service.ok()) return ComplainOfStart(service.error());
+  NoteStart((*service)->runtime(), std::chrono::steady_clock::now() - began);
   WritePlanNote(settings.data, settings.plan);
   PrintMadeKeys((*service)->keys());
-  fmt::print("attune is ready at http://{}:{}/\n", host.find(':') == std::string::npos ? host : "[" + host + "]",
-             (*service)->port());
+  const std::string url = fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", (*service)->port());
+  fmt::print("attune is ready at {}\n", url);
   std::fflush(stdout);
-  const auto failed = [&] { return !(*service)->runtime().failure().ok(); };
-  WaitForSignal(failed, [&] {
-    const auto changed = LoadPlanOrComplain(settings.plan);
-    if (!changed) return static_cast<void>(Complain("the plan has mistakes; the present one goes on", kExitInvalid));
-    const bool begun = (*service)->runtime().ChangePlan(changed);
-    fmt::print(stderr, "attune: {}\n", begun ? "building the state of the changed plan from the log" : "the plan has not changed");
-  });
-  const Status failure = (*service)->runtime().failure();
+  journal.Info("ready", "", {{"version", std::string_view(ATTUNE_VERSION)}, {"process", int64_t{getpid()}}, {"url", std::string_view(url)}});
+  Runtime& runtime = (*service)->runtime();
+  ServiceWatch watch(&runtime);
+  const auto failed = [&] {
+    watch.Look();
+    return !runtime.failure().ok();
+  };
+  WaitForSignal(failed, [&] { ChangePlan(&runtime); });
+  const Status failure = runtime.failure();
+  journal.Info("draining", "requests that have begun are answered, then the process ends");
   (*service)->Stop();
+  journal.Info("stopped", "", {{"last_record", static_cast<int64_t>(runtime.durable_sequence())}});
   if (!failure.ok()) {
-    return Complain(failure.error().message + "; what was answered as accepted is on disk, the next start goes on from there",
-                    kExitFailed);
+    const std::string said = failure.error().message + "; what was answered as accepted is on disk, the next start goes on from there";
+    if (journal.format() == JournalFormat::kText) return Complain(said, kExitFailed);
+    journal.Fail("failed", said, {{"exit_code", int64_t{kExitFailed}}});
+    return kExitFailed;
   }
   return kExitDone;
 }

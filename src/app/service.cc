@@ -38,7 +38,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   const int threads = std::min(options.threads > 0 ? options.threads : cores, kShards);
   const auto program = Program::Compile(std::move(plan));
   auto service = std::unique_ptr<Service>(new Service());
-  service->dead_letters_ = std::make_unique<DeadLetters>();
+  service->dead_letters_ = std::make_unique<DeadLetters>(options.keep_letters);
   RuntimeOptions runtime_options;
   runtime_options.threads = threads;
   runtime_options.outbox.max_effects = options.keep_effects;
@@ -50,15 +50,17 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   if (!runtime.ok()) return runtime.error();
   service->runtime_ = std::move(runtime).value();
   service->dead_letters_->SetStore(&service->runtime_->store());
-  auto keys = Keys::Open(&service->runtime_->store(), options.write_key, options.api_key);
+  auto keys = Keys::Open(&service->runtime_->store(), KeyFilePath(options.data), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
-  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(),
-                                        ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note)});
   ServerOptions server_options;
+  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->dead_letters_.get(),
+                                        ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note),
+                                                   options.rates, server_options.limits});
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.threads = threads;
+  if (options.access_lines) server_options.route_of = &Api::RouteOf;
   auto server = Server::Start(std::move(server_options), [api = service->api_.get()](Request request, Reply reply) {
     api->Handle(std::move(request), std::move(reply));
   });

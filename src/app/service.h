@@ -22,6 +22,9 @@ struct ServiceOptions {
   std::string api_key;
   std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
   std::string status_note;
+  bool access_lines = false;  // a line of the journal for each answer
+  LetterQuota keep_letters;
+  RateOptions rates;
   size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };

@@ -9,7 +9,6 @@
 #include "app/command.h"
 #include "app/file_history.h"
 #include "app/plan_input.h"
-#include "shard/plan_note.h"
 
 namespace attune {
 namespace {
@@ -149,12 +148,7 @@ void SuggestOptions(CLI::App* app) {
 
 int RunSuggest() {
   if (settings.events.empty() == settings.data.empty()) return Complain("expected either --events or --data", kExitInvalid);
-  if (settings.plan.empty() && !settings.data.empty()) {
-    settings.plan = ReadPlanNote(settings.data);
-    if (settings.plan.empty()) {
-      return Complain(settings.data + " does not say which plan it was served with: give it with --plan", kExitInvalid);
-    }
-  }
+  if (!settings.data.empty() && !FindPlanOfFolder(settings.data, &settings.plan)) return kExitInvalid;
   if (settings.plan.empty()) return Complain("expected --plan", kExitInvalid);
   const auto plan = LoadPlanOrComplain(settings.plan);
   if (!plan) return kExitInvalid;

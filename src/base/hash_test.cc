@@ -1,4 +1,5 @@
 #include "base/hash.h"
+#include "base/sha256.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,12 @@ TEST(Hash, Crc32cMatchesTheVectorsOfRfc3720) {
   EXPECT_EQ(Crc32c(std::string(32, '\0')), 0x8A9136AAu);
   EXPECT_EQ(Crc32c(std::string(32, '\xff')), 0x62A8AB43u);
   EXPECT_EQ(Crc32c("456789", Crc32c("123")), Crc32c("123456789"));
+}
+
+TEST(Hash, Sha256PieceByPieceIsThatOfTheWhole) {
+  Sha256Stream stream;
+  for (const std::string_view piece : {"a", "", "bc"}) stream.Add(piece);
+  EXPECT_EQ(ToHex(stream.Finish()), ToHex(Sha256("abc")));
 }
 
 TEST(Hash, Sha256MatchesTheVectorOfFips180) {

@@ -30,5 +30,6 @@ struct IngestLimits {
 };
 
 inline constexpr size_t kPreviewBytes = 64;  // so much of a wrong value is shown
+inline constexpr size_t kLetterBodyBytes = 32 << 10;  // so much is kept of the body of a request that was refused as a whole
 
 }  // namespace attune

@@ -63,6 +63,9 @@ std::vector<UserState*> Engine::TakeDirty() {
 }
 
 Status Engine::Restore(std::string_view id, std::string_view bytes) {
+  if (IsOfNewerProgram(bytes)) {
+    return Error{ErrorCode::kInvalid, "the stored state of a user has a newer format than this program reads: use the newer program that wrote it"};
+  }
   ByteReader in(bytes);
   UserState* user = Add(id);
   if (!ReadUser(&in, &interner_, user)) {

@@ -405,6 +405,8 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   }
 }
 
+bool IsOfNewerProgram(std::string_view user) { return !user.empty() && static_cast<uint8_t>(user[0]) > kUserVersion; }
+
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   const Program& program = user->program_;
   if (in->U8() != kUserVersion) return false;

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/journal.h"
 #include "http/loop.h"
 #include "http/problem.h"
 #include "http/response_head.h"
@@ -23,6 +24,8 @@ constexpr size_t kBodyBuffer = 32 * 1024;
 // A connection gives back what a big answer has taken.
 constexpr size_t kKeptOutput = 4 * 1024;
 constexpr size_t kCompactAbove = 64 * 1024;
+// Of the lines that say why an answer was 5xx: an overloaded server has other things to do.
+constexpr int64_t kMostFailuresASecond = 5;
 
 std::string PeerAddress(const Socket& socket) {
   error_code ec;
@@ -96,6 +99,12 @@ void Connection::Dispatch() {
   keep_alive_ = parser_.keep_alive();
   http11_ = parser_.http11();
   head_only_ = request.is_head();
+  request_id_ = loop_.NextRequestId();
+  if (loop_.route_of()) {
+    method_ = head_only_ ? "HEAD" : request.method();
+    route_ = loop_.route_of()(request);
+    asked_ = std::chrono::steady_clock::now();
+  }
   state_ = State::kHandling;
   if (auto delivery = loop_.CallHandler(id_, std::move(request), http11_)) {
     Deliver(std::move(*delivery));
@@ -134,9 +143,37 @@ void Connection::Deliver(Delivery delivery) {
   }
 }
 
+void Connection::NoteAnswer(Response* response, bool streamed) {
+  Journal& journal = Journal::OfProcess();
+  if (response->status >= 500) {
+    // What went wrong is the operator's to know: the client gets the id under which it is told.
+    if (response->body.ends_with('}') && response->content_type.starts_with("application/problem+json")) {
+      response->body.insert(response->body.size() - 1, ",\"request_id\":\"" + request_id_ + '"');
+    }
+    static JournalThrottle throttle(kMostFailuresASecond);
+    int64_t held_back = 0;
+    if (journal.format() != JournalFormat::kOff && throttle.Allows(WallClock(), &held_back)) {
+      journal.Warn("request_failed", response->trouble.empty() ? StatusPhrase(response->status) : std::string_view(response->trouble),
+                   {{"status", int64_t{response->status}}, {"request_id", std::string_view(request_id_)}, {"not_told", held_back}});
+    }
+  }
+  if (!loop_.route_of()) return;
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - asked_;
+  const std::string network = NetworkOf(peer_);
+  journal.Info("request", "",
+               {{"request_id", std::string_view(request_id_)},
+                {"method", std::string_view(method_)},
+                {"route", route_},
+                {"status", int64_t{response->status}},
+                {"bytes", streamed ? int64_t{-1} : static_cast<int64_t>(response->body.size())},
+                {"ms", took.count()},
+                {"network", std::string_view(network)}});
+}
+
 void Connection::Answer(Response response) {
   if (loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(response, {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date()}, &out_);
+  NoteAnswer(&response, false);
+  AppendResponseHead(response, {.keep_alive = keep_alive_, .http11 = http11_, .date = loop_.Date(), .request_id = request_id_}, &out_);
   if (!head_only_ && StatusAllowsBody(response.status)) body_ = std::move(response.body);
   state_ = State::kWriting;
   since_ms_ = loop_.NowMs();
@@ -149,6 +186,10 @@ void Connection::Refuse(Response problem) {
   keep_alive_ = false;
   http11_ = true;
   head_only_ = false;
+  request_id_ = loop_.NextRequestId();
+  method_ = "-";
+  route_ = {};
+  asked_ = std::chrono::steady_clock::now();
   Answer(std::move(problem));
 }
 
@@ -163,8 +204,10 @@ void Connection::SendContinue() {
 
 void Connection::BeginStream(Delivery delivery) {
   if (!http11_ || loop_.draining()) keep_alive_ = false;
-  AppendResponseHead(delivery.response,
-                     {.keep_alive = keep_alive_, .http11 = http11_, .streamed = true, .date = loop_.Date()}, &out_);
+  NoteAnswer(&delivery.response, true);
+  AppendResponseHead(
+      delivery.response,
+      {.keep_alive = keep_alive_, .http11 = http11_, .streamed = true, .date = loop_.Date(), .request_id = request_id_}, &out_);
   since_ms_ = loop_.NowMs();
   if (head_only_ || !StatusAllowsBody(delivery.response.status)) {
     delivery.stream->gone = true;
@@ -329,7 +372,7 @@ void Connection::Sweep(int64_t now_ms) {
     stream_->cut = true;
   }
   if (!can_be_told) return Close();
-  Refuse(Problem(408, "request_timeout", "The request did not arrive in time", ""));
+  Refuse(Problem(Code::kRequestTimeout, ""));
 }
 
 bool Connection::TooSlow(int64_t now_ms) const {

@@ -2,6 +2,7 @@
 // Internal to this module; lives on its loop's thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,8 @@ class Connection {
   void Dispatch();
   void Deliver(Delivery delivery);
   void Answer(Response response);
+  // Before its head is written.
+  void NoteAnswer(Response* response, bool streamed);
   void Refuse(Response problem);
   void SendContinue();
 
@@ -96,6 +99,10 @@ class Connection {
   size_t sent_ = 0;
 
   // Of the request being answered.
+  std::string request_id_;
+  std::string method_;        // this and the next two only where answers go to the journal
+  std::string_view route_;
+  std::chrono::steady_clock::time_point asked_;
   bool keep_alive_ = true;
   bool http11_ = true;
   bool head_only_ = false;

@@ -1,6 +1,7 @@
 #include "http/loop.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "http/response_head.h"
@@ -20,10 +21,12 @@ std::chrono::milliseconds SweepPeriod(const HttpLimits& limits) {
 
 }  // namespace
 
-Loop::Loop(const HttpLimits& limits, const Handler& handler, std::function<void()> on_closed)
+Loop::Loop(const HttpLimits& limits, const Handler& handler, const RouteName& route_of, std::function<void()> on_closed)
     : limits_(limits),
       handler_(handler),
+      route_of_(route_of),
       on_closed_(std::move(on_closed)),
+      id_prefix_(std::random_device()()),
       work_(asio::make_work_guard(context_)),
       sweep_timer_(context_.get_executor()) {
   mailbox_ = std::make_shared<Mailbox>([this] { asio::post(context_, [this] { DeliverAll(); }); });
@@ -75,6 +78,14 @@ const std::string& Loop::Date() {
     date_ = FormatHttpDate(now);
   }
   return date_;
+}
+
+std::string Loop::NextRequestId() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const uint64_t number = uint64_t{id_prefix_} << 32 | ++last_request_;
+  std::string id(16, '0');
+  for (int i = 0; i < 16; ++i) id[static_cast<size_t>(i)] = kDigits[number >> (60 - 4 * i) & 0xf];
+  return id;
 }
 
 std::optional<Delivery> Loop::CallHandler(uint64_t connection, Request request, bool chunked) {

@@ -36,7 +36,7 @@ class Loop {
  public:
   // `limits` and `handler` must outlive the loop. `on_closed` is called on the loop's thread for
   // every adopted connection when it is gone.
-  Loop(const HttpLimits& limits, const Handler& handler, std::function<void()> on_closed);
+  Loop(const HttpLimits& limits, const Handler& handler, const RouteName& route_of, std::function<void()> on_closed);
   // Stops the thread if it runs and closes what is left.
   ~Loop();
 
@@ -56,6 +56,10 @@ class Loop {
   bool draining() const { return draining_; }
   int64_t NowMs() const;
   const std::string& Date();
+  // 16 hexadecimal digits, of this request alone.
+  std::string NextRequestId();
+  // Empty: answers are not written to the journal.
+  const RouteName& route_of() const { return route_of_; }
   // Returns the answer if the handler gave it before it returned.
   std::optional<Delivery> CallHandler(uint64_t connection, Request request, bool chunked);
   // Destroys the connection at the next turn of the loop.
@@ -67,7 +71,10 @@ class Loop {
 
   const HttpLimits& limits_;
   const Handler& handler_;
+  const RouteName& route_of_;
   const std::function<void()> on_closed_;
+  const uint32_t id_prefix_;  // of this loop's requests, drawn anew at each start
+  uint32_t last_request_ = 0;
   Counters counters_;
 
   // A hint of one thread: posting from others is still allowed.

@@ -85,6 +85,8 @@ struct Response {
   // here. Line breaks within a value become blanks.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // Of an answer 5xx: what went wrong, for the journal. The client gets the request's id in its place.
+  std::string trouble = {};
 };
 
 // `OK`, `Not Found`; `Unknown` for a code without a registered phrase.

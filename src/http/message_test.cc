@@ -77,11 +77,11 @@ TEST(Message, SurvivesBeingMoved) {
 }
 
 TEST(Problem, IsWrittenInFull) {
-  const Response response = Problem(413, "body_too_large", "Too large", "said \"\\\n\x01\xff\xC3\xA4",
+  const Response response = Problem(Code::kBodyTooLarge, "said \"\\\n\x01\xff\xC3\xA4",
                                     {{"limit", int64_t{5}}, {"field", "a"}, {"final", true}});
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(response.body,
-            "{\"type\":\"https://attune.invalid/problems/body_too_large\",\"title\":\"Too large\","
+            "{\"type\":\"https://attune.invalid/problems/body_too_large\",\"title\":\"the body is larger than 4 MiB, as sent or after decompression\","
             "\"status\":413,\"detail\":\"said \\\"\\\\\\n\\u0001\xEF\xBF\xBD\xC3\xA4\","
             "\"code\":\"body_too_large\",\"limit\":5,\"field\":\"a\",\"final\":true}");
 }

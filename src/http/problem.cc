@@ -29,20 +29,22 @@ void AppendMember(const ProblemField& field, std::string* out) {
 
 }  // namespace
 
-Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
-                 const std::vector<ProblemField>& extra) {
+Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra) {
+  const CodeInfo& info = InfoOf(code);
+  const int status = info.status != 0 ? info.status : 500;
   std::string body = "{\"type\":";
-  AppendJsonString("https://attune.invalid/problems/" + std::string(code), &body);
-  AppendMember("title", title, &body);
+  AppendJsonString("https://attune.invalid/problems/" + std::string(info.text), &body);
+  AppendMember("title", info.meaning, &body);
   AppendMember(ProblemField{"status", int64_t{status}}, &body);
-  if (!detail.empty()) AppendMember("detail", detail, &body);
-  AppendMember("code", code, &body);
+  if (!detail.empty() && status < 500) AppendMember("detail", detail, &body);
+  AppendMember("code", info.text, &body);
   for (const ProblemField& field : extra) AppendMember(field, &body);
   body.push_back('}');
   Response response;
   response.status = status;
   response.content_type = "application/problem+json; charset=utf-8";
   response.body = std::move(body);
+  if (status >= 500) response.trouble = detail;
   return response;
 }
 

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/code.h"
 #include "base/json.h"
 #include "http/message.h"
 
@@ -18,10 +19,9 @@ struct ProblemField {
 };
 
 // {"type":"https://attune.invalid/problems/<code>","title":…,"status":…,"detail":…,"code":…,
-// extra…}. `code` is stable and for programs; `title` is the same for every answer of that code;
-// `detail` says what was wrong this time and may hold any bytes of the client's. An empty detail is
-// left out.
-Response Problem(int status, std::string_view code, std::string_view title, std::string_view detail,
-                 const std::vector<ProblemField>& extra = {});
+// extra…}. Status and title are the code's (of one that is of dead letters alone: 500); `detail` says what was wrong this
+// time and may hold any bytes of the client's. An empty detail is left out. With a status of 5xx it is not the client's
+// business, and becomes Response::trouble.
+Response Problem(Code code, std::string_view detail, const std::vector<ProblemField>& extra = {});
 
 }  // namespace attune

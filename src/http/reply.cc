@@ -62,7 +62,7 @@ Reply::Reply(std::shared_ptr<http::Mailbox> mailbox, uint64_t connection, bool c
       stream_buffer_bytes_(stream_buffer_bytes) {}
 
 Reply::~Reply() {
-  if (mailbox_) Send(Problem(500, "internal_error", "The request could not be answered", ""));
+  if (mailbox_) Send(Problem(Code::kInternalError, ""));
 }
 
 Reply& Reply::operator=(Reply&& other) noexcept {

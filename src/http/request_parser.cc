@@ -21,11 +21,11 @@ constexpr uint64_t kFirstBodyReserve = 64 * 1024;
 std::string_view ToStd(boost::beast::string_view s) { return {s.data(), s.size()}; }
 
 Response Malformed(std::string_view detail) {
-  return Problem(400, "malformed_request", "The request is not valid HTTP", detail);
+  return Problem(Code::kMalformedRequest, detail);
 }
 
-Response TooLarge(int status, std::string_view code, std::string_view title, size_t limit) {
-  return Problem(status, code, title, "", {{"limit", static_cast<int64_t>(limit)}});
+Response TooLarge(Code code, size_t limit) {
+  return Problem(code, "", {{"limit", static_cast<int64_t>(limit)}});
 }
 
 bool AllDigits(std::string_view text) {
@@ -126,20 +126,20 @@ class Message final : public beast_http::basic_parser<true> {
   }
 
   Response HeadTooLarge() const {
-    return TooLarge(431, "head_too_large", "The request's head is too large", limits_.head_bytes);
+    return TooLarge(Code::kHeadTooLarge, limits_.head_bytes);
   }
   Response TargetTooLong() const {
-    return TooLarge(414, "target_too_long", "The request's target is too long", limits_.target_bytes);
+    return TooLarge(Code::kTargetTooLong, limits_.target_bytes);
   }
 
   Progress Fail(error_code ec, std::string_view rest) {
     if (failure_) return Progress::kFailed;
     if (ec == beast_http::error::body_limit) {
-      failure_ = TooLarge(413, "body_too_large", "The request's body is too large", limits_.body_bytes);
+      failure_ = TooLarge(Code::kBodyTooLarge, limits_.body_bytes);
     } else if (ec == beast_http::error::header_limit) {
       failure_ = HeadTooLarge();
     } else if (ec == beast_http::error::bad_version && NamesSomeVersion(rest)) {
-      failure_ = Problem(505, "version_not_supported", "Only HTTP/1.0 and HTTP/1.1 are spoken", "");
+      failure_ = Problem(Code::kVersionNotSupported, "");
     } else {
       failure_ = Malformed(ec.message());
     }
@@ -183,7 +183,7 @@ class Message final : public beast_http::basic_parser<true> {
     const std::string_view value = ToStd(value_view);
     if (IsFolded(name, value)) return Refuse(Malformed("a folded field"), ec);
     if (++fields_ > limits_.head_fields) {
-      return Refuse(TooLarge(431, "too_many_fields", "The request has too many header fields", limits_.head_fields),
+      return Refuse(TooLarge(Code::kTooManyFields, limits_.head_fields),
                     ec);
     }
     if (is_header_done()) return;  // trailers are read and forgotten
@@ -225,7 +225,7 @@ class Message final : public beast_http::basic_parser<true> {
     const auto expect = request_.Header("Expect");
     if (!expect || !http11_) return;
     if (!EqualIgnoringCase(*expect, "100-continue")) {
-      return Refuse(Problem(417, "expectation_failed", "The expectation cannot be met", *expect), ec);
+      return Refuse(Problem(Code::kExpectationFailed, *expect), ec);
     }
     expects_continue_ = !is_done();
   }
@@ -243,7 +243,7 @@ class Message final : public beast_http::basic_parser<true> {
   void on_chunk_header_impl(uint64_t, boost::beast::string_view extensions, error_code& ec) override {
     extension_bytes_ += extensions.size();
     if (extension_bytes_ <= limits_.chunk_extension_bytes) return;
-    Refuse(TooLarge(400, "chunk_extensions_too_large", "The chunk extensions are too large",
+    Refuse(TooLarge(Code::kChunkExtensionsTooLarge,
                     limits_.chunk_extension_bytes),
            ec);
   }

@@ -42,6 +42,7 @@ void AppendResponseHead(const Response& response, const HeadOptions& options, st
   if (!options.date.empty()) out->append("Date: ").append(options.date).append("\r\n");
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   out->append("X-Content-Type-Options: nosniff\r\n");
+  if (!options.request_id.empty()) out->append("Attune-Request-Id: ").append(options.request_id).append("\r\n");
   for (const auto& [name, value] : response.headers) {
     if (!IsOwnField(name)) AppendField(name, value, out);
   }

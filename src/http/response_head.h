@@ -14,6 +14,7 @@ struct HeadOptions {
   bool http11 = true;
   bool streamed = false;       // the length is not known: chunked, or until the end for HTTP/1.0
   std::string_view date = {};  // empty: no Date field
+  std::string_view request_id = {};  // empty: none is said
 };
 
 // Appends status line and fields, through the empty line. A body is counted, not appended.

@@ -44,7 +44,7 @@ class Server::Impl {
  public:
   Impl(ServerOptions options, Handler handler) : options_(std::move(options)), handler_(std::move(handler)) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, [this] { OnClosed(); }));
+      loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, options_.route_of, [this] { OnClosed(); }));
     }
   }
   ~Impl();

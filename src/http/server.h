@@ -87,11 +87,17 @@ class Reply {
 // request answered with 500.
 using Handler = std::function<void(Request, Reply)>;
 
+// What the path of a request asks for, without what it says of anybody: `/v1/users/{id}/behavior`. Empty: nothing that is
+// known. Any thread; the view lives for ever.
+using RouteName = std::function<std::string_view(const Request& request)>;
+
 struct ServerOptions {
   std::string host = "127.0.0.1";  // an address or a name; "0.0.0.0" or "::" for all interfaces
   uint16_t port = 0;               // 0 picks a free one, see Server::port()
   int threads = 1;
   HttpLimits limits;
+  // With it each answer is a line of the journal; without it none is.
+  RouteName route_of = nullptr;
 };
 
 // Counted since the start. For metrics: each number is right by itself, not together.

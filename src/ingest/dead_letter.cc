@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
-#include "event/json_text.h"
-#include "event/value.h"
+#include "base/base64.h"
+#include "base/hash.h"
+#include "base/json.h"
 
 namespace attune {
 namespace {
-
-constexpr bool TableIsInOrder() {
-  for (size_t i = 0; i < kReasonCount; ++i) {
-    if (static_cast<size_t>(kReasons[i].reason) != i) return false;
-  }
-  return kReasonCount == static_cast<size_t>(Reason::kBatchTooLong) + 1;
-}
-static_assert(TableIsInOrder(), "InfoOf finds a reason at its own number");
 
 // Valid JSON on one line: a line break can stand only between its tokens.
 void AppendOnOneLine(std::string_view json, std::string* out) {
@@ -24,7 +17,52 @@ void AppendOnOneLine(std::string_view json, std::string* out) {
       out->begin() + static_cast<ptrdiff_t>(begin), out->end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
+// Cut to `bytes`, between characters where there are such.
+std::string_view Cut(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  size_t end = bytes;
+  while (end + 4 > bytes && end > 0 && (text[end] & 0xC0) == 0x80) --end;
+  return text.substr(0, (text[end] & 0xC0) == 0x80 ? bytes : end);
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 }  // namespace
+
+void AppendErrorJson(const EventError& error, std::string* out) {
+  *out += "{\"reason\":";
+  AppendJsonString(CodeOf(error.reason), out);
+  *out += ",\"field\":";
+  AppendJsonString(error.field, out);
+  *out += ",\"detail\":";
+  AppendJsonString(error.detail, out);
+  if (!error.value_preview.empty()) {
+    *out += ",\"value_preview\":";
+    AppendJsonString(error.value_preview, out);
+  }
+  *out += '}';
+}
+
+DeadLetter LetterOfRequest(std::string_view path, std::string_view body, Reason reason, std::string detail) {
+  DeadLetter letter;
+  letter.source = path;
+  letter.errors.push_back({reason, "", std::move(detail)});
+  DeadLetter::Body& kept = letter.body.emplace();
+  kept.original_bytes = body.size();
+  kept.digest = ToHex(Hash128(std::string(path) + '\n' + std::string(body)));
+  const std::string_view text = Cut(body, kLetterBodyBytes);
+  kept.is_cut = text.size() < body.size();
+  kept.is_base64 = !IsUtf8(text);
+  letter.event = kept.is_base64 ? ToBase64(text) : std::string(text);
+  return letter;
+}
 
 std::string ToNdjson(const DeadLetter& letter) {
   const EventError& error = letter.first();

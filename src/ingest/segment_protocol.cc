@@ -104,6 +104,7 @@ struct SegmentReader::Impl {
     origin.type = request.path->type;
     origin.received = request.received;
     origin.sent_at = request.sent_at;
+    origin.id = request.id;
     const std::string_view json = Trim(body);
     SegmentEvent event = Take(json, origin);
     if (event.dead && (IsNoEvent(event.dead->first().reason) || IsNoJson(*event.dead))) return NotJson();
@@ -116,6 +117,14 @@ struct SegmentReader::Impl {
   std::string KeyOf(std::string_view json) {
     if (json.size() > limits.event_bytes || json.find("writeKey") == std::string_view::npos) return "";
     return reader.Open(json).ok() ? std::string(reader.Text(Member::kWriteKey)) : "";
+  }
+
+  bool HasBatch() const {
+    JsonSlices members(body);
+    while (members.Next()) {
+      if (members.key() == "batch") return true;
+    }
+    return false;
   }
 
   // Finds the members of a batch; false when the body is not JSON.
@@ -154,7 +163,7 @@ struct SegmentReader::Impl {
     origin.received = request.received;
     origin.sent_at = SentAt(envelope.sent_at, request.sent_at);
     origin.history = request.path->call == SegmentCall::kImport;
-    return ReadEvents(request.path->path, envelope, origin, out);
+    return ReadEvents(request, envelope, origin, out);
   }
 
   std::optional<Millis> SentAt(std::string_view json, std::optional<Millis> otherwise) {
@@ -163,14 +172,15 @@ struct SegmentReader::Impl {
     return sent ? sent : otherwise;
   }
 
-  std::optional<Refusal> ReadEvents(std::string_view path, const Envelope& envelope, Origin origin,
+  std::optional<Refusal> ReadEvents(const Request& request, const Envelope& envelope, Origin origin,
                                     SegmentRequest* out) {
     out->events.reserve(envelope.batch.size() / 512 + 1);
     JsonSlices items(envelope.batch);
     size_t index = 0;
     while (items.Next()) {
       if (index == limits.batch_events) return TooMany(items);
-      source = fmt::format("{}[{}]", path, index++);
+      if (!request.id.empty()) origin.id = id = fmt::format("{}-{}", request.id, index);
+      source = fmt::format("{}[{}]", request.path->path, index++);
       origin.source = source;
       std::string_view json = items.value();
       // What is too large in any case is not made larger: a context of megabytes would come again with each event.
@@ -221,6 +231,7 @@ struct SegmentReader::Impl {
   std::string inflated;
   std::string_view body;
   std::string source;
+  std::string id;
   std::string spliced;
 };
 
@@ -238,7 +249,8 @@ SegmentRequest SegmentReader::Read(const Request& request) {
     out.refusal->detail = "expected an event in JSON";
     return out;
   }
-  out.refusal = request.path->type.empty() ? impl_->ReadBatch(request, &out) : impl_->ReadSingle(request, &out);
+  const bool batch = request.path->call == SegmentCall::kEither ? impl_->HasBatch() : request.path->type.empty();
+  out.refusal = batch ? impl_->ReadBatch(request, &out) : impl_->ReadSingle(request, &out);
   if (out.refusal) out.events.clear();
   return out;
 }

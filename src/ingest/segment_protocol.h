@@ -12,7 +12,7 @@
 
 namespace attune {
 
-enum class SegmentCall : uint8_t { kTrack, kIdentify, kPage, kScreen, kGroup, kAlias, kBatch, kImport };
+enum class SegmentCall : uint8_t { kTrack, kIdentify, kPage, kScreen, kGroup, kAlias, kBatch, kImport, kEither };
 
 struct SegmentPath {
   std::string_view path;
@@ -37,6 +37,9 @@ inline constexpr SegmentPath kSegmentPaths[] = {
     {"/v1/import", SegmentCall::kImport, ""},
     {"/beacon/v1/batch", SegmentCall::kBatch, ""},
 };
+
+// The path of the dry run, whose body is a batch when it has a member `batch`, and else a single event with its `type`.
+inline constexpr SegmentPath kValidatePath = {"/v1/events/validate", SegmentCall::kEither, ""};
 
 // Null when the path is none of the table.
 const SegmentPath* FindSegmentPath(std::string_view path);
@@ -80,6 +83,7 @@ class SegmentReader {
     std::string_view body;
     Millis received = 0;
     std::optional<Millis> sent_at;  // RudderStack's header `SentAt`; the body's counts more
+    std::string_view id{};           // ids of events that have none begin with it; empty: they are made
   };
   SegmentRequest Read(const Request& request);
 

@@ -25,6 +25,8 @@ constexpr EventType kTypes[] = {
     {"page", EventKind::kTrack, "page_viewed"}, {"screen", EventKind::kTrack, "screen_viewed"},
     {"group", EventKind::kGroup, ""},           {"alias", EventKind::kAlias, ""},
 };
+constexpr size_t kCutMarkBytes = 3;  // of the `…` that Preview adds
+
 constexpr std::string_view kTypeNames = "track, identify, page, screen, group or alias";
 
 const EventType* FindType(std::string_view type) {
@@ -116,17 +118,20 @@ struct TrackingPlan::Impl {
     }
   }
 
-  void Fail(Reason reason, std::string field, std::string detail) {
-    if (errors.size() < limits.errors) errors.push_back({reason, std::move(field), std::move(detail)});
+  // `json`: the wrong value, when there is one.
+  void Fail(Reason reason, std::string field, std::string detail, std::string_view json = {}) {
+    if (errors.size() >= limits.errors) return;
+    errors.push_back({reason, std::move(field), std::move(detail), json.empty() ? "" : Preview(json, kPreviewBytes - kCutMarkBytes)});
   }
-  void FailMember(Reason reason, Member member, std::string detail) {
-    Fail(reason, std::string(MemberName(member)), std::move(detail));
+  void FailMember(Reason reason, Member member, std::string detail, std::string_view json = {}) {
+    Fail(reason, std::string(MemberName(member)), std::move(detail), json);
   }
 
   // `expected X, found Y`, Y being what stands at `member`.
   void Unexpected(Reason reason, Member member, std::string_view expected) {
     FailMember(reason, member,
-               fmt::format("expected {}, found {}", expected, Found(reader.Get(member).kind, reader.JsonOf(member))));
+               fmt::format("expected {}, found {}", expected, Found(reader.Get(member).kind, reader.JsonOf(member))),
+               reader.JsonOf(member));
   }
 
   bool Open(std::string_view json, const Origin& origin) {
@@ -187,7 +192,7 @@ struct TrackingPlan::Impl {
   std::string_view Person(Member member) {
     const std::string_view id = Id(member);
     if (!IsPlaceholder(id)) return id;
-    FailMember(Reason::kIdentityPlaceholder, member, fmt::format("\"{}\" stands for nobody", id));
+    FailMember(Reason::kIdentityPlaceholder, member, fmt::format("\"{}\" stands for nobody", id), reader.JsonOf(member));
     return {};
   }
 
@@ -255,8 +260,12 @@ struct TrackingPlan::Impl {
     head->time = !said ? origin.received : sent ? origin.received - (*sent - *said) : *said;
     if (head->time > origin.received + limits.ahead) {
       FailMember(Reason::kTimestampOutOfRange, Member::kTimestamp,
-                 fmt::format("{} is more than {} after it was received", FormatRfc3339(head->time),
-                             FormatDuration(limits.ahead)));
+                 // With a clock that was corrected the instant itself is another each time the event is sent.
+                 said && sent ? fmt::format("it happened {} after it was sent; at most {}", FormatDuration(head->time - origin.received),
+                                            FormatDuration(limits.ahead))
+                              : fmt::format("{} is more than {} after it was received", FormatRfc3339(head->time),
+                                            FormatDuration(limits.ahead)),
+                 reader.JsonOf(Member::kTimestamp));
     }
   }
 
@@ -314,7 +323,8 @@ struct TrackingPlan::Impl {
     if (HasType(spec.type, node)) return;
     Fail(Reason::kInvalidProperty, "properties." + spec.name,
          fmt::format("expected {}, found {}", ExpectedOf(spec.type),
-                     Found(node.kind, reader.JsonOf("properties", *keys))));
+                     Found(node.kind, reader.JsonOf("properties", *keys))),
+         reader.JsonOf("properties", *keys));
   }
 
   void CheckSchema(const PropertySpec& spec, const std::vector<std::string>& keys) {
@@ -325,7 +335,8 @@ struct TrackingPlan::Impl {
     std::replace(field.begin() + static_cast<ptrdiff_t>(field.size() - mismatch.pointer.size()), field.end(), '/', '.');
     Fail(Reason::kInvalidProperty, std::move(field),
          holds.ok() ? fmt::format("expected {}, found {} ({})", mismatch.expected, mismatch.found, spec.schema_name)
-                    : holds.error().message);
+                    : holds.error().message,
+         reader.JsonOf("properties", keys));
   }
 
   // An id for an event that was sent without one.
@@ -336,6 +347,9 @@ struct TrackingPlan::Impl {
       text = origin.source.substr(origin.source.rfind('/') + 1);
       text += '\n';
       text += json;
+    } else if (!origin.id.empty()) {
+      id = origin.id;
+      return id;
     } else {
       text = id_seed + std::to_string(++ids_made);
     }
@@ -351,6 +365,8 @@ struct TrackingPlan::Impl {
     // What is nested so deep that we refuse it would make the list of letters unreadable for others too.
     letter.event_is_json = !FindJsonFault(json, kMaxEventDepth).has_value();
     letter.errors = std::move(errors);
+    letter.name = name;
+    letter.sent_at = origin.sent_at;
     return letter;
   }
 
@@ -396,6 +412,7 @@ Admission TrackingPlan::Admit(std::string_view json, const Origin& origin) {
   Admission admission;
   admission.json = json;
   impl_->errors.clear();
+  impl_->name.clear();
   impl_->Read(json, origin, &admission);
   if (!impl_->errors.empty()) admission.dead = impl_->Bury(json, origin);
   return admission;

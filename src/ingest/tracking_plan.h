@@ -30,6 +30,8 @@ struct Origin {
   // The event is read from a history: its times are taken as they are (see TimeOf below), may lie in the future and
   // may not be missing; and an id it lacks derives from its source and its text, so that a replay is repeatable.
   bool history = false;
+
+  std::string_view id{};  // for an event that has none and is of no history; empty: one is made
 };
 
 // Why text in which a fault was found is refused.

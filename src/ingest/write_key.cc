@@ -1,8 +1,8 @@
 #include "ingest/write_key.h"
 
 #include <algorithm>
-#include <cstdint>
 
+#include "base/base64.h"
 #include "event/uri_reference.h"
 
 namespace attune {
@@ -15,31 +15,6 @@ std::string_view Trim(std::string_view text) {
 }
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-int Base64Digit(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-// Either alphabet, with or without padding; empty when it is neither.
-std::string FromBase64(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int digit = Base64Digit(c);
-    if (digit < 0) return "";
-    bits = (bits << 6) | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count);
-  }
-  return out;
-}
 
 // The rest after a scheme's name and its blank, when the header is of that scheme.
 std::string_view AfterScheme(std::string_view header, std::string_view scheme) {

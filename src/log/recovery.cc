@@ -30,6 +30,12 @@ class Recoverer {
   Status SettleTail(LogFileScanner& scanner, uint64_t last_group);
   Status WriteHole(LogFileScanner& scanner, uint64_t from, uint64_t to);
   Status KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes, uint64_t offset);
+  // Records from `from` on, to the one before `next`.
+  void Lose(uint64_t from, uint64_t next) {
+    if (next <= from) return;
+    found_.lost_records += next - from;
+    found_.lost.push_back({from, next - 1});
+  }
 
   Disk& disk_;
   const std::string& dir_;
@@ -95,7 +101,7 @@ Status Recoverer::CheckRecords(size_t index) {
     if (!step.ok()) return step.error();
     if (*step == LogFileScanner::Step::kRecord) {
       if (scanner->record().flags & kGroupStart) last_group = offset;
-      if (lost_from != 0) found_.lost_records += scanner->record().sequence - lost_from;
+      if (lost_from != 0) Lose(lost_from, scanner->record().sequence);
       lost_from = 0;
       continue;
     }
@@ -153,7 +159,7 @@ Status Recoverer::Mend(LogFileScanner& scanner, const Damage& damage, uint64_t n
   if (to == 0) {
     // Nothing good follows in an older file.
     to = std::max(damage.last_byte, damage.offset + kRecordHeaderBytes);
-    found_.lost_records += next_file - scanner.expected();
+    Lose(scanner.expected(), next_file);
   }
   if (to - damage.offset < kRecordHeaderBytes) return DamageError(scanner, damage);
   if (Status status = WriteHole(scanner, damage.offset, to); !status.ok()) return status;
@@ -167,7 +173,7 @@ Status Recoverer::CloseGap(LogFileScanner& scanner, uint64_t next_file) {
   if (!repair_ || scanner.expected() == next_file || scanner.after_hole()) return {};
   const Damage end{.offset = scanner.offset()};
   if (scanner.expected() > next_file) return DamageError(scanner, end);
-  found_.lost_records += next_file - scanner.expected();
+  Lose(scanner.expected(), next_file);
   return WriteHole(scanner, end.offset, end.offset + kRecordHeaderBytes);
 }
 

@@ -16,11 +16,18 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "log/disk.h"
 
 namespace attune {
+
+// Records that a repair gave up: both sequences included.
+struct LostRecords {
+  uint64_t first;
+  uint64_t last;
+};
 
 struct LogRecovery {
   uint64_t first_sequence = 1;  // the oldest record that is kept, or the first one to come
@@ -30,6 +37,7 @@ struct LogRecovery {
   uint64_t holes = 0;          // made by this repair
   uint64_t lost_records = 0;   // that these holes stand for
   uint64_t damaged_bytes = 0;  // that these holes cover
+  std::vector<LostRecords> lost;  // the same records; of those lost at the very end nothing is known but the first
   // Of the newest file: where the next record goes.
   uint64_t newest_file = 0;  // its first sequence; 0: no file at all
   uint64_t end_offset = 0;

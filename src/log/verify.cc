@@ -12,7 +12,8 @@ namespace {
 
 void AddDamage(std::string line, LogReport* report) {
   report->damages += 1;
-  if (!report->first_damage) report->first_damage = Error{ErrorCode::kCorrupt, std::move(line)};
+  if (!report->first_damage) report->first_damage = Error{ErrorCode::kCorrupt, line};
+  if (report->found.size() < kMostFound) report->found.push_back(std::move(line));
 }
 
 void Count(const RecordView& record, LogReport* report) {

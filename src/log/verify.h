@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "log/disk.h"
@@ -20,7 +21,10 @@ struct LogReport {
   uint64_t torn_bytes = 0;  // at the end of the newest file: no damage, the next Open cuts them
   uint64_t damages = 0;     // bad records, bad headers, missing files
   std::optional<Error> first_damage;
+  std::vector<std::string> found;  // `file: offset N: what` of each damage, as far as kMostFound of them
 };
+
+inline constexpr size_t kMostFound = 1000;
 
 // Checks every checksum and the sequence of every record, and goes on behind damage. ok when there
 // is none; else the first damage. An error of the disk itself ends it. `report` is filled either

@@ -138,6 +138,8 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
   } else if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) {
     stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
     if (runtime->options_.on_dead_letter) runtime->options_.on_dead_letter(record);
+  } else if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
+    if (runtime->options_.on_dead_letter) runtime->options_.on_dead_letter(record);
   }
   if (!effects.transitions.empty() || !effects.firings.empty()) {
     world->CountTransitions(effects);

@@ -13,6 +13,7 @@ enum class RecordType : uint8_t {
   kLinked = 5,      // EncodeEvent of an id that may lead to another: of the shard of whom it leads to
   kUndoMerge = 6,   // i64 the instant, then an id with its length as a varint: it is a person of its own again
   kPlan = 7,        // u64 a token, i64 the instant, u64 the fingerprint: from here on another plan holds
+  kReplayed = 8,    // u64 the first record of a dead letter, which has become the event in the record before this one
 };
 
 // Whether an event or a change of ids concerns the shard that the ids lead to, which its header does not say.

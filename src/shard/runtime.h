@@ -54,7 +54,7 @@ struct RuntimeOptions {
   // One loop and no threads, but for reading back: everything happens in TakeStep, on the caller's thread. For the
   // simulator, which decides what happens next.
   bool stepped = false;
-  // Called on a loop's thread for each dead letter's record, in log order within a shard. Views live during the call.
+  // Called on a loop's thread for each record of a dead letter or of one that was replayed, in log order within a shard. Views live during the call.
   std::function<void(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;

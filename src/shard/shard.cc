@@ -1,5 +1,7 @@
 #include "shard/shard.h"
 
+#include <fmt/format.h>
+
 #include "base/bytes.h"
 #include "state/keyspace.h"
 
@@ -90,18 +92,33 @@ WriteBatch Shard::TakeBatch() {
   return std::exchange(batch_, WriteBatch());
 }
 
-Status Shard::Restore(const Store& store) {
-  const auto meta = store.GetShard(number_);
+Result<std::optional<Shard::Snapshot>> Shard::SnapshotOf(const Store& store, uint8_t number) {
+  const auto meta = store.GetShard(number);
   if (!meta.ok()) return meta.error();
-  if (!meta->has_value()) return {};
+  if (!meta->has_value()) return std::optional<Snapshot>();
   ByteReader in(**meta);
   const uint8_t version = in.U8();
-  const uint64_t fingerprint = in.U64();
-  const uint64_t position = in.U64();
-  if (!in.done() || version != kShardVersion) return Error{ErrorCode::kCorrupt, "a shard's snapshot cannot be read"};
-  found_position_ = position;
+  if (version > kShardVersion) {
+    return Error{ErrorCode::kInvalid, fmt::format("the snapshot of shard {} has version {}, newer than this program reads ({}): use the newer "
+                                                  "program that wrote it",
+                                                  number, version, kShardVersion)};
+  }
+  Snapshot snapshot;
+  snapshot.plan = in.U64();
+  snapshot.position = in.U64();
+  if (!in.done() || version != kShardVersion) {
+    return Error{ErrorCode::kCorrupt, fmt::format("the snapshot of shard {} cannot be read", number)};
+  }
+  return std::optional<Snapshot>(snapshot);
+}
+
+Status Shard::Restore(const Store& store) {
+  const auto snapshot = SnapshotOf(store, number_);
+  if (!snapshot.ok()) return snapshot.error();
+  if (!snapshot->has_value()) return {};
+  const uint64_t position = found_position_ = (*snapshot)->position;
   // Another plan's state: the log builds this plan's.
-  if (fingerprint != program_->plan->fingerprint) return {};
+  if ((*snapshot)->plan != program_->plan->fingerprint) return {};
   Status failure;
   const Status read = store.ForEachUser(number_, [&](std::string_view id, std::string_view blob) {
     failure = engine_.Restore(id, blob);

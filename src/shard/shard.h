@@ -71,6 +71,13 @@ class Shard {
   // The position of the snapshot that Restore found, be it of another plan and not read.
   uint64_t found_position() const { return found_position_; }
 
+  struct Snapshot {
+    uint64_t plan = 0;  // its fingerprint
+    uint64_t position = 0;
+  };
+  // What the store says of a shard's snapshot; nullopt: there is none. kCorrupt; kInvalid: a newer program wrote it.
+  static Result<std::optional<Snapshot>> SnapshotOf(const Store& store, uint8_t number);
+
  private:
   void WriteOne(UserState* user);
 

@@ -359,6 +359,7 @@ class Life {
       if (!runtime_->failure().ok() && !CrashAndStart()) return false;
     }
     Pass(std::max<Millis>(0, last_ - now_) + span_ / 2 + 1);
+    Settle();  // a tick may be under way
     uint64_t position = 0;
     do {
       position = runtime_->durable_sequence();
@@ -388,48 +389,76 @@ class Life {
     options.at = {now_};
     const bool read = ReadLog([&](const RecordView& record, std::optional<size_t> sent) {
       ++report_.records;
-      if (sent) return history.push_back(made_.records[*sent]);
+      if (sent) {
+        Tell("record {}: {}", record.sequence, made_.records[*sent].json);
+        return history.push_back(made_.records[*sent]);
+      }
       ByteReader in(record.payload);
       const Millis at = in.I64();
+      Tell("record {}: shard {} passes {}", record.sequence, record.shard, FormatRfc3339(at));
       options.ticks.push_back({history.size(), at, [shard = record.shard](const std::string& person) { return ShardOf(person) == shard; }});
     });
     if (!read) return false;
 
-    std::vector<std::string> told, kept;
-    const Status status = runtime_->outbox().ForEachBackwards([&](const ToldEffect& effect) {
-      kept.push_back(ToText(effect.id()) + ' ' + std::string(effect.json()));
-      told.push_back(effect.kind() == EffectKind::kFiring ? WithoutId(effect.json()) : std::string(effect.json()));
-      return true;
-    });
-    if (!status.ok()) return Fail("the outbox cannot be read: " + status.error().message);
-    report_.effects = told.size();
-    std::reverse(kept.begin(), kept.end());
+    std::vector<std::string> told;
+    const std::vector<std::string> kept = Kept(&told);
+    report_.effects = kept.size();
     if (const std::string difference = FirstDifference(kept, heard_); !difference.empty()) {
       return Fail("what a client of the stream heard, against what is kept: " + difference);
+    }
+    const std::vector<std::string> users = Users();
+    runtime_.reset();
+    store_ = std::make_unique<StoreMemory>();
+    if (!Start()) return false;
+    Settle();
+    if (const std::string difference = FirstDifference(kept, Kept(nullptr)); !difference.empty()) {
+      return Fail("what was told, against what the log tells again to an empty store: " + difference);
+    }
+    if (const std::string difference = FirstDifference(users, Users()); !difference.empty()) {
+      return Fail("memberships and metrics, against those that are built anew from the log: " + difference);
     }
 
     const oracle::RunResult expected = oracle::RunNaively(*plan_, history, options);
     report_.gave_up = expected.gave_up;
     if (expected.gave_up) return true;
-    std::vector<std::string> effects, values, found;
+    std::vector<std::string> effects, values;
     for (const oracle::Transition& transition : expected.transitions) effects.push_back(oracle::ToText(transition));
     for (const oracle::Firing& firing : expected.firings) effects.push_back(oracle::ToText(firing));
     if (const std::string difference = FirstDifference(Sorted(effects), Sorted(told)); !difference.empty()) {
       return Fail("transitions and firings: " + difference);
     }
     for (const oracle::UserValues& user : expected.values) values.push_back(oracle::ToText(user));
+    if (const std::string difference = FirstDifference(Sorted(values), users); !difference.empty()) {
+      return Fail("memberships and metrics: " + difference);
+    }
+    return true;
+  }
+
+  // Every effect that is kept, in order, with its id; `told`: as the oracle writes it.
+  std::vector<std::string> Kept(std::vector<std::string>* told) {
+    std::vector<std::string> kept;
+    const Status status = runtime_->outbox().ForEachBackwards([&](const ToldEffect& effect) {
+      kept.push_back(ToText(effect.id()) + ' ' + std::string(effect.json()));
+      if (told) told->push_back(effect.kind() == EffectKind::kFiring ? WithoutId(effect.json()) : std::string(effect.json()));
+      return true;
+    });
+    if (!status.ok()) Fail("the outbox cannot be read: " + status.error().message);
+    std::reverse(kept.begin(), kept.end());
+    return kept;
+  }
+
+  // What is known of each user now, sorted.
+  std::vector<std::string> Users() {
+    std::vector<std::string> users;
     for (uint8_t shard = 0; shard < kShards; ++shard) {
       runtime_->Ask(shard, [&](Shard& owner) {
         for (const UserState& user : owner.engine().users()) {
-          if (!user.ended) found.push_back(oracle::ToText(oracle::ValuesOf(&owner.engine(), user, now_)));
+          if (!user.ended) users.push_back(oracle::ToText(oracle::ValuesOf(&owner.engine(), user, now_)));
         }
       });
     }
     while (runtime_->TakeStep(Part::kRecords)) continue;
-    if (const std::string difference = FirstDifference(Sorted(values), Sorted(found)); !difference.empty()) {
-      return Fail("memberships and metrics: " + difference);
-    }
-    return true;
+    return Sorted(std::move(users));
   }
 
   const SimulationOptions& options_;

@@ -10,6 +10,7 @@
 // What must hold, judged after each start and in the end:
 // - every record that was answered as accepted is in the log, byte for byte, and none that was not sent;
 // - memberships, metrics, transitions and firings are those of the oracle over the log's events and ticks, each once;
+// - the same comes of the log when the store is empty;
 // - a client of the outbox that comes back with its last id after each crash has heard every effect once, in order.
 //
 // There is one loop (several that meet at a barrier need threads; the tests that kill the binary have these). Plans do not

@@ -12,7 +12,8 @@
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
 //   d/<name>                     dead letters
-//   i/<identity>                 the name of the dead letter with that message id and reason
+//   i/<identity>                 the name of the dead letter with that message id and reason, or of that request
+//   j/<name>                     empty: that dead letter is a whole request
 //   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
 //                                definition, and both it and the instant are 16 hexadecimal digits
 //   o/<sequence><index>          outbox: an effect, see src/shard/effect.h
@@ -33,7 +34,9 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 2;  // 1 has no outbox and no index of histories
+inline constexpr uint32_t kStoreVersion = 3;  // 1 has no outbox and no index of histories, 2 no tally of dead letters
+// Shards of a store older than this are built from the log again.
+inline constexpr uint32_t kShardsSinceVersion = 2;
 inline constexpr std::string_view kVersion = "v";
 
 inline constexpr std::string_view kUsers = "u/";
@@ -46,6 +49,7 @@ inline constexpr std::string_view kConfig = "c/";
 inline constexpr std::string_view kPlans = "p/";
 inline constexpr std::string_view kDeadLetters = "d/";
 inline constexpr std::string_view kDeadLetterIds = "i/";
+inline constexpr std::string_view kDeadRequests = "j/";
 inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
 inline constexpr std::string_view kOutboxMarks = "n/";
@@ -54,7 +58,7 @@ inline constexpr std::string_view kModels = "m/";
 
 // What may be written by name through WriteBatch::Put; users and shards have methods of their own.
 inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
-                                              kDeadLetterIds, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxTold, kModels};
+                                              kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxTold, kModels};
 
 inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }

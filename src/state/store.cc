@@ -196,7 +196,7 @@ Status Store::Rep::CheckVersion() {
   }
   if (version == keys::kStoreVersion) return {};
   // The shards build their state, and what an older program did not keep, from the log.
-  if (!read_only) {
+  if (!read_only && version < keys::kShardsSinceVersion) {
     const auto status = db->DeleteRange(rocksdb::WriteOptions(), db->DefaultColumnFamily(), ToSlice(keys::kShards), "s0");
     if (!status.ok()) return Convert(status, dir);
   }

@@ -156,7 +156,8 @@ class Server:
         command = [*wrap, BINARY, "serve", "--plan", str(plan), "--data", str(data), "--listen", listen, *extra]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
-        self.said, self.complaints, self.port, self.url = [], [], None, None
+        # What is told on stderr: of the journal what is no more than information apart from the rest.
+        self.said, self.complaints, self.journal, self.port, self.url = [], [], [], None, None
         self.lines = queue.Queue()
         self.readers = [threading.Thread(target=self._read, args=(self.process.stdout, self.said, True), daemon=True),
                         threading.Thread(target=self._read, args=(self.process.stderr, self.complaints, False), daemon=True)]
@@ -166,7 +167,8 @@ class Server:
 
     def _read(self, stream, lines, told):
         for line in stream:
-            lines.append(line.rstrip("\n"))
+            kept = self.journal if not told and ('"level":"info"' in line or '"event":"running_as_root"' in line) else lines
+            kept.append(line.rstrip("\n"))
             if told:
                 self.lines.put(line)
         if told:

@@ -177,9 +177,11 @@ def test_access_matrix():
                 body = track("ann", "e") if method == "post" else None
                 if path == "/v1/segments/preview":
                     body = {"when": "carts >= 1"}
+                if path == "/v1/dead-letters/replay":
+                    body = {"filter": {}}
                 if "batch" in path or path in ("/v1/b", "/v1/import"):
                     body = {"batch": [dict(body, timestamp=rfc3339(now()))]}
-                if "/group" in path or path == "/v1/g":
+                if path in ("/v1/group", "/v1/g"):
                     body["groupId"] = "g"
                 if "/alias" in path or path == "/v1/a":
                     body["previousId"] = "x"
@@ -188,7 +190,8 @@ def test_access_matrix():
                             "write": {"apiKey": 403}, "api": {}}
                 # What is asked for is not there: who may ask is told that.
                 missing = {"/v1/users/{id}/unmerge": (409, "not_merged"), "/v1/suggest": (422, "history_too_short"),
-                           "/v1/segments/preview/{id}": (404, "unknown_study"), "/v1/suggest/{id}": (404, "unknown_study")}.get(path)
+                           "/v1/segments/preview/{id}": (404, "unknown_study"), "/v1/suggest/{id}": (404, "unknown_study"),
+                           "/v1/dead-letters/replay/{id}": (404, "unknown_study"), "/v1/dead-letters/{id}": (404, "unknown_dead_letter")}.get(path)
                 if missing:
                     expected["api"] = {"apiKey": missing[0]}
                 if path == "/v1/suggest":

@@ -1,0 +1,44 @@
+// Answers that read much of the store: on one thread, a slice at a time, by turns, so that neither the shards nor the
+// server wait for them, nor a short one for a long one.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace attune {
+
+// Any thread.
+class SlowAnswers {
+ public:
+  enum class Turn {
+    kAgain,  // there is more to do
+    kWait,   // there is more to do, and the client must first take what it has
+    kDone,
+  };
+  // Does a slice of some milliseconds. Called until it is done; destroyed unfinished when this stops.
+  using Work = std::function<Turn()>;
+  static constexpr size_t kMax = 32;
+
+  SlowAnswers();
+  ~SlowAnswers() { Stop(); }
+
+  // False: kMax are under way, or after Stop.
+  bool Begin(Work work);
+  // Ends all of them.
+  void Stop();
+
+ private:
+  void Run();
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<Work> waiting_;  // guarded by the mutex, as are the next two
+  size_t under_way_ = 0;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+}  // namespace attune

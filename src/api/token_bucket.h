@@ -1,0 +1,21 @@
+// A rate that is kept on average.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace attune {
+
+// Fills by `rate` tokens a second up to `burst`. It may be drawn below nothing: then it must fill first. Time is that of
+// any clock that does not go back, in milliseconds.
+struct TokenBucket {
+  void Fill(double rate, double burst, int64_t now_ms) {
+    tokens = std::min(burst, tokens + rate * static_cast<double>(std::max<int64_t>(0, now_ms - filled_ms)) / 1000);
+    filled_ms = std::max(filled_ms, now_ms);
+  }
+
+  double tokens = 0;
+  int64_t filled_ms = 0;
+};
+
+}  // namespace attune

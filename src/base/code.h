@@ -1,0 +1,187 @@
+// Every code that an answer or a dead letter can carry: the one table, which GET /v1/errors publishes. A code is stable
+// and for programs; whoever sends one names it by the enum, so that none is sent that is not here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+namespace attune {
+
+enum class Code : uint8_t {
+  // An event, or a request whose body is at fault.
+  kInvalidJson,
+  kNotAnObject,
+  kInvalidEncoding,
+  kNumberOutOfRange,
+  kTooDeep,
+  kTooManyMembers,
+  kEventTooLarge,
+  kUnknownType,
+  kMissingField,
+  kInvalidField,
+  kIdentityMissing,
+  kIdentityPlaceholder,
+  kTimestampMissing,
+  kInvalidTimestamp,
+  kTimestampOutOfRange,
+  kUnknownEvent,
+  kMissingProperty,
+  kInvalidProperty,
+  // A line of a history file.
+  kInvalidLine,
+  kLineTooLong,
+  // The whole body of a request with events.
+  kBodyEmpty,
+  kBodyTooLarge,
+  kBadCompression,
+  kNoBatch,
+  kBatchTooLong,
+  // The request as HTTP.
+  kMalformedRequest,
+  kMalformedPath,
+  kChunkExtensionsTooLarge,
+  kRequestTimeout,
+  kTargetTooLong,
+  kHeadTooLarge,
+  kTooManyFields,
+  kExpectationFailed,
+  kVersionNotSupported,
+  // What was asked, and by whom.
+  kInvalidParameter,
+  kInvalidPosition,
+  kInvalidBody,
+  kInvalidExpression,
+  kInvalidWriteKey,
+  kInvalidKey,
+  kInsufficientScope,
+  kNotFound,
+  kUnknownUser,
+  kUnknownSegment,
+  kUnknownStudy,
+  kUnknownDeadLetter,
+  kMethodNotAllowed,
+  kNotMerged,
+  kPlanNotReplaceable,
+  kNoLongerKept,
+  kHistoryTooShort,
+  kInvalidPlan,
+  kRateLimited,
+  kStudyRunning,
+  kTooManyStreams,
+  // The server's own trouble.
+  kOverloaded,
+  kStorageFull,
+  kStorageFailed,
+  kLogUnreadable,
+  kDraining,
+  kInternalError,
+};
+
+// Where on its way a request or an event is stopped.
+enum class Stage : uint8_t {
+  kTransport,  // bytes into a request
+  kParse,      // a body into JSON
+  kProtocol,   // JSON into events: what every event must have
+  kSchema,     // events against the plan
+  kStore,      // storage, and room for more
+  kRequest,    // a question, its parameters, its key
+};
+inline constexpr std::string_view kStageNames[] = {"transport", "parse", "protocol", "schema", "store", "request"};
+
+struct CodeInfo {
+  Code code;
+  std::string_view text;
+  int status;        // of an answer with this code; 0: only dead letters have it
+  bool is_reason;    // a dead letter can have it
+  Stage stage;
+  bool is_retryable;  // sending the same again later can succeed
+  std::string_view meaning;
+};
+
+// Raised when a code goes or means something else; not when one is added.
+inline constexpr int kCodesVersion = 1;
+
+inline constexpr CodeInfo kCodes[] = {
+    // code, text, status, is_reason, stage, is_retryable, meaning
+    {Code::kInvalidJson, "invalid_json", 400, true, Stage::kParse, false, "the text is not JSON"},
+    {Code::kNotAnObject, "not_an_object", 400, true, Stage::kParse, false, "the text is JSON, but no object"},
+    {Code::kInvalidEncoding, "invalid_encoding", 400, true, Stage::kParse, false, "bytes that are not UTF-8, or half a surrogate pair"},
+    {Code::kNumberOutOfRange, "number_out_of_range", 400, true, Stage::kParse, false, "a number that neither a double nor a 64-bit integer holds"},
+    {Code::kTooDeep, "too_deep", 400, true, Stage::kParse, false, "objects and arrays nested deeper than 32"},
+    {Code::kTooManyMembers, "too_many_members", 0, true, Stage::kParse, false, "an object with more than 1,000 members, or an array with more than 4,000 items"},
+    {Code::kEventTooLarge, "event_too_large", 0, true, Stage::kProtocol, false, "the event's JSON is longer than 32 KiB"},
+    {Code::kUnknownType, "unknown_type", 0, true, Stage::kProtocol, false, "type is not track, identify, page, screen, group or alias"},
+    {Code::kMissingField, "missing_field", 0, true, Stage::kProtocol, false, "a field that this type of event needs is missing"},
+    {Code::kInvalidField, "invalid_field", 0, true, Stage::kProtocol, false, "a field of the event has the wrong type or is too long"},
+    {Code::kIdentityMissing, "identity_missing", 0, true, Stage::kProtocol, false, "neither userId nor anonymousId"},
+    {Code::kIdentityPlaceholder, "identity_placeholder", 0, true, Stage::kProtocol, false, "an id that stands for nobody, such as \"null\""},
+    {Code::kTimestampMissing, "timestamp_missing", 0, true, Stage::kProtocol, false, "an event of a history does not say when it happened"},
+    {Code::kInvalidTimestamp, "invalid_timestamp", 0, true, Stage::kProtocol, false, "the time is neither RFC 3339 nor a number since the epoch"},
+    {Code::kTimestampOutOfRange, "timestamp_out_of_range", 0, true, Stage::kProtocol, false, "the time is more than 24 hours in the future"},
+    {Code::kUnknownEvent, "unknown_event", 0, true, Stage::kSchema, false, "the plan does not name this event, and refuses those it does not name"},
+    {Code::kMissingProperty, "missing_property", 0, true, Stage::kSchema, false, "a property that the plan requires is missing or null"},
+    {Code::kInvalidProperty, "invalid_property", 0, true, Stage::kSchema, false, "a property is not of the type that the plan gives it"},
+    {Code::kInvalidLine, "invalid_line", 0, true, Stage::kParse, false, "a line of a history file does not fit its mapping"},
+    {Code::kLineTooLong, "line_too_long", 0, true, Stage::kParse, false, "a line of a history file is longer than 4 MiB"},
+    {Code::kBodyEmpty, "body_empty", 400, true, Stage::kParse, false, "the request has no body"},
+    {Code::kBodyTooLarge, "body_too_large", 413, true, Stage::kTransport, false, "the body is larger than 4 MiB, as sent or after decompression"},
+    {Code::kBadCompression, "bad_compression", 400, true, Stage::kTransport, false, "the compressed body is damaged, or grows more than 200 times"},
+    {Code::kNoBatch, "no_batch", 400, true, Stage::kProtocol, false, "the body has no array `batch`"},
+    {Code::kBatchTooLong, "batch_too_long", 413, true, Stage::kProtocol, false, "the batch has more than 1,000 events"},
+
+    {Code::kMalformedRequest, "malformed_request", 400, false, Stage::kTransport, false, "the request is not valid HTTP"},
+    {Code::kMalformedPath, "malformed_path", 400, false, Stage::kTransport, false, "the path cannot be decoded"},
+    {Code::kChunkExtensionsTooLarge, "chunk_extensions_too_large", 400, false, Stage::kTransport, false, "the chunk extensions are too large"},
+    {Code::kRequestTimeout, "request_timeout", 408, false, Stage::kTransport, true, "the request did not arrive in time"},
+    {Code::kTargetTooLong, "target_too_long", 414, false, Stage::kTransport, false, "path and query are too long"},
+    {Code::kHeadTooLarge, "head_too_large", 431, false, Stage::kTransport, false, "the request's head is too large"},
+    {Code::kTooManyFields, "too_many_fields", 431, false, Stage::kTransport, false, "the request has too many header fields"},
+    {Code::kExpectationFailed, "expectation_failed", 417, false, Stage::kTransport, false, "the header Expect asks for something else than 100-continue"},
+    {Code::kVersionNotSupported, "version_not_supported", 505, false, Stage::kTransport, false, "only HTTP/1.0 and HTTP/1.1 are spoken"},
+
+    {Code::kInvalidParameter, "invalid_parameter", 400, false, Stage::kRequest, false, "a query parameter is wrong"},
+    {Code::kInvalidPosition, "invalid_position", 400, false, Stage::kRequest, false, "Attune-Position is not one that this server gave"},
+    {Code::kInvalidBody, "invalid_body", 400, false, Stage::kRequest, false, "the body of a question is not what is asked for"},
+    {Code::kInvalidExpression, "invalid_expression", 400, false, Stage::kRequest, false, "an expression has mistakes"},
+    {Code::kInvalidWriteKey, "invalid_write_key", 401, false, Stage::kRequest, false, "a valid write key is needed"},
+    {Code::kInvalidKey, "invalid_key", 401, false, Stage::kRequest, false, "a valid API key is needed"},
+    {Code::kInsufficientScope, "insufficient_scope", 403, false, Stage::kRequest, false, "the key may not do this"},
+    {Code::kNotFound, "not_found", 404, false, Stage::kRequest, false, "there is nothing at this path"},
+    {Code::kUnknownUser, "unknown_user", 404, false, Stage::kRequest, false, "no event of this user has come"},
+    {Code::kUnknownSegment, "unknown_segment", 404, false, Stage::kRequest, false, "the plan has no such segment"},
+    {Code::kUnknownStudy, "unknown_study", 404, false, Stage::kRequest, false, "nothing with this id is under way, and no answer of it is kept"},
+    {Code::kUnknownDeadLetter, "unknown_dead_letter", 404, false, Stage::kRequest, false, "no dead letter with this id is kept"},
+    {Code::kMethodNotAllowed, "method_not_allowed", 405, false, Stage::kRequest, false, "the method does not fit the path"},
+    {Code::kNotMerged, "not_merged", 409, false, Stage::kRequest, false, "the id was not merged into another's history"},
+    {Code::kPlanNotReplaceable, "plan_not_replaceable", 409, false, Stage::kRequest, false, "the plan is not one file that can be written"},
+    {Code::kNoLongerKept, "no_longer_kept", 410, false, Stage::kRequest, false, "the stream cannot be taken up there: what followed is too old"},
+    {Code::kHistoryTooShort, "history_too_short", 422, false, Stage::kRequest, true, "the history does not hold what is asked for"},
+    {Code::kInvalidPlan, "invalid_plan", 422, false, Stage::kRequest, false, "the plan has mistakes; the present one goes on"},
+    {Code::kRateLimited, "rate_limited", 429, false, Stage::kRequest, true, "more events than the key or the network may send; nothing was stored"},
+    {Code::kStudyRunning, "study_running", 429, false, Stage::kRequest, true, "another long question is being answered"},
+    {Code::kTooManyStreams, "too_many_streams", 429, false, Stage::kRequest, true, "too many clients listen to the stream"},
+
+    {Code::kOverloaded, "overloaded", 429, false, Stage::kStore, true, "more comes in than can be taken; nothing was stored"},
+    {Code::kStorageFull, "storage_full", 503, false, Stage::kStore, true, "the disk is full; nothing was stored"},
+    {Code::kStorageFailed, "storage_failed", 503, false, Stage::kStore, true, "the disk failed; the process needs a restart"},
+    {Code::kLogUnreadable, "log_unreadable", 503, false, Stage::kStore, false, "the log cannot be read"},
+    {Code::kDraining, "draining", 503, false, Stage::kStore, true, "the server is shutting down"},
+    {Code::kInternalError, "internal_error", 500, false, Stage::kStore, true, "the request could not be answered: a bug"},
+};
+inline constexpr size_t kCodeCount = std::size(kCodes);
+
+constexpr bool CodesAreInOrder() {
+  for (size_t i = 0; i < kCodeCount; ++i) {
+    if (static_cast<size_t>(kCodes[i].code) != i || kCodes[i].text.empty()) return false;
+    if (kCodes[i].status == 0 && !kCodes[i].is_reason) return false;
+  }
+  return kCodeCount == static_cast<size_t>(Code::kInternalError) + 1;
+}
+static_assert(CodesAreInOrder(), "InfoOf finds a code at its own number, and every code is of an answer or a letter");
+
+constexpr const CodeInfo& InfoOf(Code code) { return kCodes[static_cast<size_t>(code)]; }
+constexpr std::string_view CodeOf(Code code) { return InfoOf(code).text; }
+
+}  // namespace attune

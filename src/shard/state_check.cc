@@ -1,0 +1,257 @@
+#include "shard/state_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/hash.h"
+#include "engine/output.h"
+#include "event/json_text.h"
+#include "log/lookup.h"
+#include "log/reader.h"
+#include "shard/effect.h"
+#include "shard/outbox_marks.h"
+#include "shard/world.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+constexpr size_t kShownBytes = 300;
+
+struct KeptEffect {
+  EffectId id;
+  uint64_t hash;
+  bool operator<(const KeptEffect& other) const { return id < other.id; }
+};
+
+class Check {
+ public:
+  Check(const Store& store, std::shared_ptr<const Program> program, const StateCheckOptions& options, StateReport* report)
+      : store_(store), program_(std::move(program)), options_(options), report_(*report), reader_(program_) {}
+
+  Status Run() {
+    if (Status status = ReadPositions(); !status.ok()) return status;
+    if (Status status = ReadOutbox(); !status.ok()) return status;
+    if (report_.damages > 0) return {};  // what is ahead of the log cannot be compared with it
+    if (options_.quick || options_.first_sequence > 1) return ReadShards();
+    return Compare();
+  }
+
+ private:
+  void Damage(std::string what) {
+    ++report_.damages;
+    if (report_.found.size() < kMostFoundInState) report_.found.push_back(std::move(what));
+  }
+
+  Status ReadPositions() {
+    report_.first_position = UINT64_MAX;
+    for (int number = 0; number < kShards; ++number) {
+      const auto snapshot = Shard::SnapshotOf(store_, static_cast<uint8_t>(number));
+      if (!snapshot.ok() && snapshot.error().code == ErrorCode::kCorrupt) {
+        Damage(snapshot.error().message);
+        continue;
+      }
+      if (!snapshot.ok()) return snapshot.error();
+      const uint64_t position = *snapshot ? (*snapshot)->position : 0;
+      positions_[static_cast<size_t>(number)] = position;
+      report_.other_plan |= *snapshot && (*snapshot)->plan != program_->plan->fingerprint;
+      report_.first_position = std::min(report_.first_position, position);
+      report_.last_position = std::max(report_.last_position, position);
+      if (position > options_.last_sequence) {
+        Damage(fmt::format("the snapshot of shard {} includes record {}, and the log ends at record {}", number, position, options_.last_sequence));
+      }
+    }
+    return {};
+  }
+
+  Status ReadOutbox() {
+    OutboxMarks marks(SIZE_MAX, kNever);
+    if (Status status = marks.Restore(store_); !status.ok()) return status;
+    floor_ = marks.floor();
+    return store_.ForEach(keys::kOutbox, [&](std::string_view key, std::string_view bytes) {
+      const auto id = EffectOfKey(key);
+      if (!id || !ToldEffect::Parse(*id, bytes)) {
+        Damage("an effect of the outbox cannot be read");
+      } else if (id->sequence > options_.last_sequence) {
+        Damage(fmt::format("the outbox has effect {}, and the log ends at record {}", ToText(*id), options_.last_sequence));
+      } else {
+        kept_.push_back({*id, Hash64(bytes)});
+      }
+      ++report_.effects;
+      return true;
+    });
+  }
+
+  // Restores a shard; null and a damage when it cannot be.
+  std::unique_ptr<Shard> Restored(size_t number) {
+    auto shard = std::make_unique<Shard>(static_cast<uint8_t>(number), program_, &reader_);
+    if (Status status = shard->Restore(store_); !status.ok()) {
+      Damage(fmt::format("shard {}: {}", number, status.error().message));
+      return nullptr;
+    }
+    return shard;
+  }
+
+  Status ReadShards() {
+    for (size_t number = 0; number < kShards; ++number) {
+      const auto shard = Restored(number);
+      if (!shard) continue;
+      for (const UserState& user : shard->engine().users()) CountUser(user, *shard);
+    }
+    return {};
+  }
+
+  void CountUser(const UserState& user, Shard& shard) {
+    ++report_.users;
+    for (ConditionId c = 0; c < program_->segment_count; ++c) report_.memberships += user.Holds(c);
+    auto index = shard.HistoryOf(store_, user.id(), kNoSlot);
+    if (index.ok()) {
+      report_.index_entries += index->size();
+    } else {
+      Damage(fmt::format("shard {}: {}", shard.number(), index.error().message));
+    }
+  }
+
+  // Reads the log once, and stops where a shard's snapshot was taken.
+  Status Compare() {
+    auto scratch = Store::Open(options_.scratch_dir);
+    if (!scratch.ok()) return scratch.error();
+    scratch_ = scratch->get();
+    auto lookup = LogLookup::Open(options_.log_dir);
+    if (!lookup.ok()) return lookup.error();
+    World world(program_, 1, scratch_, lookup->get());
+    std::multimap<uint64_t, size_t> stops;
+    for (size_t number = 0; number < kShards; ++number) stops.emplace(positions_[number], number);
+    auto reader = LogReader::Open(options_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, report_.last_position)});
+    if (!reader.ok()) return reader.error();
+    auto stop = stops.begin();
+    RecordView record;
+    bool links_compared = false;
+    const auto reach = [&](uint64_t sequence) {  // records up to the one before it have been applied
+      for (; stop != stops.end() && stop->first < sequence; ++stop) {
+        if (!links_compared) CompareLinks(world, stop->first);
+        links_compared = true;
+        CompareShard(world.shard(stop->second));
+      }
+    };
+    while (report_.last_position > 0) {
+      const auto more = reader->Next(&record);
+      if (!more.ok()) return more.error();
+      if (!*more) break;
+      reach(record.sequence);
+      world.Apply(record, &effects_);
+      CompareEffects(record, world);
+      if ((record.sequence & 0xFFF) == 0 && options_.on_progress) options_.on_progress(record.sequence, report_.last_position);
+    }
+    reach(UINT64_MAX);
+    // An effect that was kept and does not come of the log.
+    report_.other_effects += kept_.size() - matched_;
+    return {};
+  }
+
+  void CompareEffects(const RecordView& record, const World& world) {
+    if (effects_.transitions.empty() && effects_.firings.empty()) return;
+    told_.clear();
+    Tell(record.sequence, effects_, world.program(), &told_);
+    effects_.transitions.clear();
+    effects_.firings.clear();
+    for (const ToldEffect& effect : told_) {
+      if (effect.id() <= floor_) continue;
+      const auto kept = std::lower_bound(kept_.begin(), kept_.end(), KeptEffect{effect.id(), 0});
+      if (kept == kept_.end() || kept->id != effect.id()) {
+        // Only what a snapshot includes must be in the store already.
+        report_.other_effects += record.sequence <= report_.first_position;
+      } else if (kept->hash == Hash64(effect.bytes())) {
+        ++matched_;
+      }
+    }
+  }
+
+  void CompareLinks(World& world, uint64_t position) {
+    Merging stored(program_, &store_, nullptr);
+    if (Status status = stored.Restore(position); !status.ok()) return Damage(status.error().message);
+    std::map<std::string, std::string> expected, found;
+    const auto into = [](std::map<std::string, std::string>* links) {
+      return [links](std::string_view id, std::string_view person) { links->emplace(id, person); };
+    };
+    world.merging().identity().ForEachMerged(into(&expected));
+    stored.identity().ForEachMerged(into(&found));
+    for (const auto& [id, person] : expected) {
+      if (!found.contains(id)) Damage(fmt::format("the log merges \"{}\" into \"{}\", the store does not", id, person));
+    }
+    for (const auto& [id, person] : found) {
+      if (!expected.contains(id)) Damage(fmt::format("the store has \"{}\" merged into \"{}\", the log does not", id, person));
+    }
+  }
+
+  void CompareShard(Shard& built) {
+    const auto snapshot = Shard::SnapshotOf(store_, built.number());
+    if (!snapshot.ok() || !*snapshot || (*snapshot)->plan != program_->plan->fingerprint) return;
+    const auto stored = Restored(built.number());
+    if (!stored) return;
+    for (const UserState& user : stored->engine().users()) {
+      CountUser(user, *stored);
+      UserState* const expected = built.engine().Find(user.id());
+      if (!expected) {
+        Damage(fmt::format("shard {}: the store has the user \"{}\", of whom the log says nothing", built.number(), user.id()));
+      } else {
+        CompareUser(user, stored.get(), *expected, &built);
+      }
+    }
+    for (const UserState& user : built.engine().users()) {
+      if (user.ended || stored->engine().Find(user.id())) continue;
+      Damage(fmt::format("shard {}: the user \"{}\" is missing in the store", built.number(), user.id()));
+    }
+  }
+
+  void CompareUser(const UserState& found, Shard* stored, const UserState& expected, Shard* built) {
+    const std::string left = Described(expected, &built->engine()), right = Described(found, &stored->engine());
+    if (left != right) {
+      Damage(fmt::format("shard {}: user \"{}\": the log gives {}, the store has {}", built->number(), found.id(), Preview(left, kShownBytes),
+                         Preview(right, kShownBytes)));
+    }
+    const auto must = built->HistoryOf(*scratch_, found.id(), expected.slot);
+    const auto has = stored->HistoryOf(store_, found.id(), kNoSlot);
+    if (must.ok() && has.ok() && !std::includes(has->begin(), has->end(), must->begin(), must->end())) {
+      Damage(fmt::format("shard {}: user \"{}\": {} records are in the history that the log gives, {} in the index, and some are missing there",
+                         built->number(), found.id(), must->size(), has->size()));
+    }
+  }
+
+  // What can be seen of a user.
+  std::string Described(const UserState& user, Engine* engine) const {
+    std::string text = fmt::format("{{\"first_seen\":{},\"now\":{},\"known\":{},\"state\":{},\"since\":[", user.first_seen, user.now, user.known,
+                                   ValuesJson(user, user.now, engine));
+    for (ConditionId c = 0; c < program_->segment_count; ++c) {
+      if (user.Holds(c)) text += fmt::format("{},", user.Since(c));
+    }
+    text += "],\"recent\":[";
+    for (const uint64_t sequence : user.recent()) text += fmt::format("{},", sequence);
+    return text + "]}";
+  }
+
+  const Store& store_;
+  const std::shared_ptr<const Program> program_;
+  const StateCheckOptions& options_;
+  StateReport& report_;
+  RecordReader reader_;
+  Store* scratch_ = nullptr;
+  std::array<uint64_t, kShards> positions_{};
+  std::vector<KeptEffect> kept_;  // in the order of their ids
+  uint64_t matched_ = 0;
+  EffectId floor_;
+  Effects effects_;
+  std::vector<ToldEffect> told_;
+};
+
+}  // namespace
+
+Status CheckState(const Store& store, const std::shared_ptr<const Program>& program, const StateCheckOptions& options, StateReport* report) {
+  *report = StateReport();
+  return Check(store, program, options, report).Run();
+}
+
+}  // namespace attune
