@@ -49,7 +49,7 @@ void Api::Explain(Call call) {
     runtime_.AskLog([this, shared, name = std::string(person), history = *history, t, plan, parsed, expression](LogLookup& log) {
       const auto records = log.Read(history);
       if (!records.ok()) {
-        return shared->reply.Send(Problem(503, "log_unreadable", "The log cannot be read", records.error().message));
+        return shared->reply.Send(Problem(Code::kLogUnreadable, records.error().message));
       }
       Explainer explainer(plan, *expression, name);
       for (const auto& record : *records) {
