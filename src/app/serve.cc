@@ -28,6 +28,7 @@ struct ServeSettings {
   bool access_log = false;
   LetterQuota keep_letters;
   RateOptions rates;
+  int connections_per_network = HttpLimits().max_connections_per_network;
 } settings;
 
 std::string Environment(const char* name) {
@@ -114,6 +115,10 @@ void ServeOptions(CLI::App* app) {
   app->add_option("--rate-limit-network", settings.rates.per_network,
                   "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
       ->check(CLI::PositiveNumber);
+  app->add_option("--max-connections-per-network", settings.connections_per_network,
+                  "connections at a time from one network (IPv4 /24, IPv6 /48; loopback is none); 0: no bound")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
 }
 
 int RunServe() {
@@ -123,6 +128,7 @@ int RunServe() {
   options.keep_effects = settings.keep_effects;
   options.keep_letters = settings.keep_letters;
   options.rates = settings.rates;
+  options.connections_per_network = settings.connections_per_network;
   if (!ParseListen(settings.listen, &options.host, &options.port)) {
     return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
   }

@@ -54,6 +54,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
   ServerOptions server_options;
+  server_options.limits.max_connections_per_network = options.connections_per_network;
   service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->dead_letters_.get(),
                                         ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note),
                                                    options.rates, server_options.limits});

@@ -26,6 +26,7 @@ struct ServiceOptions {
   LetterQuota keep_letters;
   RateOptions rates;
   size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
+  int connections_per_network = HttpLimits().max_connections_per_network;
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
 

@@ -27,6 +27,8 @@ constexpr size_t kCompactAbove = 64 * 1024;
 // Of the lines that say why an answer was 5xx: an overloaded server has other things to do.
 constexpr int64_t kMostFailuresASecond = 5;
 
+}  // namespace
+
 std::string PeerAddress(const Socket& socket) {
   error_code ec;
   const auto endpoint = socket.remote_endpoint(ec);
@@ -38,13 +40,12 @@ std::string PeerAddress(const Socket& socket) {
   return address.to_string();
 }
 
-}  // namespace
-
-Connection::Connection(Loop& loop, uint64_t id, Socket socket)
+Connection::Connection(Loop& loop, uint64_t id, Socket socket, NetworkCap::Place place)
     : loop_(loop),
       limits_(loop.limits()),
       id_(id),
       socket_(std::move(socket)),
+      place_(std::move(place)),
       peer_(PeerAddress(socket_)),
       parser_(limits_),
       since_ms_(loop.NowMs()) {}

@@ -11,6 +11,7 @@
 #include "http/limits.h"
 #include "http/mailbox.h"
 #include "http/message.h"
+#include "http/network_cap.h"
 #include "http/request_parser.h"
 
 namespace attune::http {
@@ -20,9 +21,12 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asi
 
 class Loop;
 
+// Of the other end, without the port; empty when it is gone.
+std::string PeerAddress(const Socket& socket);
+
 class Connection {
  public:
-  Connection(Loop& loop, uint64_t id, Socket socket);
+  Connection(Loop& loop, uint64_t id, Socket socket, NetworkCap::Place place);
   ~Connection();
 
   void Start();
@@ -81,6 +85,7 @@ class Connection {
   const HttpLimits& limits_;
   const uint64_t id_;
   Socket socket_;
+  const NetworkCap::Place place_;
   std::string peer_;
   RequestParser parser_;
   State state_ = State::kReceiving;

@@ -29,6 +29,9 @@ struct HttpLimits {
 
   // Above it no connection is accepted until one closes: clients wait in the kernel's backlog.
   int max_connections = 10'000;
+
+  // Of one network (IPv4: /24, IPv6: /48; loopback is none); 0: no bound. Above it a connection is closed at once.
+  int max_connections_per_network = 2'000;
 };
 
 }  // namespace attune

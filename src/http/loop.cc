@@ -49,10 +49,10 @@ void Loop::Stop() {
   connections_.clear();
 }
 
-void Loop::Adopt(Socket socket) {
-  asio::post(context_, [this, socket = std::move(socket)]() mutable {
+void Loop::Adopt(Socket socket, NetworkCap::Place place) {
+  asio::post(context_, [this, socket = std::move(socket), place = std::move(place)]() mutable {
     const uint64_t id = ++last_connection_;
-    auto connection = std::make_unique<Connection>(*this, id, std::move(socket));
+    auto connection = std::make_unique<Connection>(*this, id, std::move(socket), std::move(place));
     Connection* const started = connection.get();
     connections_.emplace(id, std::move(connection));
     started->Start();

@@ -47,7 +47,7 @@ class Loop {
   // Any thread.
   boost::asio::io_context& context() { return context_; }
   const Counters& counters() const { return counters_; }
-  void Adopt(Socket socket);
+  void Adopt(Socket socket, NetworkCap::Place place);
   void BeginDrain();
 
   // The loop's thread, for its connections.

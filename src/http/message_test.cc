@@ -113,7 +113,7 @@ TEST(ResponseHead, IsWrittenInFull) {
   http::AppendResponseHead(response, {.date = "now"}, &out);
   EXPECT_EQ(out,
             "HTTP/1.1 201 Created\r\nDate: now\r\nContent-Type: text/plain\r\n"
-            "X-Content-Type-Options: nosniff\r\nLocation: /a\r\nContent-Length: 3\r\n\r\n");
+            "X-Content-Type-Options: nosniff\r\nLocation: /a\r\nCache-Control: no-store\r\nContent-Length: 3\r\n\r\n");
 }
 
 }  // namespace

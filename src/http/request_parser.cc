@@ -32,12 +32,13 @@ bool AllDigits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Whether the request line ends in a well-formed version, if one that we do not speak.
-bool NamesSomeVersion(std::string_view bytes) {
-  const std::string_view line = bytes.substr(0, bytes.find('\r'));
+// Whether the request line ends in a well-formed version that we do not speak.
+bool NamesOtherVersion(std::string_view bytes) {
+  const std::string_view line = bytes.substr(0, bytes.find_first_of("\r\n"));
   const size_t at = line.rfind(" HTTP/");
   if (at == std::string_view::npos) return false;
   const std::string_view version = line.substr(at + 6);
+  if (version == "1.0" || version == "1.1") return false;  // something else is wrong with the line
   return version.size() == 3 && AllDigits(version.substr(0, 1)) && version[1] == '.' && AllDigits(version.substr(2));
 }
 
@@ -138,7 +139,7 @@ class Message final : public beast_http::basic_parser<true> {
       failure_ = TooLarge(Code::kBodyTooLarge, limits_.body_bytes);
     } else if (ec == beast_http::error::header_limit) {
       failure_ = HeadTooLarge();
-    } else if (ec == beast_http::error::bad_version && NamesSomeVersion(rest)) {
+    } else if (ec == beast_http::error::bad_version && NamesOtherVersion(rest)) {
       failure_ = Problem(Code::kVersionNotSupported, "");
     } else {
       failure_ = Malformed(ec.message());

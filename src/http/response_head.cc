@@ -43,9 +43,13 @@ void AppendResponseHead(const Response& response, const HeadOptions& options, st
   if (!response.content_type.empty()) AppendField("Content-Type", response.content_type, out);
   out->append("X-Content-Type-Options: nosniff\r\n");
   if (!options.request_id.empty()) out->append("Attune-Request-Id: ").append(options.request_id).append("\r\n");
+  bool says_cache = false;
   for (const auto& [name, value] : response.headers) {
     if (!IsOwnField(name)) AppendField(name, value, out);
+    says_cache |= EqualIgnoringCase(name, "Cache-Control");
   }
+  // An answer is of this moment, unless it says otherwise.
+  if (!says_cache) out->append("Cache-Control: no-store\r\n");
   if (options.streamed) {
     if (options.http11) out->append("Transfer-Encoding: chunked\r\n");
   } else if (StatusAllowsBody(response.status)) {

@@ -42,7 +42,10 @@ Error ListenError(const ServerOptions& options, const error_code& ec) {
 // clients here keep their connections, so accepting is not what costs.
 class Server::Impl {
  public:
-  Impl(ServerOptions options, Handler handler) : options_(std::move(options)), handler_(std::move(handler)) {
+  Impl(ServerOptions options, Handler handler)
+      : options_(std::move(options)),
+        handler_(std::move(handler)),
+        networks_(std::make_shared<http::NetworkCap>(options_.limits.max_connections_per_network)) {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       loops_.push_back(std::make_unique<http::Loop>(options_.limits, handler_, options_.route_of, [this] { OnClosed(); }));
     }
@@ -67,6 +70,7 @@ class Server::Impl {
 
   const ServerOptions options_;
   const Handler handler_;
+  const std::shared_ptr<http::NetworkCap> networks_;
   std::vector<std::unique_ptr<http::Loop>> loops_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<http::Timer> retry_timer_;
@@ -75,6 +79,7 @@ class Server::Impl {
   bool stopped_ = false;
 
   std::atomic<uint64_t> accepted_ = 0;
+  std::atomic<uint64_t> connections_refused_ = 0;
   std::atomic<uint64_t> accept_failures_ = 0;
   std::atomic<int64_t> open_ = 0;
   std::atomic<bool> paused_ = false;  // at max_connections: whoever closes one resumes accepting
@@ -144,8 +149,12 @@ void Server::Impl::OnAccepted(http::Loop& loop, const error_code& ec, http::Sock
   if (ec && ec != asio::error::connection_aborted) return AcceptLater();
   if (!ec) {
     ++accepted_;
-    ++open_;
-    loop.Adopt(std::move(socket));
+    if (auto place = networks_->Enter(http::PeerAddress(socket))) {
+      ++open_;
+      loop.Adopt(std::move(socket), std::move(*place));
+    } else {
+      ++connections_refused_;  // and closed: the socket goes out of scope
+    }
   }
   Accept();
 }
@@ -196,6 +205,7 @@ ServerStats Server::Impl::stats() const {
   ServerStats sum;
   sum.connections_open = open_;
   sum.connections_accepted = accepted_;
+  sum.connections_refused = connections_refused_;
   sum.accept_failures = accept_failures_;
   for (const auto& loop : loops_) {
     const http::Counters& counters = std::as_const(*loop).counters();

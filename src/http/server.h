@@ -104,6 +104,7 @@ struct ServerOptions {
 struct ServerStats {
   int64_t connections_open = 0;
   uint64_t connections_accepted = 0;
+  uint64_t connections_refused = 0;  // closed at once: their network had as many as it may
   uint64_t accept_failures = 0;   // mostly: no file descriptors left
   uint64_t requests = 0;          // handed to the handler
   uint64_t refused = 0;           // malformed or over a limit: answered by the server itself

@@ -1,0 +1,156 @@
+// What the store hands back, were it damaged in a way that its checksums do not see: the first byte says whose bytes
+// these are. Each reader refuses them or makes something of them that it can write again.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "api/dead_letters.h"
+#include "base/check.h"
+#include "engine/fact.h"
+#include "event/json_text.h"
+#include "shard/effect.h"
+#include "shard/history_index.h"
+#include "shard/outbox_marks.h"
+#include "shard/size_history.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+// One for the life of the process; what an input puts there it takes away again.
+Store& TheStore() {
+  static const struct Folder {
+    std::string path = (std::filesystem::temp_directory_path() / ("attune-fuzz-" + std::to_string(getpid()))).string();
+    ~Folder() { std::filesystem::remove_all(path); }
+  } folder;
+  static const std::unique_ptr<Store> store = [] {
+    auto opened = Store::Open(folder.path);
+    ATTUNE_CHECK(opened.ok(), "a new store can be opened");
+    return std::move(*opened);
+  }();
+  return *store;
+}
+
+void Put(std::string_view prefix, std::string_view name, std::string_view blob) {
+  WriteBatch batch;
+  batch.Put(prefix, name, blob);
+  ATTUNE_CHECK(TheStore().Write(batch).ok(), "a new store can be written");
+}
+
+void Remove(std::string_view prefix) {
+  WriteBatch batch;
+  (void)TheStore().ForEach(prefix, [&](std::string_view name, std::string_view) {
+    batch.Delete(prefix, name);
+    return true;
+  });
+  ATTUNE_CHECK(TheStore().Write(batch).ok(), "a new store can be written");
+}
+
+void ReadEffect(std::string_view bytes) {
+  const auto effect = ToldEffect::Parse({7, 1}, bytes);
+  if (!effect) return;
+  const ToldEffect again({7, 1}, effect->kind(), effect->name(), effect->user(), effect->json());
+  ATTUNE_CHECK(again.bytes() == bytes, "an effect is written as it was read");
+}
+
+void ReadFact(std::string_view bytes) {
+  ByteReader in(bytes);
+  Fact fact;
+  if (!fact.Read(&in)) return;
+  ByteWriter out;
+  fact.Write(&out);
+  ByteReader in_again(out.view());
+  Fact again;
+  ATTUNE_CHECK(again.Read(&in_again) && again.name == fact.name && again.json == fact.json && again.time == fact.time,
+               "a fact that was written can be read");
+}
+
+void ReadHistory(std::string_view bytes) {
+  ByteWriter name;
+  name.U8(3);
+  name.String("ann");
+  Put(keys::kHistory, name.Take() + keys::Ordered(1), bytes);
+  const auto sequences = HistoryIndex(3).Of(TheStore(), "ann", UINT32_MAX);
+  if (sequences.ok()) ATTUNE_CHECK(std::is_sorted(sequences->begin(), sequences->end()), "sequences are in order");
+  Remove(keys::kHistory);
+}
+
+void ReadSizes(std::string_view bytes) {
+  static const LoadedPlan loaded = ParsePlan("segments: {a: {when: \"true\"}}");
+  SizeHistory writer(*loaded.plan);
+  WriteBatch batch;
+  writer.Sample(1'772'359'200'000, {1}, &batch);
+  ATTUNE_CHECK(TheStore().Write(batch).ok(), "a new store can be written");
+  std::string name;
+  (void)TheStore().ForEach(keys::kSegmentSizes, [&](std::string_view found, std::string_view) {
+    name = found;
+    return false;
+  });
+  // Another value at the same instant; and another instant.
+  const size_t half = bytes.size() / 2;
+  Put(keys::kSegmentSizes, name, bytes.substr(0, half));
+  Put(keys::kSegmentSizes, name.substr(0, name.size() - 16) + std::string(bytes.substr(half)), "7");
+  SizeHistory history(*loaded.plan);
+  (void)history.Restore(TheStore());
+  (void)history.Of(0);
+  Remove(keys::kSegmentSizes);
+}
+
+void ReadMarks(std::string_view bytes) {
+  Put(keys::kOutboxMarks, EffectKey({5, 0}), bytes);
+  Put(keys::kOutboxMarks, bytes.substr(0, 12), bytes);
+  OutboxMarks marks(1000, kDay);
+  if (marks.Restore(TheStore()).ok() && marks.CountStored(TheStore()).ok()) {
+    WriteBatch batch;
+    marks.Count(3, {9, 2});
+    marks.Trim(1'772'359'200'000, &batch);
+  }
+  Remove(keys::kOutboxMarks);
+}
+
+// A dead letter's record comes from the log; the one that it repeats, from the store.
+void ReadDeadLetter(std::string_view bytes) {
+  DeadLetter letter;
+  letter.source = "/v1/track";
+  letter.message_id = "m";
+  letter.errors = {{Reason::kInvalidField, "f", "d"}};
+  letter.event = bytes;
+  letter.event_is_json = !FindJsonFault(bytes, 32).has_value();
+  const std::string payload = DeadLetterRecord(letter, 1'772'359'200'000);
+  ATTUNE_CHECK(!FindJsonFault(payload, 64), "a dead letter's record is JSON");
+  DeadLetters letters;
+  letters.SetStore(&TheStore());
+  for (uint64_t sequence : {11, 12}) {
+    RecordView record;
+    record.sequence = sequence;
+    record.payload = payload;
+    letters.Bury(record);
+  }
+  size_t count = 0;
+  (void)TheStore().ForEach(keys::kDeadLetters, [&](std::string_view, std::string_view kept) {
+    ATTUNE_CHECK(!FindJsonFault(kept, 64), "what is kept is JSON");
+    ATTUNE_CHECK(kept.find(",\"repeats\":1,") != kept.npos, "sent again it is counted");
+    return ++count > 0;
+  });
+  ATTUNE_CHECK(count == 1, "and kept once");
+  Remove(keys::kDeadLetters);
+  Remove(keys::kDeadLetterIds);
+}
+
+}  // namespace
+}  // namespace attune
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace attune;
+  if (size == 0) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0] % 6) {
+    case 0: ReadEffect(bytes); break;
+    case 1: ReadFact(bytes); break;
+    case 2: ReadHistory(bytes); break;
+    case 3: ReadSizes(bytes); break;
+    case 4: ReadMarks(bytes); break;
+    case 5: ReadDeadLetter(bytes); break;
+  }
+  return 0;
+}
