@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/journal.h"
+#include "base/network.h"
 #include "http/loop.h"
 #include "http/problem.h"
 #include "http/response_head.h"

@@ -301,6 +301,9 @@ class Life {
   // After a start: every record that was accepted is there, and none that nobody sent. Requests without an answer are sent
   // again.
   bool LooksLikeItShould() {
+    if (options_.trace) {
+      for (const std::string& user : Users()) Tell("known: {}", user);
+    }
     std::set<size_t> there;
     if (!ReadLog([&](const RecordView&, std::optional<size_t> sent) {
           if (sent) there.insert(*sent);
