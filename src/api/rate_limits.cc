@@ -1,29 +1,15 @@
 #include "api/rate_limits.h"
 
-#include <arpa/inet.h>
-
 #include <cmath>
-#include <cstring>
 #include <string>
 
 #include "base/hash.h"
+#include "base/network.h"
 
 namespace attune {
 namespace {
 
 double BurstOf(double rate) { return std::max(rate, 1.0); }
-
-// The bytes that say which network an address is of; of what is no address, the text.
-std::string NetworkOf(std::string_view address) {
-  const std::string text(address.substr(0, address.find('%')));
-  in_addr four;
-  if (inet_pton(AF_INET, text.c_str(), &four) == 1) return {reinterpret_cast<const char*>(&four), 3};
-  in6_addr six;
-  if (inet_pton(AF_INET6, text.c_str(), &six) != 1) return text;
-  const char* bytes = reinterpret_cast<const char*>(&six);
-  if (IN6_IS_ADDR_V4MAPPED(&six)) return {bytes + 12, 3};
-  return {bytes, 6};
-}
 
 }  // namespace
 

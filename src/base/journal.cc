@@ -1,6 +1,5 @@
 #include "base/journal.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -96,24 +95,6 @@ void Journal::Write(Level level, std::string_view event, std::string_view messag
   const std::string line = Line(format, WallClock(), level, event, message, fields);
   // Nobody can be told when stderr is gone.
   (void)!write(STDERR_FILENO, line.data(), line.size());
-}
-
-std::string NetworkOf(std::string_view address) {
-  const std::string text(address);
-  in_addr four{};
-  in6_addr six{};
-  char shown[INET6_ADDRSTRLEN];
-  if (inet_pton(AF_INET6, text.c_str(), &six) == 1) {
-    if (!IN6_IS_ADDR_V4MAPPED(&six)) {
-      std::memset(six.s6_addr + 6, 0, 10);
-      return fmt::format("{}/48", inet_ntop(AF_INET6, &six, shown, sizeof shown));
-    }
-    std::memcpy(&four, six.s6_addr + 12, 4);
-  } else if (inet_pton(AF_INET, text.c_str(), &four) != 1) {
-    return "-";
-  }
-  four.s_addr &= htonl(0xFFFFFF00);
-  return fmt::format("{}/24", inet_ntop(AF_INET, &four, shown, sizeof shown));
 }
 
 bool JournalThrottle::Allows(Millis now, int64_t* held_back) {

@@ -50,10 +50,6 @@ class Journal {
   std::atomic<JournalFormat> format_{JournalFormat::kOff};
 };
 
-// `203.0.113.0/24`, `2001:db8:1::/48`: the network of an address, which says of whom a request came no more than that. An IPv4
-// address within IPv6 counts as what it is. `-` for what is no address.
-std::string NetworkOf(std::string_view address);
-
 // At most so many a second; counts what it holds back. Any thread.
 class JournalThrottle {
  public:

@@ -33,15 +33,6 @@ TEST(Journal, FieldsAndText) {
             "2026-03-01T10:00:00.123Z error: it is name=a\\u000ab count=7 seconds=1.500 whole=true\n");
 }
 
-TEST(Journal, OfAnAddressOnlyItsNetworkIsSaid) {
-  EXPECT_EQ(NetworkOf("203.0.113.77"), "203.0.113.0/24");
-  EXPECT_EQ(NetworkOf("::ffff:203.0.113.77"), "203.0.113.0/24");
-  EXPECT_EQ(NetworkOf("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
-  EXPECT_EQ(NetworkOf("::1"), "::/48");
-  EXPECT_EQ(NetworkOf(""), "-");
-  EXPECT_EQ(NetworkOf("ann@example.org"), "-");
-}
-
 TEST(Journal, AThrottleCountsWhatItHoldsBack) {
   JournalThrottle throttle(2);
   int64_t held_back = -1;

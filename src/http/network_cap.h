@@ -12,10 +12,6 @@
 
 namespace attune::http {
 
-// The network of an address as text: its first 24 bits (IPv4, also when written as IPv6) or 48 (IPv6). nullopt for
-// loopback, which a proxy on this machine sends everybody's requests from, and for what is no address.
-std::optional<std::string> NetworkOf(std::string_view address);
-
 // Any thread.
 class NetworkCap : public std::enable_shared_from_this<NetworkCap> {
  public:
