@@ -54,6 +54,7 @@ class Verify {
   }
 
  private:
+  // A damage that was found, and is told at once.
   void Damage(const std::string& line) {
     ++damages_;
     fmt::print("{}\n", line);
@@ -139,7 +140,7 @@ class Verify {
     options.log_dir = log_dir();
     options.first_sequence = log_.records > 0 ? log_.first_sequence : 1;
     options.last_sequence = log_.last_sequence;
-    options.quick = settings.quick || damages_ > 0;
+    options.quick = settings.quick || log_.damages > 0;
     options.scratch_dir = (std::filesystem::temp_directory_path() / fmt::format("attune-verify-{}", getpid())).string();
     Progress progress("state and log");
     options.on_progress = [&](uint64_t done, uint64_t total) { progress.Show(done, total, fmt::format("{} of {} records", done, total)); };
@@ -193,7 +194,8 @@ class Verify {
       return !key_file_damaged_ || MoveKeysAside();
     }
     const auto beside = ReadKeyFile(KeyFilePath(data_));
-    if (keys->empty() || (beside.ok() && !beside->empty())) return true;
+    if (beside.ok() && (!beside->empty() || keys->empty())) return true;
+    if (keys->empty()) return MoveKeysAside();
     if (Status written = WriteKeyFile(KeyFilePath(data_), *keys); !written.ok()) return Fail(written.error());
     fmt::print("keys: {} written to {}\n", keys->size(), KeyFilePath(data_));
     if (key_file_damaged_) --damages_;

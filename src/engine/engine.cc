@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/keys.h"
+#include "engine/user_format.h"
 
 namespace attune {
 

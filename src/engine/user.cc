@@ -4,12 +4,13 @@
 #include <cstring>
 
 #include "engine/keys.h"
+#include "engine/user_format.h"
 
 namespace attune {
 namespace {
 
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
-constexpr uint8_t kUserVersion = 4;
+constexpr size_t kMostFacts = 2000;      // traits, consents …: of more, names that are not there yet are passed over
 
 constexpr uint32_t kLeastRoom = 12;     // words that a new block has beyond what is in use
 constexpr uint32_t kSmall = 160;        // words of a small user's block
@@ -318,7 +319,7 @@ const Fact* UserState::FindFact(FactKind kind, std::string_view name) const {
 void UserState::TakeIn(const Fact& fact) {
   const Fact* known = FindFact(fact.kind, fact.name);
   if (!known) {
-    MakeRare().facts.push_back(fact);
+    if (facts().size() < kMostFacts) MakeRare().facts.push_back(fact);
   } else if (fact.time >= known->time) {
     rare_->facts[static_cast<size_t>(known - rare_->facts.data())] = fact;
   }
@@ -344,6 +345,7 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   out->I64(user.first_seen);
   out->I64(user.now);
   out->I64(user.looked);
+  out->Bool(user.known);
   out->Varint(user.parts_[UserState::kSeries].size);
   user.ForEach(UserState::kSeries, [&](uint32_t index, uint64_t) {
     const Array* head = user.FindHead(index);
@@ -405,14 +407,13 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   }
 }
 
-bool IsOfNewerProgram(std::string_view user) { return !user.empty() && static_cast<uint8_t>(user[0]) > kUserVersion; }
-
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   const Program& program = user->program_;
   if (in->U8() != kUserVersion) return false;
   user->first_seen = in->I64();
   user->now = in->I64();
   user->looked = in->I64();
+  user->known = in->Bool();
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t index = in->Varint();
     if (index >= program.series.size()) return false;

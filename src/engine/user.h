@@ -241,7 +241,5 @@ class UserState {
 // built anew from the log.
 void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
-// Whether such bytes have a newer format than ReadUser knows.
-bool IsOfNewerProgram(std::string_view user);
 
 }  // namespace attune

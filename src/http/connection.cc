@@ -161,7 +161,7 @@ void Connection::NoteAnswer(Response* response, bool streamed) {
   }
   if (!loop_.route_of()) return;
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - asked_;
-  const std::string network = attune::NetworkOf(peer_);
+  const std::string network = NetworkOf(peer_);
   journal.Info("request", "",
                {{"request_id", std::string_view(request_id_)},
                 {"method", std::string_view(method_)},

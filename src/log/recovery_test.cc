@@ -255,6 +255,9 @@ TEST(Recovery, ARepairOfSeveralDamagesAndALargeOne) {
   ASSERT_TRUE(recovery.ok()) << recovery.error().message;
   EXPECT_EQ(recovery->holes, 3u);
   EXPECT_EQ(recovery->lost_records, 1u + 101u + 1u);
+  std::vector<std::pair<uint64_t, uint64_t>> lost;
+  for (const LostRecords& records : recovery->lost) lost.emplace_back(records.first, records.last);
+  EXPECT_EQ(lost, (std::vector<std::pair<uint64_t, uint64_t>>{{10, 10}, {100, 200}, {350, 350}}));
   EXPECT_EQ(Sequences(disk).size(), 400u - 103u);
   EXPECT_EQ(Sequences(disk, nullptr, 150).front(), 201u);
   EXPECT_EQ(Sequences(disk, nullptr, 351).size(), 50u);
@@ -330,6 +333,8 @@ TEST_F(SeveralFiles, DamageInAnOlderOneIsFoundByReaderAndVerifyAndMended) {
     LogReport report;
     EXPECT_FALSE(VerifyLog(*disk, kDir, &report).ok());
     EXPECT_EQ(report.damages, 1u);
+    ASSERT_EQ(report.found.size(), 1u);
+    EXPECT_EQ(report.found[0], report.first_damage->message);
     EXPECT_EQ(report.records, 17u);
     const auto repaired = RecoverLog(*disk, kDir, true);
     ASSERT_TRUE(repaired.ok()) << repaired.error().message;

@@ -84,6 +84,16 @@ def test_a_known_person_is_merged_into_nobody():
         same(server.behavior("device", position)["user"], "ann")
 
 
+def test_a_known_person_stays_known_over_a_restart():
+    with folder() as path:
+        with served(path) as server:
+            server.batch([anonymous("device", "add_to_cart"), identify("ann", "device")])
+        with served(path) as server:
+            position = server.batch([identify("bob", "device"), anonymous("device", "add_to_cart")])
+            same(server.behavior("ann", position)["metrics"]["carts"], 2)
+            same(server.behavior("bob", position)["metrics"]["carts"], 0)
+
+
 def test_aliases_form_chains():
     with folder() as path, served(path) as server:
         server.batch([anonymous("a", "add_to_cart"), {"type": "alias", "userId": "b", "previousId": "a"}, anonymous("b", "add_to_cart"),
