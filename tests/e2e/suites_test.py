@@ -126,6 +126,8 @@ def test_json_suite_as_bodies():
             answer = server.request("POST", "/v1/track", body, key=WRITE_KEY)
             found = verdict(answer)
             same(verdict(server.request("POST", "/v1/track", body, key=WRITE_KEY)), found, f"{name}, sent again")
+            told = verdict(server.request("POST", "/v1/events/validate", body, key=WRITE_KEY))
+            expect(told == found or name[0] != "n", f"{name}: validated it is {told}, sent {found}")
             if name[0] == "y":
                 expect(found in ("400 not_an_object", "accepted 0, missing_field"), name, found)
             elif name[0] == "n":
@@ -147,7 +149,10 @@ def test_json_suite_inside_a_batch():
         for name, value in json_suite():
             around = [json.dumps(track("neighbour", "neighbour", messageId=f"{name} {i}")).encode() for i in range(2)]
             event = b'{"type":"track","userId":"suite","event":"suite","messageId":"' + name.encode() + b'","properties":{"value":' + value + b"}}"
-            found = verdict(server.request("POST", "/v1/batch", b'{"batch":[' + around[0] + b"," + event + b"," + around[1] + b"]}", key=WRITE_KEY))
+            body = b'{"batch":[' + around[0] + b"," + event + b"," + around[1] + b"]}"
+            told = verdict(server.request("POST", "/v1/events/validate", body, key=WRITE_KEY))
+            found = verdict(server.request("POST", "/v1/batch", body, key=WRITE_KEY))
+            same(told, found, f"{name}: what would become of it, and what did")
             if name[0] == "y":
                 same(found, "accepted 3", name)
             elif name[0] == "n":
