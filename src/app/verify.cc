@@ -4,19 +4,23 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
+#include "api/dead_letters.h"
 #include "api/key_file.h"
 #include "api/keys.h"
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "log/data_lock.h"
+#include "log/reader.h"
 #include "log/recovery.h"
 #include "log/verify.h"
 #include "shard/plan_note.h"
 #include "shard/state_check.h"
+#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -118,6 +122,7 @@ class Verify {
     }
     if (Status blocks = (*store)->Verify(); !blocks.ok()) Damage(blocks.error().message);
     if (!CompareState(**store)) return false;
+    if (log_.damages == 0 && !CheckDeadLetters(**store)) return false;
     if (settings.repair && damages_ > before) return Rebuild(store->get());
     if (settings.repair && key_file_damaged_) return WriteKeys(**store);
     return true;
@@ -168,6 +173,34 @@ class Verify {
     return true;
   }
 
+  // Every letter that the store keeps is of a record of the log.
+  bool CheckDeadLetters(const Store& store) {
+    auto reader = LogReader::Open(log_dir(), std::max<uint64_t>(1, log_.first_sequence), {.last_sequence = std::max<uint64_t>(1, log_.last_sequence)});
+    if (!reader.ok()) return Fail(reader.error());
+    std::vector<uint64_t> logged;
+    RecordView record;
+    while (log_.last_sequence > 0) {
+      const auto more = reader->Next(&record);
+      if (!more.ok()) return Fail(more.error());
+      if (!*more) break;
+      if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) logged.push_back(record.sequence);
+    }
+    uint64_t kept = 0, repeats = 0;
+    const Status read = store.ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
+      const auto sequence = SequenceOfLetter(name);
+      if (sequence && std::binary_search(logged.begin(), logged.end(), *sequence)) {
+        ++kept;
+        repeats += KeptLetter(name, json).repeats;
+      } else {
+        Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
+      }
+      return true;
+    });
+    if (!read.ok()) Damage(read.error().message);
+    fmt::print("dead letters: {} kept, which came again {} times; {} in the log\n", kept, repeats, logged.size());
+    return true;
+  }
+
   // The state is set aside, and with it what is not in the log and not in a file: so the keys are written first.
   bool Rebuild(const Store* store) {
     if (store && !WriteKeys(*store)) return false;
@@ -181,7 +214,7 @@ class Verify {
     if (error) return Fail({ErrorCode::kIo, fmt::format("{}: cannot be renamed: {}", state_dir(), error.message())});
     if (Status synced = SyncFolder(data_); !synced.ok()) return Fail(synced.error());
     fmt::print("state: moved to {}; the next start builds it anew from the log\n", aside);
-    fmt::print("state: lost: the sizes of segments as time went by, and how often refused events came again\n");
+    fmt::print("state: lost: the sizes of segments as time went by\n");
     repaired_ = true;
     damages_ = 0;
     return true;

@@ -344,6 +344,7 @@ void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out)
   out->I64(user.first_seen);
   out->I64(user.now);
   out->I64(user.looked);
+  out->Bool(user.known);
   out->Varint(user.parts_[UserState::kSeries].size);
   user.ForEach(UserState::kSeries, [&](uint32_t index, uint64_t) {
     const Array* head = user.FindHead(index);
@@ -411,6 +412,7 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
   user->first_seen = in->I64();
   user->now = in->I64();
   user->looked = in->I64();
+  user->known = in->Bool();
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     const uint64_t index = in->Varint();
     if (index >= program.series.size()) return false;

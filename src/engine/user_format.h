@@ -6,7 +6,7 @@
 
 namespace attune {
 
-inline constexpr uint8_t kUserVersion = 4;
+inline constexpr uint8_t kUserVersion = 5;
 
 // Whether such bytes have a newer format than ReadUser knows.
 inline bool IsOfNewerProgram(std::string_view user) { return !user.empty() && static_cast<uint8_t>(user[0]) > kUserVersion; }

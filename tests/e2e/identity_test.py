@@ -84,6 +84,15 @@ def test_a_known_person_is_merged_into_nobody():
         same(server.behavior("device", position)["user"], "ann")
 
 
+def test_a_known_person_stays_known_after_a_restart():
+    with folder() as path:
+        with served(path) as server:
+            server.batch([track("ann", "add_to_cart"), track("bob", "add_to_cart")])
+        with served(path) as server:
+            position = server.batch([{"type": "alias", "userId": "bob", "previousId": "ann"}])
+            same([server.behavior(user, position)["metrics"]["carts"] for user in ("ann", "bob")], [1, 1])
+
+
 def test_aliases_form_chains():
     with folder() as path, served(path) as server:
         server.batch([anonymous("a", "add_to_cart"), {"type": "alias", "userId": "b", "previousId": "a"}, anonymous("b", "add_to_cart"),
