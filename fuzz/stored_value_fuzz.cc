@@ -122,6 +122,7 @@ void ReadDeadLetter(std::string_view bytes) {
   letters.SetStore(&TheStore());
   for (uint64_t sequence : {11, 12}) {
     RecordView record;
+    record.type = static_cast<uint8_t>(RecordType::kDeadLetter);
     record.sequence = sequence;
     record.payload = payload;
     letters.Bury(record);
@@ -129,10 +130,16 @@ void ReadDeadLetter(std::string_view bytes) {
   size_t count = 0;
   (void)TheStore().ForEach(keys::kDeadLetters, [&](std::string_view, std::string_view kept) {
     ATTUNE_CHECK(!FindJsonFault(kept, 64), "what is kept is JSON");
-    ATTUNE_CHECK(kept.find(",\"repeats\":1,") != kept.npos, "sent again it is counted");
+    const KeptLetter read(LetterName(11), kept);
+    ATTUNE_CHECK(read.repeats == 1 && read.sequence == 12, "sent again it is counted");
+    ATTUNE_CHECK(!FindJsonFault(read.ToJson(), 64), "and told as JSON");
     return ++count > 0;
   });
   ATTUNE_CHECK(count == 1, "and kept once");
+  (void)KeptLetter("0", bytes).ToJson();
+  if (const auto sequence = SequenceOfLetter(bytes)) {
+    ATTUNE_CHECK(LetterName(*sequence) == bytes, "the name of a letter is made of its sequence");
+  }
   Remove(keys::kDeadLetters);
   Remove(keys::kDeadLetterIds);
 }

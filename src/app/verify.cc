@@ -146,13 +146,10 @@ class Verify {
     options.first_sequence = log_.records > 0 ? log_.first_sequence : 1;
     options.last_sequence = log_.last_sequence;
     options.quick = settings.quick || log_.damages > 0;
-    options.scratch_dir = (std::filesystem::temp_directory_path() / fmt::format("attune-verify-{}", getpid())).string();
     Progress progress("state and log");
     options.on_progress = [&](uint64_t done, uint64_t total) { progress.Show(done, total, fmt::format("{} of {} records", done, total)); };
     StateReport report;
     const Status checked = CheckState(store, Program::Compile(plan), options, &report);
-    std::error_code ignored;
-    std::filesystem::remove_all(options.scratch_dir, ignored);
     progress.Clear();
     for (const std::string& line : report.found) Damage(state_dir() + ": " + line);
     damages_ += report.damages - report.found.size();
@@ -163,7 +160,7 @@ class Verify {
     }
     const char* how = options.quick || options.first_sequence > 1 ? "read, not compared with the log" : "compared with the log";
     if (report.other_plan) {
-      fmt::print("state: of another plan than {}; the next start builds it anew from the log\n", settings.plan);
+      fmt::print("state: of another plan than {}, or of an older program; the next start builds it anew from the log\n", settings.plan);
     } else {
       fmt::print("state: {} users, {} memberships, {} records in their histories, {}, up to record {}\n", report.users, report.memberships,
                  report.index_entries, how, report.last_position);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/strings/string_view.h>
 
 #include <functional>
 #include <string>
@@ -12,7 +13,10 @@ namespace attune {
 
 struct TextHash {
   using is_transparent = void;
-  size_t operator()(std::string_view text) const { return absl::Hash<std::string_view>{}(text); }
+  // As Abseil's own view: of the standard's it may know no more than std::hash, whose seed everybody knows.
+  size_t operator()(std::string_view text) const {
+    return absl::Hash<absl::string_view>{}(absl::string_view(text.data(), text.size()));
+  }
 };
 
 template <typename V>

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/text_map.h"
 #include "event/value.h"
 
 namespace attune {
@@ -34,7 +35,7 @@ class Interner {
   };
   std::vector<Entry> entries_;
   std::vector<Id> free_;
-  absl::flat_hash_map<std::string_view, Id> ids_;
+  absl::flat_hash_map<std::string_view, Id, TextHash> ids_;
 };
 
 // A null, boolean, number, string or time in 64 bits: numbers as they are, the others in the space of NaNs. Two are

@@ -10,6 +10,7 @@ namespace attune {
 namespace {
 
 constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
+constexpr size_t kMostFacts = 2000;      // traits, consents …: of more, names that are not there yet are passed over
 
 constexpr uint32_t kLeastRoom = 12;     // words that a new block has beyond what is in use
 constexpr uint32_t kSmall = 160;        // words of a small user's block
@@ -318,7 +319,7 @@ const Fact* UserState::FindFact(FactKind kind, std::string_view name) const {
 void UserState::TakeIn(const Fact& fact) {
   const Fact* known = FindFact(fact.kind, fact.name);
   if (!known) {
-    MakeRare().facts.push_back(fact);
+    if (facts().size() < kMostFacts) MakeRare().facts.push_back(fact);
   } else if (fact.time >= known->time) {
     rare_->facts[static_cast<size_t>(known - rare_->facts.data())] = fact;
   }

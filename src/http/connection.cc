@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/journal.h"
@@ -69,7 +70,11 @@ void Connection::Run() {
     auto progress = RequestParser::Progress::kNeedMore;
     if (begin_ < end_) {
       size_t used = 0;
-      progress = parser_.Feed({buffer_.get() + begin_, end_ - begin_}, &used);
+      try {
+        progress = parser_.Feed({buffer_.get() + begin_, end_ - begin_}, &used);
+      } catch (const std::bad_alloc&) {  // no memory for this body: better it ends than the process
+        return Close();
+      }
       begin_ += used;
     }
     switch (progress) {
@@ -252,7 +257,8 @@ void Connection::Read() {
                           [this](const error_code& ec, size_t n) { OnRead(ec, n); });
 }
 
-// False: the buffer is as large as it may get, with bytes of which nobody has made use.
+// False: the buffer is as large as it may get, with bytes of which nobody has made use; or there is no
+// memory for it, and the connection is closed.
 bool Connection::MakeRoom() {
   const size_t wanted = parser_.in_body() ? kBodyBuffer : kSmallBuffer;
   const size_t kept = end_ - begin_;
@@ -262,7 +268,11 @@ bool Connection::MakeRoom() {
     capacity *= 2;  // the parser refuses what has no end, so this has one
   }
   if (capacity != capacity_) {
-    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    std::unique_ptr<char[]> larger(new (std::nothrow) char[capacity]);
+    if (!larger) {
+      Close();
+      return false;
+    }
     if (kept != 0) std::memcpy(larger.get(), buffer_.get() + begin_, kept);
     buffer_ = std::move(larger);
     capacity_ = capacity;

@@ -142,7 +142,7 @@ class Life {
   // Something that the disk will do at one of the next calls.
   void Trouble() {
     using Op = FakeDisk::Op;
-    static const std::vector<Op> kOps = {Op::kRead, Op::kWrite, Op::kSync, Op::kTruncate, Op::kAllocate, Op::kSyncDir, Op::kOpen};
+    static const std::vector<Op> kOps = {Op::kWrite, Op::kSync, Op::kTruncate, Op::kAllocate, Op::kSyncDir, Op::kOpen};
     const Op op = random_.Pick(kOps);
     const int after = static_cast<int>(random_.Below(3));
     const bool full = (op == Op::kWrite || op == Op::kAllocate) && random_.Percent(50);
@@ -200,6 +200,7 @@ class Life {
     while (report_.failure.empty() && (report_.steps < kQuiet || !to_send_.empty() || !in_flight_.empty())) {
       if (++report_.steps > 20 * kQuiet) calm_ = true;  // so that every life ends
       Happen(random_.Below(1'000));
+      if (!report_.failure.empty()) return;
       if (!runtime_->failure().ok()) {
         Tell("the log has failed: {}", runtime_->failure().error().message);
         if (!CrashAndStart()) return;

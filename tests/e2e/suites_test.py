@@ -26,7 +26,7 @@ import time
 import urllib.parse
 import zlib
 
-from framing_vectors import KEY, VECTORS, post
+from framing_vectors import VECTORS, post
 from harness import (API_KEY, PATIENCE, SHARED, WRITE_KEY, Server, expect, folder, main, poll, problem, run, same, track)
 
 SUITES = SHARED / "suites"
@@ -79,11 +79,6 @@ def frozen(name, lines):
         same(found, expected, f"a line of {path.name}")
 
 
-def get_json(server, path):
-    answer = server.request("GET", path, key=API_KEY)
-    return answer.json if answer.status == 200 else None
-
-
 def varint(data, at):
     value = shift = 0
     while True:
@@ -131,6 +126,8 @@ def test_json_suite_as_bodies():
             answer = server.request("POST", "/v1/track", body, key=WRITE_KEY)
             found = verdict(answer)
             same(verdict(server.request("POST", "/v1/track", body, key=WRITE_KEY)), found, f"{name}, sent again")
+            told = verdict(server.request("POST", "/v1/events/validate", body, key=WRITE_KEY))
+            expect(told == found or name[0] != "n", f"{name}: validated it is {told}, sent {found}")
             if name[0] == "y":
                 expect(found in ("400 not_an_object", "accepted 0, missing_field"), name, found)
             elif name[0] == "n":
@@ -152,7 +149,10 @@ def test_json_suite_inside_a_batch():
         for name, value in json_suite():
             around = [json.dumps(track("neighbour", "neighbour", messageId=f"{name} {i}")).encode() for i in range(2)]
             event = b'{"type":"track","userId":"suite","event":"suite","messageId":"' + name.encode() + b'","properties":{"value":' + value + b"}}"
-            found = verdict(server.request("POST", "/v1/batch", b'{"batch":[' + around[0] + b"," + event + b"," + around[1] + b"]}", key=WRITE_KEY))
+            body = b'{"batch":[' + around[0] + b"," + event + b"," + around[1] + b"]}"
+            told = verdict(server.request("POST", "/v1/events/validate", body, key=WRITE_KEY))
+            found = verdict(server.request("POST", "/v1/batch", body, key=WRITE_KEY))
+            same(told, found, f"{name}: what would become of it, and what did")
             if name[0] == "y":
                 same(found, "accepted 3", name)
             elif name[0] == "n":
@@ -206,11 +206,6 @@ def naughty_event(field, number, text):
     event = track(f"{field} {number}", "naughty", messageId=f"{field} {number}")
     FIELDS[field](event, text)
     return event
-
-
-def is_one_word(text):
-    """Whether an event's name can be made of it: it has a letter or a digit."""
-    return any(character.isalnum() for character in text)
 
 
 def nested(name, value):
@@ -385,7 +380,8 @@ def test_framing():
                 received = b""
                 while piece := client.recv(1 << 16):
                     received += piece
-            same(statuses(received), [status], f"{name}, in pieces")
+            # What never becomes a head is not answered when its end comes first.
+            expect(statuses(received) in ([status], [] if status == 400 else [status]), f"{name}, in pieces:", received[:100])
             carriers += 3 if status == 200 and b"/v1/track" in data else 0
             shown = server.request("GET", f"/user/smuggled%20{number}/behavior?limit=0", key=API_KEY)
             same(shown.status, 404 if ends else 200, f"{name}: whether the request behind it was read")
@@ -587,6 +583,16 @@ def test_what_is_nested_deep_is_refused_flat():
         page = server.ask("/v1/dead-letters?limit=100")["dead_letters"]
         expect(page and all(isinstance(letter["event"], (str, dict)) for letter in page))
         alive(server)
+
+
+def test_traits_of_one_user_are_bounded():
+    with served() as server:
+        for begin in range(0, 4500, 900):
+            server.batch([{"type": "identify", "userId": "ann", "traits": {f"t{i}": begin for i in range(begin, begin + 900)}}])
+        server.batch([{"type": "identify", "userId": "ann", "traits": {"t0": "changed", "t4499": "changed"}}])
+        traits = server.behavior("ann")["traits"]
+        same(len(traits), 2000, "traits")
+        same((traits["t0"], traits["t1999"]), ("changed", 1800))
 
 
 # --- names that collide ---
@@ -840,9 +846,9 @@ def test_random_bodies_are_counted_once_or_refused():
     right = st.fixed_dictionaries({"type": st.just("track"), "event": st.sampled_from(["bought", "Page Viewed", "e"]), "userId": people},
                                   optional={"properties": objects, "context": objects, "timestamp": st.just("2026-03-01T10:00:00Z")})
     traits = st.fixed_dictionaries({"type": st.just("identify"), "userId": people}, optional={"traits": objects, "anonymousId": text})
-    event = st.one_of(right, right, right, traits, st.fixed_dictionaries({}, optional=members), value)
+    event = st.sampled_from([right, right, right, traits, st.fixed_dictionaries({}, optional=members), value]).flatmap(lambda kind: kind)
     mangled = st.tuples(st.integers(0, 10 ** 6), st.binary(max_size=3), st.integers(0, 3))
-    request = st.tuples(st.sampled_from(["/v1/batch", "/v1/import", "/v1/track", "/v1/identify", "/v1/alias", "/v1/page", "/v1/group"]), st.lists(event, max_size=6),
+    request = st.tuples(st.sampled_from(["/v1/batch", "/v1/import", "/v1/track", "/v1/identify", "/v1/alias", "/v1/page", "/v1/group"]), st.lists(event, min_size=1, max_size=6),
                         st.sampled_from(["plain", "plain", "plain", "mangled", "gzip", "zlib", "bytes"]), mangled, st.fixed_dictionaries({}, optional={
                             "context": value, "sentAt": times, "writeKey": st.just(WRITE_KEY)}), st.binary(max_size=60))
     numbers = itertools.count()
@@ -886,8 +892,6 @@ def test_random_bodies_are_counted_once_or_refused():
         # Each accepted event is one of the log, applied once; ids sent twice by a shrinking example count as what they are.
         same(status["events"], totals["accepted"], "events applied")
         expect(totals["accepted"] > 100, "few were accepted:", totals)
-        log = get_json(server, "/v1/status")
-        same(log["position"], status["position"])
         alive(server)
 
 
