@@ -99,7 +99,7 @@ std::string ReplayedRecord(uint64_t letter) {
 KeptLetter::KeptLetter(std::string_view name, std::string_view json, From from) : name(name) {
   // The last place that looks like the tail is the tail: what JSON of clients the letter holds comes before it.
   const size_t tail = from == From::kStore ? json.rfind(kTail) : std::string_view::npos;
-  letter = json.substr(0, tail == std::string_view::npos ? json.size() - 1 : tail);
+  letter = json.substr(0, tail == std::string_view::npos ? std::max<size_t>(json.size(), 1) - 1 : tail);
   JsonSlices members(json);
   while (members.Next()) {
     const std::string_view key = members.key(), value = members.value();
@@ -125,7 +125,7 @@ KeptLetter::KeptLetter(std::string_view name, std::string_view json, From from) 
 
 std::string KeptLetter::ToJson() const {
   std::string json = fmt::format("{{\"id\":\"{}\",", name);
-  json += letter.substr(1);
+  json += letter.substr(std::min<size_t>(letter.size(), 1));
   json += fmt::format(",\"repeats\":{},\"last_received\":{},\"sequence\":{},\"state\":\"{}\",\"replayed_as\":{}}}", repeats, last_received,
                       sequence, replayed_as ? "replayed" : "new", replayed_as ? std::to_string(*replayed_as) : "null");
   return json;
