@@ -154,7 +154,8 @@ void Connection::NoteAnswer(Response* response, bool streamed) {
     }
     static JournalThrottle throttle(kMostFailuresASecond);
     int64_t held_back = 0;
-    if (journal.format() != JournalFormat::kOff && throttle.Allows(WallClock(), &held_back)) {
+    const bool trouble = response->status == 500 || !response->trouble.empty();
+    if (trouble && journal.format() != JournalFormat::kOff && throttle.Allows(WallClock(), &held_back)) {
       journal.Warn("request_failed", response->trouble.empty() ? StatusPhrase(response->status) : std::string_view(response->trouble),
                    {{"status", int64_t{response->status}}, {"request_id", std::string_view(request_id_)}, {"not_told", held_back}});
     }

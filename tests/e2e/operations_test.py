@@ -536,7 +536,9 @@ def half_a_request(port):
     body = json.dumps({"batch": [track("ann", "a", messageId="half")]}).encode()
     client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + WRITE_KEY.encode() +
-                   b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:10])
+                   b"\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+    expect(client.recv(100).startswith(b"HTTP/1.1 100 "), "the server has not begun to read")
+    client.sendall(body[:10])
     return client, body[10:]
 
 
