@@ -17,6 +17,9 @@ namespace {
 // half the latency. Larger writes have their journal entry paid by volume.
 constexpr size_t kSmallWriteBytes = 64 << 10;
 constexpr uint64_t kZeroAheadBytes = 256 << 10;
+// From groups of this size on the disk's pace is told, and from it how much may wait, which is never less than the other.
+constexpr size_t kTellingBytes = 256 << 10;
+constexpr size_t kLeastPendingBytes = 1 << 20;
 // Buffers above this size are not kept for the next group: a burst must not hold its memory for
 // ever.
 constexpr size_t kKeptBlockBytes = 8 << 20;
@@ -61,6 +64,7 @@ class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
 Log::Log(std::string dir, LogOptions options)
     : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {
   filling_.bytes = pool_->Take();
+  most_pending_ = options_.max_pending_bytes;
 }
 
 Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions options) {
@@ -136,7 +140,7 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     std::lock_guard lock(mutex_);
     if (failure_) return *failure_;
     if (closing_) return Error{ErrorCode::kUnavailable, "the log is closed"};
-    if (pending_bytes_ + added > options_.max_pending_bytes) {
+    if (pending_bytes_ > 0 && pending_bytes_ + added > most_pending_) {
       return Error{ErrorCode::kUnavailable, fmt::format("{} bytes wait for the disk already", pending_bytes_)};
     }
     pending_bytes_ += added;
@@ -184,9 +188,22 @@ void Log::Run() {
   }
 }
 
+// Small groups say how long a sync takes, not how fast the disk is.
+void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
+  if (bytes < kTellingBytes || options_.stepped) return;
+  const double wait = std::chrono::duration<double>(options_.max_wait).count();
+  const double most = static_cast<double>(bytes) / std::max(took.count(), 1e-6) * wait;
+  const std::lock_guard lock(mutex_);
+  most_pending_ = most >= static_cast<double>(options_.max_pending_bytes)
+                      ? options_.max_pending_bytes
+                      : std::min(options_.max_pending_bytes, std::max(kLeastPendingBytes, static_cast<size_t>(most)));
+}
+
 void Log::WriteOut(Group group) {
+  const auto began = options_.steady();
   const Status status = WriteGroup(group);
   if (status.ok()) {
+    NotePace(group.bytes->size(), options_.steady() - began);
     Succeed(std::move(group));
   } else if (status.error().code == ErrorCode::kUnavailable) {
     FailFull(group, status.error());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -46,8 +47,12 @@ struct LogEntry {
 struct LogOptions {
   // A group that would make the file larger goes to a new one.
   uint64_t max_file_bytes = 256 << 20;
-  // Beyond this many bytes appended and not yet durable, Append refuses at once.
+  // Beyond this many bytes appended and not yet durable, Append refuses at once, ...
   size_t max_pending_bytes = 64 << 20;
+  // ... and beyond so many as the disk, at its pace of late, makes durable in this time (but not for less than 1 MiB): so
+  // nobody waits much longer.
+  std::chrono::milliseconds max_wait{5000};
+  std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;
   // Space is reserved this far ahead: a full disk shows before the write, and a sync needs not
   // journal a new size.
   uint64_t reserve_bytes = 16 << 20;
@@ -137,6 +142,7 @@ class Log {
 
   void Run();
   void WriteOut(Group group);
+  void NotePace(size_t bytes, std::chrono::duration<double> took);
   Group TakeGroup();
   Status WriteGroup(const Group& group);
   Status Rotate(uint64_t first_sequence);
@@ -162,6 +168,7 @@ class Log {
   size_t pending_bytes_ = 0;  // in filling_ and in the group that is being written
   bool closing_ = false;
   std::optional<Error> failure_;
+  size_t most_pending_;  // by the pace of the disk
 
   std::atomic<uint64_t> durable_sequence_{0};
   std::atomic<bool> failed_{false};

@@ -172,6 +172,37 @@ TEST(Log, OneSyncServesEverybodyWhoWaits) {
   EXPECT_EQ(disk.calls(FakeDisk::Op::kSync), before + 2);
 }
 
+TEST(Log, TakesNoMoreThanASlowDiskWritesInTheTimeToWait) {
+  FakeDisk disk;
+  LogOptions options = On(disk);
+  std::chrono::steady_clock::time_point now;
+  std::chrono::milliseconds each(1000);
+  options.steady = [&] { return now += each; };  // each group takes a second
+  auto log = MustOpen(options);
+  const std::string half(512 << 10, 'x');
+  ASSERT_TRUE(AppendAndWait(*log, {half}).status.ok());
+  const auto fill = [&] {
+    disk.HoldSyncs();
+    const LogEntry entry{1, 0, half};
+    std::vector<std::promise<void>> taken;
+    taken.reserve(1000);
+    Status status;
+    while (status.ok()) {
+      std::promise<void>& durable = taken.emplace_back();
+      status = log->Append({&entry, 1}, [&durable](const Status&, uint64_t) { durable.set_value(); });
+    }
+    taken.pop_back();
+    disk.ReleaseSyncs();
+    for (std::promise<void>& durable : taken) durable.get_future().wait();
+    return taken.size();
+  };
+  EXPECT_EQ(fill(), 5u);  // 512 KiB a second, for 5 seconds
+  ASSERT_TRUE(AppendAndWait(*log, {std::string(256 << 10, 'y')}).status.ok());
+  each = std::chrono::milliseconds(0);  // the disk has recovered
+  ASSERT_TRUE(AppendAndWait(*log, {half}).status.ok());
+  EXPECT_GT(fill(), 100u);
+}
+
 TEST(Log, RefusesAtOnceWhenTooMuchIsPending) {
   FakeDisk disk;
   LogOptions options = On(disk);
