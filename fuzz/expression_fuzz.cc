@@ -29,7 +29,7 @@ std::string EventBytes(int i, std::string_view user, std::string_view name, std:
   return bytes;
 }
 
-void Run(const std::shared_ptr<const Program>& program) {
+void Live(const std::shared_ptr<const Program>& program) {
   static constexpr std::string_view kNames[] = {"add_to_cart", "page_viewed", "purchase", "", "e"};
   static constexpr std::string_view kJson[] = {
       R"({"properties":{"price":12.5,"product_id":"A1","n":{"a":1},"tags":["x","y"]}})",
@@ -63,6 +63,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string plan = "limits: {events: 20}\nsegments:\n  s:\n    when: ";
   AppendJsonString(written, &plan);
   LoadedPlan loaded = ParsePlan(plan + "\n");
-  if (loaded.plan) Run(Program::Compile(std::move(loaded.plan)));
+  if (loaded.plan) Live(Program::Compile(std::move(loaded.plan)));
   return 0;
 }

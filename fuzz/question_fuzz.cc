@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view target = text.substr(0, text.find('\0'));
   const std::string_view header = text.substr(std::min(target.size() + 1, size));
   static const LoadedPlan loaded = ParsePlan(
-      "segments: {high: {when: \"true\"}, low: {when: \"false\"}}\ntriggers: {remind: {event: purchase}}\n");
+      "segments: {high: {when: \"true\"}, low: {when: \"false\"}}\ntriggers: {remind: {on: purchase}}\n");
   ATTUNE_CHECK(loaded.plan != nullptr, "the plan above is right");
   Request request("GET", target);
   request.AddHeader("Last-Event-ID", header);

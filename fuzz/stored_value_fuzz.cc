@@ -130,7 +130,8 @@ void ReadDeadLetter(std::string_view bytes) {
   size_t count = 0;
   (void)TheStore().ForEach(keys::kDeadLetters, [&](std::string_view, std::string_view kept) {
     ATTUNE_CHECK(!FindJsonFault(kept, 64), "what is kept is JSON");
-    const KeptLetter read(LetterName(11), kept);
+    const std::string name = LetterName(11);
+    const KeptLetter read(name, kept);
     ATTUNE_CHECK(read.repeats == 1 && read.sequence == 12, "sent again it is counted");
     ATTUNE_CHECK(!FindJsonFault(read.ToJson(), 64), "and told as JSON");
     return ++count > 0;

@@ -57,7 +57,7 @@ def offences_of(path, source, module, table, homes):
             elif target != module and target not in table[module]:
                 yield line, f"{module} may not include {target} (see cmake/modules.cmake)"
             continue
-        if name.startswith("gtest/") and not path.name.endswith("_test.cc"):
+        if name.startswith("gtest/") and not path.name.endswith(("_test.cc", "_testing.h")):
             yield line, "googletest is for tests alone"
         library = library_of(name)
         if not library or library in INDEPENDENT.get(module, ()):

@@ -30,10 +30,7 @@ TEST(Manifest, IsReadAsItWasWritten) {
 }
 
 TEST(Manifest, OthersAreRefused) {
-  Manifest manifest;
-  manifest.program = "x";
-  manifest.created = "y";
-  const std::string good = ManifestText(manifest);
+  const std::string good = ManifestText(Manifest{.program = "x", .created = "y", .plan = {}, .files = {}});
   EXPECT_EQ(Complaint(good), "");
   for (size_t i = 0; i < good.size(); ++i) {
     std::string bad = good;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "oracle/asking.h"
+#include "oracle/asking_testing.h"
 #include "oracle/random.h"
 
 namespace attune::oracle {

@@ -1,5 +1,5 @@
 // Keys, memberships past and consent, against values worked out by hand from docs/language.md.
-#include "oracle/asking.h"
+#include "oracle/asking_testing.h"
 
 namespace attune::oracle {
 namespace {

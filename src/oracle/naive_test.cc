@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "oracle/asking.h"
+#include "oracle/asking_testing.h"
 #include "oracle/bounds.h"
 
 namespace attune::oracle {

@@ -1,5 +1,5 @@
 // Sequences, against values worked out by hand from docs/language.md.
-#include "oracle/asking.h"
+#include "oracle/asking_testing.h"
 
 namespace attune::oracle {
 namespace {

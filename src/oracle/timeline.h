@@ -66,7 +66,6 @@ struct Tick {
 };
 
 struct RunOptions {
-  std::vector<Tick> ticks;      // in the order of the records
   std::optional<Millis> until;  // not given: the latest time of any record
   // Instants to write everyone's values at: what was known when the user's clock passed it, so
   // before the first of her accepted records with a later time. Users without a record until then
@@ -74,6 +73,7 @@ struct RunOptions {
   std::vector<Millis> at;
   // Evaluate at every millisecond. Otherwise only where BoundsOver cannot exclude a change.
   bool every_millisecond = false;
+  std::vector<Tick> ticks = {};  // in the order of the records
 };
 
 struct RunResult {

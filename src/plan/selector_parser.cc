@@ -23,6 +23,10 @@ bool ExpressionParser::ReadEventName(Selector* selector) {
     return true;
   }
   const std::string name = NormaliseEventName(word.text);
+  if (name.empty()) {
+    Mistaken(word.begin, "expected the name of an event, which has a letter or a digit, found \"" + std::string(word.text) + "\"");
+    return false;
+  }
   if (!Known(name)) {
     const std::string nearest = DidYouMean(name, names_.events);
     if (names_.plan->refuse_unknown_events) {
