@@ -1,5 +1,6 @@
 #include "state/store.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 #include <unistd.h>
@@ -244,12 +245,12 @@ TEST_F(StoreTest, ANewerStoreIsRefused) {
     rocksdb::DB* raw = nullptr;
     ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), Dir(), &raw).ok());
     const std::unique_ptr<rocksdb::DB> db(raw);
-    ASSERT_TRUE(db->Put({}, std::string(keys::kVersion), "3").ok());
+    ASSERT_TRUE(db->Put({}, std::string(keys::kVersion), std::to_string(keys::kStoreVersion + 1)).ok());
   }
   const auto store = Store::Open(Dir());
   ASSERT_FALSE(store.ok());
   EXPECT_EQ(store.error().code, ErrorCode::kInvalid);
-  EXPECT_NE(store.error().message.find("version 3 is newer"), std::string::npos);
+  EXPECT_NE(store.error().message.find(fmt::format("version {} is newer", keys::kStoreVersion + 1)), std::string::npos);
 }
 
 TEST_F(StoreTest, ASecondOpenerIsRefused) {

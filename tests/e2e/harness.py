@@ -314,10 +314,10 @@ def track(user, event, properties=None, **more):
     return {"type": "track", "userId": user, "event": event, "properties": properties or {}, **more}
 
 
-def run(*arguments, stdin=None, code=None):
+def run(*arguments, stdin=None, code=None, patience=600):
     """Runs the binary to its end."""
     given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, timeout=600, **given)
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, timeout=patience, **given)
     done.out, done.err = done.stdout.decode(), done.stderr.decode()
     if code is not None:
         expect(done.returncode == code, f"exit code {done.returncode} and not {code}:", arguments, done.out, done.err)

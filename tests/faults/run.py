@@ -25,6 +25,7 @@ import clocks  # noqa: F401
 import crashes  # noqa: F401
 import damages  # noqa: F401
 import disks  # noqa: F401
+import lives  # noqa: F401
 import loads  # noqa: F401
 import starts  # noqa: F401
 
