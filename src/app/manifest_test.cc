@@ -30,14 +30,10 @@ TEST(Manifest, IsReadAsItWasWritten) {
 }
 
 TEST(Manifest, OthersAreRefused) {
-<<<<<<< HEAD
-  const std::string good = ManifestText(Manifest{.program = "x", .created = "y", .plan = {}, .files = {}});
-=======
   Manifest manifest;
   manifest.program = "x";
   manifest.created = "y";
   const std::string good = ManifestText(manifest);
->>>>>>> main
   EXPECT_EQ(Complaint(good), "");
   for (size_t i = 0; i < good.size(); ++i) {
     std::string bad = good;
