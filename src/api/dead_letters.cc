@@ -133,17 +133,17 @@ std::string KeptLetter::ToJson() const {
 
 // --- all of them ---
 
-void DeadLetters::Bury(const RecordView& record) {
+bool DeadLetters::Bury(const RecordView& record) {
   const std::lock_guard hold(mutex_);
-  if (!store_) return early_.push_back({record.sequence, record.type, std::string(record.payload)}), void();
-  Take(record.sequence, record.type, record.payload);
+  if (!store_) return early_.push_back({record.sequence, record.type, std::string(record.payload)}), true;
+  return Take(record.sequence, record.type, record.payload);
 }
 
 void DeadLetters::SetStore(Store* store) {
   const std::lock_guard hold(mutex_);
   store_ = store;
   Restore();
-  for (const Early& early : early_) Take(early.sequence, early.type, early.payload);
+  for (const Early& early : early_) (void)Take(early.sequence, early.type, early.payload);
   early_ = {};
   Trim();
 }
@@ -175,7 +175,6 @@ void DeadLetters::Restore() {
   });
 }
 
-// Should a write be lost, the log still has the letter, and recovery brings it here again.
 bool DeadLetters::Write(WriteBatch* batch, const Tally& tally) {
   ByteWriter out;
   for (const Share* share : {&tally.events, &tally.requests}) {
@@ -189,13 +188,14 @@ bool DeadLetters::Write(WriteBatch* batch, const Tally& tally) {
   return true;
 }
 
-void DeadLetters::Take(uint64_t sequence, uint8_t type, std::string_view payload) {
+bool DeadLetters::Take(uint64_t sequence, uint8_t type, std::string_view payload) {
   if (type == static_cast<uint8_t>(RecordType::kReplayed)) return MarkReplayed(sequence, ByteReader(payload).U64());
-  Keep(sequence, payload);
+  if (!Keep(sequence, payload)) return false;
   Trim();
+  return true;
 }
 
-void DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
+bool DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
   std::string name = LetterName(sequence);
   const KeptLetter sent(name, payload, KeptLetter::From::kRecord);
   std::string known_name, known_letter;
@@ -216,11 +216,11 @@ void DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
   if (found.ok() && *found) {
     known_letter = **found;
     kept = KeptLetter(known_name, known_letter);
-    if (sequence <= kept.sequence || known_name == name) return;
+    if (sequence <= kept.sequence || known_name == name) return true;
     ++kept.repeats;
     share.bytes -= SizeOf(known_name, known_letter);
   } else {
-    if (sequence <= share.floor) return;
+    if (sequence <= share.floor) return true;
     if (sent.is_request) batch.Put(keys::kDeadRequests, known_name, "");
     ++share.letters;
   }
@@ -229,15 +229,15 @@ void DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
   const std::string written = WithTail(kept);
   share.bytes += SizeOf(known_name, written);
   batch.Put(keys::kDeadLetters, known_name, written);
-  (void)Write(&batch, tally);
+  return Write(&batch, tally);
 }
 
-void DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
+bool DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   const std::string name = LetterName(letter);
   const auto found = store_->Get(keys::kDeadLetters, name);
-  if (!found.ok() || !*found) return;  // it went for others meanwhile
+  if (!found.ok() || !*found) return found.ok();  // it went for others meanwhile
   KeptLetter kept(name, **found);
-  if (kept.replayed_as) return;
+  if (kept.replayed_as) return true;
   kept.replayed_as = sequence - 1;
   const std::string written = WithTail(kept);
   Tally tally = tally_;
@@ -245,7 +245,7 @@ void DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   share.bytes += written.size() - (*found)->size();
   WriteBatch batch;
   batch.Put(keys::kDeadLetters, name, written);
-  (void)Write(&batch, tally);
+  return Write(&batch, tally);
 }
 
 // Many at a time cost little more than one.

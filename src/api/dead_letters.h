@@ -74,8 +74,8 @@ class DeadLetters {
   // Keeps the letter, or counts it as a repeat of one that is kept, with the same message id and reason. A record that
   // was kept before, as recovery brings it again, changes nothing. Records of one shard come in the order of the log.
   // Beyond the quota, and a hundredth more, the oldest whole requests go, then the oldest events, until it is kept; they do
-  // not come again with a recovery.
-  void Bury(const RecordView& record);
+  // not come again with a recovery. False: the store does not take it now, and the record must be brought again.
+  bool Bury(const RecordView& record);
 
   const LetterQuota& quota() const { return quota_; }
   // Letters that went for others, since the start.
@@ -100,9 +100,9 @@ class DeadLetters {
     std::string payload;
   };
 
-  void Take(uint64_t sequence, uint8_t type, std::string_view payload);
-  void Keep(uint64_t sequence, std::string_view payload);
-  void MarkReplayed(uint64_t sequence, uint64_t letter);
+  bool Take(uint64_t sequence, uint8_t type, std::string_view payload);
+  bool Keep(uint64_t sequence, std::string_view payload);
+  bool MarkReplayed(uint64_t sequence, uint64_t letter);
   void Restore();
   bool Write(WriteBatch* batch, const Tally& tally);
   void Trim();

@@ -43,7 +43,8 @@ std::string MadeId(const KeptLetter& letter) { return "dead-letter-" + std::stri
 
 }  // namespace
 
-LetterReplay::LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan, LetterFilter filter, bool dry_run)
+LetterReplay::LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan,
+                           LetterFilter filter, bool dry_run)
     : runtime_(*runtime),
       letters_(*letters),
       plan_(std::move(plan)),
@@ -109,8 +110,8 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
   const SegmentPath* path = FindSegmentPath(std::string_view(source).substr(0, source.find('[')));
   const auto received = TimeOf(letter.received);
   row.message_id = TextOf(letter.message_id);
-  // What is no JSON was kept as text, with other characters for what was not UTF-8: it is not what was sent. And what was too
-  // large with its batch's context was kept without it.
+  // What is no JSON was kept as text, with other characters for what was not UTF-8: it is not what was sent. And what
+  // was too large with its batch's context was kept without it.
   const bool is_whole = letter.event.starts_with('{') && TextOf(letter.reason) != CodeOf(Code::kEventTooLarge);
   if (!is_whole || !path || !received) {
     row.verdict = Verdict::kStillRefused;
@@ -195,7 +196,8 @@ std::optional<Response> LetterReplay::Log(Batch* batch, StudyProgress* progress)
     if (taken.ok()) {
       const Outcome told = outcome.get();
       if (told.error) {
-        return Later(told.error->code == ErrorCode::kUnavailable ? Code::kStorageFull : Code::kStorageFailed, told.error->message);
+        return Later(told.error->code == ErrorCode::kUnavailable ? Code::kStorageFull : Code::kStorageFailed,
+                     told.error->message);
       }
       position_ = told.first + entries.size() - 1;
       for (Row& row : batch->rows) row.record += told.first;
@@ -218,12 +220,14 @@ void LetterReplay::Count(Batch* batch) {
 
 std::string LetterReplay::ToJson() const {
   const uint64_t matched = counts_[0] + counts_[1] + counts_[2];
-  std::string json = fmt::format("{{\"dry_run\":{},\"matched\":{},\"replayed\":{},\"still_refused\":{},\"not_replayable\":{},\"position\":{},\"rows\":[",
-                                 dry_run_, matched, counts_[0], counts_[1], counts_[2], position_ > 0 ? std::to_string(position_) : "null");
+  std::string json = fmt::format(
+      "{{\"dry_run\":{},\"matched\":{},\"replayed\":{},\"still_refused\":{},\"not_replayable\":{},\"position\":{},\"rows\":[",
+      dry_run_, matched, counts_[0], counts_[1], counts_[2], position_ > 0 ? std::to_string(position_) : "null");
   constexpr std::string_view kNames[] = {"replayed", "still_refused", "not_replayable"};
   for (const Row& row : rows_) {
     if (json.back() != '[') json += ',';
-    json += fmt::format("{{\"id\":\"{}\",\"verdict\":\"{}\",\"messageId\":", row.id, kNames[static_cast<size_t>(row.verdict)]);
+    json += fmt::format("{{\"id\":\"{}\",\"verdict\":\"{}\",\"messageId\":", row.id,
+                        kNames[static_cast<size_t>(row.verdict)]);
     if (row.message_id.empty()) {
       json += "null";
     } else {
@@ -267,7 +271,8 @@ AskedReplay ReadReplay(const std::string& text) {
     return asked;
   };
   if (!body.is_object() || !body.contains("filter") || !body["filter"].is_object()) {
-    return wrong("expected a JSON object such as {\"filter\": {\"reason\": \"unknown_event\"}}; an empty filter takes all");
+    return wrong(
+        "expected a JSON object such as {\"filter\": {\"reason\": \"unknown_event\"}}; an empty filter takes all");
   }
   for (const auto& [name, value] : body.items()) {
     if (name == "dry_run" && value.is_boolean()) {
@@ -283,7 +288,8 @@ AskedReplay ReadReplay(const std::string& text) {
     if (name.find(' ') != std::string::npos || known.find(" " + name + " ") == std::string::npos) {
       return wrong(fmt::format("filter: expected one of {}, found \"{}\"", LetterFilter::kParameters, name));
     }
-    if (!value.is_string()) return wrong(fmt::format("filter.{}: expected a string, found {}", name, value.type_name()));
+    if (!value.is_string())
+      return wrong(fmt::format("filter.{}: expected a string, found {}", name, value.type_name()));
   }
   auto filter = LetterFilter::Read([&](std::string_view name) -> std::optional<std::string> {
     const auto found = body["filter"].find(std::string(name));
@@ -305,8 +311,10 @@ void Api::ReplayDeadLetters(Call call) {
   auto shared = std::make_shared<Call>(std::move(call));
   // Behind each loop's queue: what was refused or replayed before this call is in the store by then.
   AfterAllShards(&runtime_, [this, shared, filter = *asked.filter, dry_run = asked.dry_run] {
-    BeginStudy(std::move(*shared), [this, filter, dry_run](StudyProgress* progress) {
-      return LetterReplay(&runtime_, &dead_letters_, runtime_.world()->program().plan, filter, dry_run).Run(progress);
+    runtime_.WhenStored([=, this] {
+      BeginStudy(std::move(*shared), [this, filter, dry_run](StudyProgress* progress) {
+        return LetterReplay(&runtime_, &dead_letters_, runtime_.world()->program().plan, filter, dry_run).Run(progress);
+      });
     });
   });
 }

@@ -14,8 +14,8 @@
 namespace attune {
 namespace {
 
-constexpr size_t kSliceLetters = 500;       // looked at before it is another answer's turn
-constexpr size_t kSliceBytes = 128 << 10;   // and so many written
+constexpr size_t kSliceLetters = 500;            // looked at before it is another answer's turn
+constexpr size_t kSliceBytes = 128 << 10;        // and so many written
 constexpr size_t kMostWaitingBytes = 256 << 10;  // a client that has not taken so much gets no more until it has
 constexpr size_t kMostGroups = 10'000;
 
@@ -24,9 +24,11 @@ using Turn = SlowAnswers::Turn;
 // Reads letters from a place on, newest first.
 class LetterWalk {
  public:
-  LetterWalk(const Store* store, LetterFilter filter, std::string from) : store_(*store), filter_(std::move(filter)), next_(std::move(from)) {}
+  LetterWalk(const Store* store, LetterFilter filter, std::string from)
+      : store_(*store), filter_(std::move(filter)), next_(std::move(from)) {}
 
-  // Calls `take` with each letter of one slice that the filter takes, until it says false: then that letter is the next one.
+  // Calls `take` with each letter of one slice that the filter takes, until it says false: then that letter is the next
+  // one.
   template <typename Take>
   Status Slice(const Take& take) {
     size_t seen = 0;
@@ -88,7 +90,8 @@ void AddTo(Groups* groups, const KeptLetter& letter, uint64_t* left_out) {
 std::string GroupsJson(const Groups& groups, size_t limit, uint64_t left_out) {
   std::vector<const Groups::value_type*> sorted;
   for (const auto& group : groups) sorted.push_back(&group);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->second.letters > b->second.letters; });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto* a, const auto* b) { return a->second.letters > b->second.letters; });
   std::string json = "{\"groups\":[";
   for (size_t i = 0; i < sorted.size(); ++i) {
     const auto& [of, group] = *sorted[i];
@@ -96,8 +99,9 @@ std::string GroupsJson(const Groups& groups, size_t limit, uint64_t left_out) {
       left_out += group.letters;
       continue;
     }
-    json += fmt::format("{}{{\"reason\":{},\"field\":{},\"event\":{},\"letters\":{},\"repeats\":{},\"first\":{},\"last\":{},\"example\":\"{}\"}}",
-                        i == 0 ? "" : ",", of[0], of[1], of[2], group.letters, group.repeats, group.first, group.last, group.example);
+    json += fmt::format(
+        "{}{{\"reason\":{},\"field\":{},\"event\":{},\"letters\":{},\"repeats\":{},\"first\":{},\"last\":{},\"example\":\"{}\"}}",
+        i == 0 ? "" : ",", of[0], of[1], of[2], group.letters, group.repeats, group.first, group.last, group.example);
   }
   return json + fmt::format("],\"left_out\":{}}}", left_out);
 }
@@ -112,12 +116,15 @@ std::optional<LetterFilter> Api::Call::Letters() {
 }
 
 void Api::AnswerSlowly(std::shared_ptr<Call> call, SlowAnswers::Work work) {
-  // Behind each loop's queue, so that every letter that was answered for is stored before it is looked for.
+  // Behind each loop's queue and the store's, so that every letter that was answered for is stored before it is looked
+  // for.
   AfterAllShards(&runtime_, [this, call, work = std::move(work)] {
-    if (slow_.Begin(work)) return;
-    Response response = draining_ ? Later(Code::kDraining, "the server is shutting down")
-                                  : Later(Code::kOverloaded, "many long questions are being answered");
-    call->reply.Send(Refused(draining_ ? Code::kDraining : Code::kOverloaded, std::move(response)));
+    runtime_.WhenStored([this, call, work] {
+      if (slow_.Begin(work)) return;
+      Response response = draining_ ? Later(Code::kDraining, "the server is shutting down")
+                                    : Later(Code::kOverloaded, "many long questions are being answered");
+      call->reply.Send(Refused(draining_ ? Code::kDraining : Code::kOverloaded, std::move(response)));
+    });
   });
 }
 
@@ -224,7 +231,8 @@ void Api::ShowDeadLetter(Call call) {
   auto shared = std::make_shared<Call>(std::move(call));
   AnswerSlowly(shared, [this, shared] {
     const std::string& name = shared->names[0];
-    const auto kept = SequenceOfLetter(name) ? runtime_.store().Get(keys::kDeadLetters, name) : Result<std::optional<std::string>>(std::nullopt);
+    const auto kept = SequenceOfLetter(name) ? runtime_.store().Get(keys::kDeadLetters, name)
+                                             : Result<std::optional<std::string>>(std::nullopt);
     if (!kept.ok()) {
       shared->reply.Send(Problem(Code::kStorageFailed, "storage cannot be read"));
     } else if (!*kept) {

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   runtime_options.outbox.max_effects = options.keep_effects;
   runtime_options.on_recovery = std::move(options.on_recovery);
   runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
-    letters->Bury(record);
+    return letters->Bury(record);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
   if (!runtime.ok()) return runtime.error();

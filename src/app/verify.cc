@@ -4,19 +4,23 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
+#include "api/dead_letters.h"
 #include "api/key_file.h"
 #include "api/keys.h"
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "app/progress.h"
 #include "log/data_lock.h"
+#include "log/reader.h"
 #include "log/recovery.h"
 #include "log/verify.h"
 #include "shard/plan_note.h"
 #include "shard/state_check.h"
+#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -118,6 +122,7 @@ class Verify {
     }
     if (Status blocks = (*store)->Verify(); !blocks.ok()) Damage(blocks.error().message);
     if (!CompareState(**store)) return false;
+    if (log_.damages == 0 && !CheckDeadLetters(**store)) return false;
     if (settings.repair && damages_ > before) return Rebuild(store->get());
     if (settings.repair && key_file_damaged_) return WriteKeys(**store);
     return true;
@@ -141,13 +146,10 @@ class Verify {
     options.first_sequence = log_.records > 0 ? log_.first_sequence : 1;
     options.last_sequence = log_.last_sequence;
     options.quick = settings.quick || log_.damages > 0;
-    options.scratch_dir = (std::filesystem::temp_directory_path() / fmt::format("attune-verify-{}", getpid())).string();
     Progress progress("state and log");
     options.on_progress = [&](uint64_t done, uint64_t total) { progress.Show(done, total, fmt::format("{} of {} records", done, total)); };
     StateReport report;
     const Status checked = CheckState(store, Program::Compile(plan), options, &report);
-    std::error_code ignored;
-    std::filesystem::remove_all(options.scratch_dir, ignored);
     progress.Clear();
     for (const std::string& line : report.found) Damage(state_dir() + ": " + line);
     damages_ += report.damages - report.found.size();
@@ -158,13 +160,41 @@ class Verify {
     }
     const char* how = options.quick || options.first_sequence > 1 ? "read, not compared with the log" : "compared with the log";
     if (report.other_plan) {
-      fmt::print("state: of another plan than {}; the next start builds it anew from the log\n", settings.plan);
+      fmt::print("state: of another plan than {}, or of an older program; the next start builds it anew from the log\n", settings.plan);
     } else {
       fmt::print("state: {} users, {} memberships, {} records in their histories, {}, up to record {}\n", report.users, report.memberships,
                  report.index_entries, how, report.last_position);
     }
     fmt::print("outbox: {} effects{}\n", report.effects,
                report.other_effects == 0 ? "" : fmt::format(", {} of them not as the log gives them: told under another plan, unless the state is damaged", report.other_effects));
+    return true;
+  }
+
+  // Every letter that the store keeps is of a record of the log.
+  bool CheckDeadLetters(const Store& store) {
+    auto reader = LogReader::Open(log_dir(), std::max<uint64_t>(1, log_.first_sequence), {.last_sequence = std::max<uint64_t>(1, log_.last_sequence)});
+    if (!reader.ok()) return Fail(reader.error());
+    std::vector<uint64_t> logged;
+    RecordView record;
+    while (log_.last_sequence > 0) {
+      const auto more = reader->Next(&record);
+      if (!more.ok()) return Fail(more.error());
+      if (!*more) break;
+      if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) logged.push_back(record.sequence);
+    }
+    uint64_t kept = 0, repeats = 0;
+    const Status read = store.ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
+      const auto sequence = SequenceOfLetter(name);
+      if (sequence && std::binary_search(logged.begin(), logged.end(), *sequence)) {
+        ++kept;
+        repeats += KeptLetter(name, json).repeats;
+      } else {
+        Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
+      }
+      return true;
+    });
+    if (!read.ok()) Damage(read.error().message);
+    fmt::print("dead letters: {} kept, which came again {} times; {} in the log\n", kept, repeats, logged.size());
     return true;
   }
 
@@ -181,7 +211,7 @@ class Verify {
     if (error) return Fail({ErrorCode::kIo, fmt::format("{}: cannot be renamed: {}", state_dir(), error.message())});
     if (Status synced = SyncFolder(data_); !synced.ok()) return Fail(synced.error());
     fmt::print("state: moved to {}; the next start builds it anew from the log\n", aside);
-    fmt::print("state: lost: the sizes of segments as time went by, and how often refused events came again\n");
+    fmt::print("state: lost: the sizes of segments as time went by\n");
     repaired_ = true;
     damages_ = 0;
     return true;

@@ -12,6 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr size_t kLetterOverhead = 256;
 constexpr size_t kSnapshotSlice = 64;  // users written between two looks at the queue: a fraction of a millisecond
 
 }  // namespace
@@ -137,9 +138,9 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
     stats.ticks.fetch_add(1, std::memory_order_relaxed);
   } else if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) {
     stats.dead_letters.fetch_add(1, std::memory_order_relaxed);
-    if (runtime->options_.on_dead_letter) runtime->options_.on_dead_letter(record);
+    KeepLetter(record);
   } else if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
-    if (runtime->options_.on_dead_letter) runtime->options_.on_dead_letter(record);
+    KeepLetter(record);
   }
   if (!effects.transitions.empty() || !effects.firings.empty()) {
     world->CountTransitions(effects);
@@ -150,6 +151,19 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
   }
   effects.transitions.clear();
   effects.firings.clear();
+}
+
+void Runtime::Loop::KeepLetter(const RecordView& record) {
+  const auto& keep = runtime->options_.on_dead_letter;
+  if (!keep) return;
+  if (!runtime->writer_) return static_cast<void>(keep(record));  // recovering: what fails now fails the start, too
+  runtime->writer_->Do(
+      [&keep, record, payload = std::string(record.payload)] {
+        RecordView kept = record;
+        kept.payload = payload;
+        return keep(kept);
+      },
+      record.payload.size() + kLetterOverhead);
 }
 
 void Runtime::SampleSizes() {

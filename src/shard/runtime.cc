@@ -226,7 +226,7 @@ bool Runtime::TakeStep(Part part) {
 // --- records in ---
 
 Status Runtime::Append(std::span<LogEntry> entries, Log::Callback callback) {
-  if (backlog_bytes_.load(std::memory_order_relaxed) + outbox_->unwritten_bytes() > kMaxBacklogBytes) {
+  if (backlog_bytes_.load(std::memory_order_relaxed) + outbox_->unwritten_bytes() + writer_->waiting_bytes() > kMaxBacklogBytes) {
     return Error{ErrorCode::kUnavailable, "records come in faster than they can be applied"};
   }
   return router_.Append(entries, log_.get(), std::move(callback));
@@ -285,6 +285,11 @@ bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) {
 PlanProgress Runtime::plan_progress() const {
   const std::lock_guard hold(change_mutex_);
   return change_ ? change_->progress() : PlanProgress();
+}
+
+void Runtime::WhenStored(std::function<void()> then) {
+  if (writer_->retrying() || writer_->failed()) return then();
+  writer_->Do([then = std::move(then)] { return then(), true; }, 0);
 }
 
 void Runtime::AskLog(std::function<void(LogLookup&)> question) { questions_->Ask(std::move(question)); }

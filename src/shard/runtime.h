@@ -54,8 +54,10 @@ struct RuntimeOptions {
   // One loop and no threads, but for reading back: everything happens in TakeStep, on the caller's thread. For the
   // simulator, which decides what happens next.
   bool stepped = false;
-  // Called on a loop's thread for each record of a dead letter or of one that was replayed, in log order within a shard. Views live during the call.
-  std::function<void(const RecordView& record)> on_dead_letter;
+  // Called for each record of a dead letter, or of its replay, in log order within a shard: by the thread that writes to
+  // the store, before a snapshot that includes the record, or while recovering. False: it could not be kept now, and comes
+  // again. Views live during the call.
+  std::function<bool(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
@@ -84,6 +86,8 @@ class Runtime {
   std::string PersonOf(std::string_view id) const { return world()->merging().PersonOfNow(id); }
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
   void AskLog(std::function<void(LogLookup&)> question);
+  // Calls once what waits for the store is in it; at once while the store takes nothing.
+  void WhenStored(std::function<void()> then);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
   // What records are stamped with.
   Millis Now() const { return options_.clock(); }
@@ -144,6 +148,7 @@ class Runtime {
     // All loops stand still, and one of them applies the record.
     void MeetAt(const RecordView& record);
     void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
+    void KeepLetter(const RecordView& record);
     // Tells of the effects of a record.
     void Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome);
     void Tick(Millis now);

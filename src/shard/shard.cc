@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-constexpr uint8_t kShardVersion = 1;
+constexpr uint8_t kShardVersion = 2;  // 1: users do not say whether they are known
 
 }  // namespace
 
@@ -106,9 +106,9 @@ Result<std::optional<Shard::Snapshot>> Shard::SnapshotOf(const Store& store, uin
   Snapshot snapshot;
   snapshot.plan = in.U64();
   snapshot.position = in.U64();
-  if (!in.done() || version != kShardVersion) {
-    return Error{ErrorCode::kCorrupt, fmt::format("the snapshot of shard {} cannot be read", number)};
-  }
+  if (!in.done() || version < 1) return Error{ErrorCode::kCorrupt, fmt::format("the snapshot of shard {} cannot be read", number)};
+  // Of an older version only how far it went is of use: as of another plan, the log builds the state.
+  if (version < kShardVersion) snapshot.plan = 0;
   return std::optional<Snapshot>(snapshot);
 }
 

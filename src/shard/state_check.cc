@@ -117,7 +117,8 @@ class Check {
 
   // Reads the log once, and stops where a shard's snapshot was taken.
   Status Compare() {
-    auto scratch = Store::Open(options_.scratch_dir);
+    StoreMemory memory;
+    auto scratch = Store::Open("built from the log", {.memory = &memory});
     if (!scratch.ok()) return scratch.error();
     scratch_ = scratch->get();
     auto lookup = LogLookup::Open(options_.log_dir);

@@ -37,7 +37,6 @@ struct StateCheckOptions {
   std::string log_dir;      // without damage
   uint64_t first_sequence = 1;  // of the log: beyond 1 nothing can be built from it, and the check is a quick one
   uint64_t last_sequence = 0;
-  std::string scratch_dir;  // does not exist; for a store while this runs, which is left behind
   bool quick = false;       // only that everything can be read, and no snapshot is ahead of the log
   std::function<void(uint64_t done, uint64_t total)> on_progress;  // records
 };

@@ -28,17 +28,27 @@ uint64_t StoreWriter::Write(WriteBatch batch, std::function<void(bool written)> 
   uint64_t number = 0;
   {
     const std::lock_guard hold(mutex_);
-    tasks_.push_back({std::move(batch), std::move(then)});
+    tasks_.push_back({std::move(batch), std::move(then), nullptr, 0});
     number = ++taken_;
   }
   work_.notify_one();
   return number;
 }
 
+void StoreWriter::Do(std::function<bool()> work, size_t bytes) {
+  waiting_bytes_ += bytes;
+  {
+    const std::lock_guard hold(mutex_);
+    tasks_.push_back({WriteBatch(), nullptr, std::move(work), bytes});
+    ++taken_;
+  }
+  work_.notify_one();
+}
+
 bool StoreWriter::IsReadyAfter(uint64_t number) {
   const std::lock_guard hold(mutex_);
   if (failed_ || taken_ - tasks_.size() < number) return false;
-  return std::count_if(tasks_.begin(), tasks_.end(), [](const Task& task) { return !task.then; }) <= 2;
+  return std::count_if(tasks_.begin(), tasks_.end(), [](const Task& task) { return !task.then && !task.work; }) <= 2;
 }
 
 bool StoreWriter::Step() {
@@ -52,7 +62,8 @@ bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
   hold->unlock();
   Status written = failed_ ? Status(Error{ErrorCode::kIo, "the store failed before"}) : Status();
   if (written.ok() && retrying_) written = store_.Resume();
-  if (written.ok()) written = store_.Write(task.batch);
+  if (written.ok() && !task.work) written = store_.Write(task.batch);
+  if (written.ok() && task.work && !task.work()) written = Error{ErrorCode::kUnavailable, "the store takes nothing now"};
   const bool damaged = !written.ok() && written.error().code == ErrorCode::kCorrupt;
   if (!written.ok() && !damaged && !closing && !failed_) {
     retrying_ = true;
@@ -64,6 +75,7 @@ bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
   if (!written.ok()) failed_ = true;
   retrying_ = false;
   if (task.then) task.then(written.ok());
+  waiting_bytes_ -= task.bytes;
   hold->lock();
   tasks_.pop_front();
   return true;

@@ -1,4 +1,4 @@
-// Writes batches to the store on a thread of its own, one after the other, in the order they came.
+// Writes to the store on a thread of its own: batches, and what must read before it writes, in the order they came.
 //
 // A batch that cannot be written, because the disk is full, is tried again until it can be: nothing behind it is written
 // before. Meanwhile no snapshot begins, and what waits counts against what the runtime takes in. Only damage ends it.
@@ -28,6 +28,11 @@ class StoreWriter {
   // before it, were written.
   uint64_t Write(WriteBatch batch, std::function<void(bool written)> then = nullptr);
 
+  // Work that writes to the store by itself; false: it could not, and comes again. `bytes` of memory wait with it.
+  void Do(std::function<bool()> work, size_t bytes);
+  // Bytes that such work holds.
+  size_t waiting_bytes() const { return waiting_bytes_; }
+
   // Whether a snapshot may begin after the batch with this number: it has been written, and few others wait.
   bool IsReadyAfter(uint64_t number);
   // Whether what may be left out should be: writing has stopped for now.
@@ -42,6 +47,8 @@ class StoreWriter {
   struct Task {
     WriteBatch batch;
     std::function<void(bool)> then;
+    std::function<bool()> work;  // instead of the batch
+    size_t bytes = 0;
   };
 
   void Run();
@@ -54,6 +61,7 @@ class StoreWriter {
   std::deque<Task> tasks_;  // guarded by it, as are the next; the first is being written
   uint64_t taken_ = 0;
   bool closing_ = false;
+  std::atomic<size_t> waiting_bytes_{0};
   std::atomic<bool> retrying_{false};
   std::atomic<bool> failed_{false};
   std::thread thread_;

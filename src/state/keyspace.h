@@ -36,7 +36,7 @@ namespace attune::keys {
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
 inline constexpr uint32_t kStoreVersion = 3;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known
 // Shards of a store older than this are built from the log again.
-inline constexpr uint32_t kShardsSinceVersion = 2;
+inline constexpr uint32_t kShardsSinceVersion = 3;
 inline constexpr std::string_view kVersion = "v";
 
 inline constexpr std::string_view kUsers = "u/";

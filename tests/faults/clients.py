@@ -119,7 +119,7 @@ POISON = {
     "missing_field": lambda event: event.replace('"event"', '"evnt"').encode(),
     "unknown_type": lambda event: event.replace('"track"', '"tracked"').encode(),
     "invalid_timestamp": lambda event: event.replace('"timestamp": "', '"timestamp": "not ').encode(),
-    "invalid_json": lambda event: b"17",
+    "not_an_object": lambda event: b"17",
 }
 
 

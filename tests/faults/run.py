@@ -2,7 +2,7 @@
 """Runs the faults. run.py [--list] [--short] [--only F-08,test_name…] [--report FILE]
 
 Each is one case; see docs/reliability.md. Without arguments all of them run. --short runs those that need no root and take a few
-seconds. --report replaces the table between the markers in FILE by what was found. ATTUNE_KILLS, ATTUNE_STRIDE and ATTUNE_SEED
+seconds. --report writes what was found into the table of FILE. ATTUNE_KILLS, ATTUNE_STRIDE and ATTUNE_SEED
 say how often, how densely, and from which seed.
 """
 
@@ -10,7 +10,6 @@ import argparse
 import os
 import pathlib
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import time
 import traceback
 
 import injection  # noqa: F401  (finds the harness)
-from fault import FAULTS
+from fault import FAULTS, KILLS, STRIDE
 from harness import BINARY, folder
 
 import clients  # noqa: F401  each adds its faults
@@ -69,11 +68,25 @@ def run(fault):
     return passed, time.monotonic() - begun, figures
 
 
-def table(results):
-    lines = ["| fault | injection | figures | result |", "|---|---|---|---|"]
-    for fault, (passed, seconds, figures) in results:
-        lines.append(f"| {fault.number} `{fault.name[9:]}` | {fault.injection} | {told(figures)} | {'held' if passed else '**not held**'}, {seconds:.0f} s |")
-    return "\n".join(lines)
+def row(fault, passed, seconds, figures):
+    return (f"| {fault.number} `{fault.name[9:]}` | {fault.injection} | {told(figures)} | "
+            f"{'held' if passed else '**not held**'}, {seconds:.0f} s |")
+
+
+def report(file, results, whole, seed):
+    """Writes the table between the markers of a page. A run of some faults replaces their rows alone."""
+    text, begin, end = file.read_text(), MARKER.format("begin"), MARKER.format("end")
+    rows = {row(fault, *result).split("|")[1]: row(fault, *result) for fault, result in results}
+    if whole:
+        version = subprocess.run([BINARY, "--version"], capture_output=True, text=True).stdout.strip()
+        head = (f"{version}, {os.cpu_count()} cores, {sum(seconds for _, (_, seconds, _) in results) / 60:.0f} minutes, ATTUNE_KILLS={KILLS}, "
+                f"ATTUNE_STRIDE={STRIDE} (each so-many-th byte or call), ATTUNE_SEED={seed}.")
+        body = "\n".join(["| fault | injection | figures | result |", "|---|---|---|---|", *rows.values()])
+        old = f"{head}\n\n{body}"
+    else:
+        old = text[text.index(begin) + len(begin):text.index(end)].strip()
+        old = "\n".join(rows.get(line.split("|")[1], line) if line.startswith("| F-") else line for line in old.splitlines())
+    file.write_text(text[:text.index(begin)] + f"{begin}\n{old}\n{end}" + text[text.index(end) + len(end):])
 
 
 def main():
@@ -99,10 +112,7 @@ def main():
         results.append((fault, result))
         print(f"{'      ok' if result[0] else 'FAILED ' + fault.name} in {result[1]:.1f} s  {told(result[2])}", flush=True)
     if arguments.report:
-        text, begin, end = arguments.report.read_text(), MARKER.format("begin"), MARKER.format("end")
-        version = subprocess.run([BINARY, "--version"], capture_output=True, text=True).stdout.strip()
-        fresh = f"{begin}\n{version}, seed {seed}, {os.cpu_count()} cores, {sum(r[1] for _, r in results) / 60:.0f} minutes.\n\n{table(results)}\n{end}"
-        arguments.report.write_text(re.sub(f"{begin}.*{end}", lambda _: fresh, text, flags=re.S))
+        report(arguments.report, results, not arguments.only and not arguments.short, seed)
     failed = [fault.name for fault, result in results if not result[0]]
     if failed:
         print("failed:", " ".join(failed))
