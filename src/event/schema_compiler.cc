@@ -155,7 +155,10 @@ class Compiler {
   std::vector<std::string> Names(dom::element value, const std::string& path) {
     std::vector<std::string> names;
     dom::array list;
-    if (value.get(list) != simdjson::SUCCESS) Fail(path, "expected a list of names");
+    if (value.get(list) != simdjson::SUCCESS) {
+      Fail(path, "expected a list of names");
+      return names;
+    }
     for (const dom::element item : list) {
       std::string_view name;
       if (item.get(name) != simdjson::SUCCESS) Fail(path, "expected a list of names");

@@ -37,6 +37,8 @@ class Parser : public testing::Test {
 
 TEST_F(Parser, WritesWhatItReads) {
   constexpr struct { const char* text; const char* written; } kGood[] = {
+      {"count(_2for1[1d])", "count(_2for1[1d])"},
+      {"count((Any or purchase)[1d])", "count((_any or purchase)[1d])"},
       {"sequence(search -> product_viewed -> add_to_cart)[session]", "sequence(search -> product_viewed -> add_to_cart)[session]"},
       {"sequence(product_viewed{product_id = 'A'}=>buy_clicked)", "sequence(product_viewed{product_id = \"A\"} => buy_clicked)[ever]"},
       {"sequence(add_to_cart -> not remove_from_cart{x = 1} -> not b -> purchase within 120m)[1d]",

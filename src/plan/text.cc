@@ -105,6 +105,12 @@ std::string Key(const std::string& key) {
   return word ? key : ToJson(Value::String(key));
 }
 
+// An event's name so that it reads as the same name: one that would read as a number, or as every event, gets an
+// underscore, which names are spelled without.
+std::string EventName(const std::string& name) {
+  return (name[0] >= '0' && name[0] <= '9') || name == "any" ? "_" + name : name;
+}
+
 std::string Path(const PropertyPath& path) {
   std::string text = path.in_context ? "context" : "";
   for (const std::string& key : path.keys) text += (text.empty() ? "" : ".") + Key(key);
@@ -161,7 +167,8 @@ std::string Steps(const Expression& e) {
 }  // namespace
 
 std::string ToText(const Selector& selector) {
-  std::string text = selector.names.empty() ? "any" : fmt::format("{}", fmt::join(selector.names, " or "));
+  std::string text = selector.names.empty() ? "any" : "";
+  for (const std::string& name : selector.names) text += (text.empty() ? "" : " or ") + EventName(name);
   if (selector.names.size() > 1) text = "(" + text + ")";
   if (selector.filter) text += "{" + ToText(*selector.filter) + "}";
   return text;

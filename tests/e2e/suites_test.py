@@ -27,7 +27,7 @@ import urllib.parse
 import zlib
 
 from framing_vectors import VECTORS, post
-from harness import (API_KEY, PATIENCE, SHARED, WRITE_KEY, Server, expect, folder, main, poll, problem, run, same, track)
+from harness import (API_KEY, Client, PATIENCE, SHARED, WRITE_KEY, Server, expect, folder, main, poll, problem, run, same, track)
 
 SUITES = SHARED / "suites"
 VERDICTS = pathlib.Path(__file__).resolve().parent / "verdicts"
@@ -64,7 +64,7 @@ def verdict(answer):
 
 
 def alive(server):
-    same(server.request("GET", "/healthz").status, 200, "the server answers")
+    same(Client(server.port).request("GET", "/healthz").status, 200, "the server answers")
     expect(server.process.poll() is None, "the server has ended")
 
 
