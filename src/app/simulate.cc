@@ -21,7 +21,7 @@ struct SimulateSettings {
 
 void SimulateOptions(CLI::App* app) {
   app->add_option("--seed", settings.seed, "of the first life")->capture_default_str();
-  app->add_option("--seeds", settings.seeds, "how many lives, each with the next seed")->check(CLI::PositiveNumber)->capture_default_str();
+  app->add_option("--seeds", settings.seeds, "how many lives, each with the next seed")->check(CLI::Range(1, 1'000'000'000))->capture_default_str();
   app->add_flag("--trace", settings.trace, "print what happens");
   app->add_flag("--lying-disk", settings.lying_disk, "the disk forgets what it was told to sync: what must be noticed");
 }

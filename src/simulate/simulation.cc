@@ -142,7 +142,7 @@ class Life {
   // Something that the disk will do at one of the next calls.
   void Trouble() {
     using Op = FakeDisk::Op;
-    static const std::vector<Op> kOps = {Op::kWrite, Op::kSync, Op::kTruncate, Op::kAllocate, Op::kSyncDir, Op::kOpen};
+    static const std::vector<Op> kOps = {Op::kWrite, Op::kSync, Op::kTruncate, Op::kAllocate, Op::kSyncDir};
     const Op op = random_.Pick(kOps);
     const int after = static_cast<int>(random_.Below(3));
     const bool full = (op == Op::kWrite || op == Op::kAllocate) && random_.Percent(50);

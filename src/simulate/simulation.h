@@ -13,7 +13,7 @@
 // - the same comes of the log when the store is empty;
 // - a client of the outbox that comes back with its last id after each crash has heard every effect once, in order.
 //
-// Reads do not fail: a runtime that cannot read back what it must merge ends at once (the fault tests bring that about).
+// Reads do not fail, nor does opening what is read: a runtime that cannot read back what it must merge ends at once (the fault tests bring that about).
 // There is one loop (several that meet at a barrier need threads; the tests that kill the binary have these). Plans do not
 // change on the way, and no merge is undone.
 #pragma once
