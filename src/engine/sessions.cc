@@ -145,7 +145,7 @@ bool Sessions::Read(ByteReader* in) {
   for (uint64_t i = 0; i < sessions; ++i) {
     if (i > 0) MakePast().sessions.push_back(latest_);
     latest_.first = in->I64();
-    latest_.last = latest_.first + static_cast<Millis>(in->Varint());
+    latest_.last = static_cast<Millis>(static_cast<uint64_t>(latest_.first) + in->Varint());
     latest_.first_id = in->U64();
     latest_.events = static_cast<uint32_t>(in->Varint());
   }

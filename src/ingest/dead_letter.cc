@@ -54,7 +54,7 @@ DeadLetter LetterOfRequest(std::string_view path, std::string_view body, Reason 
   DeadLetter letter;
   letter.source = path;
   letter.errors.push_back({reason, "", std::move(detail)});
-  DeadLetter::Body& kept = letter.body.emplace();
+  DeadLetter::Body& kept = letter.body.emplace(DeadLetter::Body{});
   kept.original_bytes = body.size();
   kept.digest = ToHex(Hash128(std::string(path) + '\n' + std::string(body)));
   const std::string_view text = Cut(body, kLetterBodyBytes);

@@ -104,6 +104,7 @@ TEST_F(Parser, SaysWhatIsWrongAndWhere) {
       {"sequence(a, b)", "11: expected \"->\", \"=>\", \"within\", \"by\" or \")\", found \",\""},
       {"sequence(a -> )", "15: expected the name of an event, found \")\""},
       {"count(…[1d]) > 0", "7: expected the name of an event, which has a letter or a digit, found \"…\""},
+      {"a then no … for 1h", "11: expected the name of an event, which has a letter or a digit, found \"…\""},
       {"sequence(a -> b)[7x]", "18: \"x\" is not a unit of time; expected ms, s, m, h, d or w"},
       {"sequence(a -> b) > 1", "20: expected a boolean to compare with sequence(a -> b)[ever], found 1, a number"},
       {"matches(a -> b) and true", "1: expected a boolean beside \"and\", found matches(a -> b)[ever], a number"},

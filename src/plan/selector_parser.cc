@@ -25,7 +25,7 @@ bool ExpressionParser::ReadEventName(Selector* selector) {
   const std::string name = NormaliseEventName(word.text);
   if (name.empty()) {
     Mistaken(word.begin, "expected the name of an event, which has a letter or a digit, found \"" + std::string(word.text) + "\"");
-    return false;
+    return true;
   }
   if (!Known(name)) {
     const std::string nearest = DidYouMean(name, names_.events);
