@@ -185,7 +185,6 @@ class Server:
                 raise Failure("the server did not get ready") from None
             if line is None:
                 self.process.wait()
-                self.readers[1].join()
                 raise Failure(f"the server ended with {self.process.returncode}: {self.complaints}")
             if match := re.search(r"attune is ready at (http://\S+:(\d+)/)", line):
                 self.url, self.port = match[1], int(match[2])
@@ -197,7 +196,8 @@ class Server:
     def __exit__(self, kind, *_):
         if self.process.poll() is None:
             if kind is None:
-                same(self.stop(), 0, "exit code after SIGTERM")
+                code = self.stop()
+                expect(code == 0, f"exit code {code} after SIGTERM:", *self.complaints[-100:])
             else:
                 self.kill()
 
