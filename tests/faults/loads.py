@@ -11,7 +11,7 @@ import threading
 import time
 
 from fault import KILLS, fault
-from harness import API_KEY, WRITE_KEY, Client, expect, poll, same
+from harness import API_KEY, WRITE_KEY, Client, Failure, expect, poll, same
 from injection import block_device, busy, control_group, make_file_system, memory, mounted, need, pause, tell
 from ledger import post
 from trial import Trial
@@ -285,7 +285,12 @@ def test_f37_thread_sanitizer(path):
     import crashes
     for name in ("kills", "overload"):
         (path / name).mkdir()
-    figures = crashes.kill_under_load(Trial(path / "kills"), min(KILLS, 10))
+    found = lambda: [file.read_text() for file in path.glob("tsan.*")]
+    try:
+        figures = crashes.kill_under_load(Trial(path / "kills"), min(KILLS, 10))
+    except Failure:
+        same(found(), [], "reports of the thread sanitizer")
+        raise
     with slow_disk(path / "overload", 6 << 20) as at:
         trial = Trial(path / "overload", data=at / "data")
         server = trial.start()
@@ -293,6 +298,5 @@ def test_f37_thread_sanitizer(path):
         run_streams([Stream(trial, server.port, batches) for _ in range(40)])
         same(server.stop(), 0, "exit code")
         trial.check()
-    found = [file.read_text() for file in path.glob("tsan.*")]
-    same(found, [], "reports of the thread sanitizer")
+    same(found(), [], "reports of the thread sanitizer")
     return figures
