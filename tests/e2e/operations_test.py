@@ -391,14 +391,20 @@ class Load(threading.Thread):
                 return
 
 
+def loaded(server, events):
+    """Clients that send, each with more than so many events acknowledged."""
+    loads = [Load(server.port, number) for number in range(3)]
+    for load in loads:
+        load.start()
+    poll(lambda: all(len(load.acked) > events for load in loads), "events")
+    return loads
+
+
 def test_a_backup_under_load_holds_what_was_acknowledged_before():
     with folder() as path:
         write_plan(path)
         server = serve(path).ready()
-        loads = [Load(server.port, number) for number in range(3)]
-        for load in loads:
-            load.start()
-        poll(lambda: all(len(load.acked) > 30 for load in loads), "events")
+        loads = loaded(server, 30)
         for number in range(3):
             before = {identity for load in loads for identity in list(load.acked)}
             done = run("backup", "--data", path / "data", "--out", path / f"backup-{number}", code=0)
@@ -546,10 +552,7 @@ def test_sigterm_answers_what_has_begun_and_ends_with_0():
     with folder() as path:
         write_plan(path)
         server = serve(path).ready()
-        loads = [Load(server.port, number) for number in range(3)]
-        for load in loads:
-            load.start()
-        poll(lambda: all(len(load.acked) > 20 for load in loads), "events")
+        loads = loaded(server, 20)
         client, rest = half_a_request(server.port)
         server.process.send_signal(signal.SIGTERM)
         poll(lambda: any("draining" in line for line in server.journal), "the beginning of the end")
@@ -573,10 +576,7 @@ def test_a_second_sigterm_ends_at_once_and_loses_nothing():
     with folder() as path:
         write_plan(path)
         server = serve(path).ready()
-        loads = [Load(server.port, number) for number in range(3)]
-        for load in loads:
-            load.start()
-        poll(lambda: all(len(load.acked) > 20 for load in loads), "events")
+        loads = loaded(server, 20)
         client, _ = half_a_request(server.port)  # for which the end waits
         server.process.send_signal(signal.SIGTERM)
         poll(lambda: any("draining" in line for line in server.journal), "the beginning of the end")
