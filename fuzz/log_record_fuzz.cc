@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
-#include "log/fake_disk.h"
+#include "fake_disk/fake_disk.h"
 #include "log/log_file.h"
 #include "log/reader.h"
 #include "log/recovery.h"

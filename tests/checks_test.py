@@ -59,6 +59,21 @@ class IncludeTable(Tree):
         self.assertIn("x is part of a circle", result.stdout)
         self.assertTrue(result.stdout.endswith("0 passed, 3 failed\n"))
 
+    def test_of_src_only_tests_include_testing(self):
+        table = TABLE + "set(ATTUNE_MAY_INCLUDE_oracle base)\n"
+        files = {"testing/oracle/o.h": '#include "base/a.h"\n', "src/base/a_test.cc": '#include "oracle/o.h"\n'}
+        self.assertEqual(self.check(files, table).stdout, "2 passed, 0 failed\n")
+        result = self.check(files | {"src/base/a.h": '#include "oracle/o.h"\n', "testing/oracle/o.cc": '#include "plan/b.h"\n'}, table)
+        self.assertIn("src/base/a.h:1: base may not include oracle", result.stdout)
+        self.assertIn("testing/oracle/o.cc:1: oracle may not include plan", result.stdout)
+        self.assertEqual(result.returncode, 1)
+
+    def test_a_row_of_src_may_not_list_a_module_of_testing(self):
+        table = TABLE.replace("base event)", "base event oracle)") + "set(ATTUNE_MAY_INCLUDE_oracle base)\n"
+        result = self.check({"testing/oracle/o.h": "", "src/plan/b.cc": ""}, table)
+        self.assertIn("cmake/modules.cmake: plan may not include oracle, of testing", result.stdout)
+        self.assertEqual(result.returncode, 1)
+
 
 class CountCases(Tree):
     def count(self, tests, reports=None):

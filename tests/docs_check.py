@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 
-FOLDERS = ("src", "tests", "docs", "script", "cmake", "editors", "examples", "web", "bench", "fuzz", ".ci")
+FOLDERS = ("src", "testing", "tests", "docs", "script", "cmake", "editors", "examples", "web", "bench", "fuzz", ".ci")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Holds the sources to the include table of cmake/modules.cmake: include_table.py [ROOT]
 
-A file of module m (the first folder below src) includes files of m itself and of the modules that the table lists for m.
+A file of module m (the first folder below src or testing) includes files of m itself and of the modules that the table lists
+for m. Modules of testing may include those of src; of src, only tests may include those of testing.
 A third-party library is included in one module only, so that exchanging it touches that module alone. The table
 has no circles. Prints each offence as file:line: message, then `N passed, M failed`, a case being a file.
 """
@@ -16,8 +17,8 @@ LIBRARIES = {
     "date/": "date", "zlib.h": "zlib", "zstd": "zstd", "openssl/": "openssl", "spdlog/": "spdlog", "nlohmann/": "nlohmann",
     "lzma": "lzma", "roaring/": "roaring",
 }
-# The oracle shares no code with what it judges, so it asks these libraries itself.
-INDEPENDENT = {"oracle": {"re2", "date"}}
+# The oracle shares no code with what it judges, so it asks these libraries itself. The simulator is a program of its own.
+INDEPENDENT = {"oracle": {"re2", "date"}, "simulator": {"CLI"}}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TABLE_LINE = re.compile(r'set\(ATTUNE_MAY_INCLUDE_(\w+)\s*([^)]*)\)')
 
@@ -45,8 +46,13 @@ def library_of(name):
     return next((library for start, library in LIBRARIES.items() if name.startswith(start)), None)
 
 
-def offences_of(path, source, module, table, homes):
-    """Yields (line, message). `homes` remembers, for each library, the first file that included it."""
+def is_test(path):
+    return path.name.endswith(("_test.cc", "_testing.h"))
+
+
+def offences_of(path, source, module, table, testing, homes):
+    """Yields (line, message). `testing` has the modules of that folder; `homes` remembers, for each library, the first file
+    that included it."""
     for line, kind, name in includes_of(path):
         if kind == '"':
             target = name.split("/")[0]
@@ -54,10 +60,12 @@ def offences_of(path, source, module, table, homes):
                 yield line, f'"{name}" is included without its module; write "{module}/{name}"'
             elif target not in table:
                 yield line, f'"{name}" belongs to no module of the table'
+            elif target in testing and is_test(path):
+                continue
             elif target != module and target not in table[module]:
                 yield line, f"{module} may not include {target} (see cmake/modules.cmake)"
             continue
-        if name.startswith("gtest/") and not path.name.endswith(("_test.cc", "_testing.h")):
+        if name.startswith("gtest/") and not is_test(path):
             yield line, "googletest is for tests alone"
         library = library_of(name)
         if not library or library in INDEPENDENT.get(module, ()):
@@ -74,14 +82,19 @@ def main():
     for module in circles(table):
         print(f"cmake/modules.cmake: {module} is part of a circle")
         failed += 1
+    testing = {path.name for path in (root / "testing").glob("*") if path.is_dir()}
+    for module, included in table.items():
+        if module not in testing and included & testing:
+            print(f"cmake/modules.cmake: {module} may not include {' '.join(sorted(included & testing))}, of testing")
+            failed += 1
     homes = {}
-    for path in sorted((root / "src").rglob("*")):
+    for path in sorted((root / "src").rglob("*")) + sorted((root / "testing").rglob("*")):
         if path.suffix not in (".h", ".cc"):
             continue
         source = path.relative_to(root)
         module = source.parts[1]
         if module in table:
-            offences = list(offences_of(path, source, module, table, homes))
+            offences = list(offences_of(path, source, module, table, testing, homes))
         else:
             offences = [(1, f"{module} is not a module of cmake/modules.cmake")]
         for line, message in offences:

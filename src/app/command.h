@@ -44,8 +44,6 @@ void RestoreOptions(CLI::App* app);
 int RunRestore();
 void DemoOptions(CLI::App* app);
 int RunDemo();
-void SimulateOptions(CLI::App* app);
-int RunSimulate();
 void BenchOptions(CLI::App* app);
 int RunBench();
 

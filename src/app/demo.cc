@@ -8,9 +8,9 @@
 #include "app/command.h"
 #include "app/demo_feed.h"
 #include "app/demo_files.h"
-#include "app/progress.h"
 #include "app/service.h"
 #include "base/hash.h"
+#include "base/progress.h"
 
 namespace attune {
 namespace {

@@ -11,9 +11,9 @@
 
 #include "app/command.h"
 #include "app/plan_input.h"
-#include "app/progress.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "ingest/history_line.h"
 #include "log/reader.h"
 #include "shard/history_run.h"

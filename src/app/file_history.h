@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "app/progress.h"
+#include "base/progress.h"
 #include "ingest/history_file.h"
 #include "ingest/tracking_plan.h"
 #include "shard/stored_history.h"

@@ -39,8 +39,6 @@ constexpr Command kCommands[] = {
     {"restore", "A data folder from a backup", "  attune restore /backups/2026-03-01 --data ./data\n", attune::RestoreOptions, attune::RunRestore},
     {"demo", "Serve a shipped shop, feed it a real clickstream, and say where to look",
      "  attune demo\n  attune demo --listen 127.0.0.1:8080\n", attune::DemoOptions, attune::RunDemo},
-    {"simulate", "Live through crashes, power cuts and full disks in memory, and judge what comes out",
-     "  attune simulate --seeds 300\n  attune simulate --seed 17 --trace\n", attune::SimulateOptions, attune::RunSimulate},
     {"bench", "The project's benchmarks, each checking its own result",
      "  attune bench\n  attune bench engine replay --json\n", attune::BenchOptions, attune::RunBench},
 };

@@ -9,10 +9,10 @@
 #include "app/command.h"
 #include "app/harden.h"
 #include "app/plan_input.h"
-#include "app/progress.h"
 #include "app/service.h"
 #include "app/watch.h"
 #include "base/journal.h"
+#include "base/progress.h"
 #include "shard/plan_note.h"
 
 namespace attune {

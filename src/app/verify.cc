@@ -13,7 +13,7 @@
 #include "api/keys.h"
 #include "app/command.h"
 #include "app/plan_input.h"
-#include "app/progress.h"
+#include "base/progress.h"
 #include "log/data_lock.h"
 #include "log/reader.h"
 #include "log/recovery.h"

@@ -1,5 +1,5 @@
 // The pure heart: state and a record in, new state and effects out. No clock, no randomness, no thread, no I/O. What it
-// does is what docs/language.md says; src/oracle holds it to that.
+// does is what docs/language.md says; testing/oracle holds it to that.
 #pragma once
 
 #include <absl/container/flat_hash_set.h>

@@ -11,7 +11,7 @@
 #include <set>
 #include <thread>
 
-#include "log/fake_disk.h"
+#include "fake_disk/fake_disk.h"
 #include "log/log_file.h"
 #include "log/reader.h"
 #include "log/verify.h"

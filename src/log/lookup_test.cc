@@ -8,7 +8,7 @@
 #include <numeric>
 #include <random>
 
-#include "log/fake_disk.h"
+#include "fake_disk/fake_disk.h"
 #include "log/log.h"
 #include "log/log_file.h"
 

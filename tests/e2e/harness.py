@@ -1,7 +1,7 @@
 """What the end-to-end tests share: the binary as a child process, requests to it, and the running of cases.
 
-The binary is ATTUNE_BINARY, else build/release/attune. A case is a function `test_…` of the calling module; it fails by an
-exception. Nothing here waits for a time: it polls for a condition and gives up at a deadline.
+The binary is ATTUNE_BINARY, else build/release/attune; attune-simulate lies beside it. A case is a function `test_…` of the
+calling module; it fails by an exception. Nothing here waits for a time: it polls for a condition and gives up at a deadline.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ATTUNE_BINARY") or str(ROOT / "build/release/attune")
+SIMULATE = str(pathlib.Path(BINARY).with_name("attune-simulate"))
 SHARED = ROOT.parent / "shared"
 WRITE_KEY = "test-write-key"
 API_KEY = "test-api-key"
@@ -314,10 +315,10 @@ def track(user, event, properties=None, **more):
     return {"type": "track", "userId": user, "event": event, "properties": properties or {}, **more}
 
 
-def run(*arguments, stdin=None, code=None, patience=600):
-    """Runs the binary to its end."""
+def run(*arguments, stdin=None, code=None, patience=600, program=BINARY):
+    """Runs the binary, or another program, to its end."""
     given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, timeout=patience, **given)
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=patience, **given)
     done.out, done.err = done.stdout.decode(), done.stderr.decode()
     if code is not None:
         expect(done.returncode == code, f"exit code {done.returncode} and not {code}:", arguments, done.out, done.err)

@@ -4,24 +4,24 @@
 import os
 import sys
 
-from harness import expect, main, run
+from harness import SIMULATE, expect, main, run
 
 LIVES = int(os.environ.get("ATTUNE_LIVES", "300"))
 
 
 def test_every_promise_holds_in_every_life():
-    told = run("simulate", "--seeds", LIVES, code=0).out
+    told = run("--seeds", LIVES, code=0, program=SIMULATE).out
     expect(told.startswith(f"{LIVES} lives: ") and " 0 power cuts" not in told and " 0 kills" not in told, told)
 
 
 def test_a_disk_that_lies_is_noticed():
-    told = run("simulate", "--seeds", 40, "--lying-disk", code=1)
+    told = run("--seeds", 40, "--lying-disk", code=1, program=SIMULATE)
     expect(told.out.startswith("seed "), told.out)
     expect("--lying-disk" in told.err, told.err)
 
 
 def test_a_seed_is_the_same_life_each_time():
-    lives = [run("simulate", "--seed", 17, "--trace", code=0).out for _ in range(2)]
+    lives = [run("--seed", 17, "--trace", code=0, program=SIMULATE).out for _ in range(2)]
     expect(lives[0] == lives[1] and lives[0].count("started") > 2, lives)
 
 

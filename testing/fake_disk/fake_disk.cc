@@ -1,4 +1,4 @@
-#include "log/fake_disk.h"
+#include "fake_disk/fake_disk.h"
 
 #include <fmt/format.h>
 

@@ -1,14 +1,18 @@
+// attune-simulate: lives of a runtime from seeds, see simulation.h.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <optional>
 
-#include "app/command.h"
-#include "app/progress.h"
-#include "simulate/simulation.h"
+#include "base/progress.h"
+#include "simulator/simulation.h"
 
 namespace attune {
 namespace {
+
+// As `attune` has them.
+constexpr int kExitDone = 0;
+constexpr int kExitFailed = 1;
+constexpr int kExitInvalid = 2;
 
 struct SimulateSettings {
   uint64_t seed = 1;
@@ -17,16 +21,14 @@ struct SimulateSettings {
   bool lying_disk = false;
 } settings;
 
-}  // namespace
-
-void SimulateOptions(CLI::App* app) {
+void AddOptions(CLI::App* app) {
   app->add_option("--seed", settings.seed, "of the first life")->capture_default_str();
   app->add_option("--seeds", settings.seeds, "how many lives, each with the next seed")->check(CLI::Range(1, 1'000'000'000))->capture_default_str();
   app->add_flag("--trace", settings.trace, "print what happens");
   app->add_flag("--lying-disk", settings.lying_disk, "the disk forgets what it was told to sync: what must be noticed");
 }
 
-int RunSimulate() {
+int Run() {
   SimulationReport sum;
   uint64_t given_up = 0;
   Progress progress("simulating");
@@ -39,9 +41,9 @@ int RunSimulate() {
     if (!report.failure.empty()) {
       progress.Clear();
       fmt::print("{}\n", report.failure);
-      return Complain(fmt::format("a promise was broken; again, with what led to it: attune simulate --seed {} --trace{}", options.seed,
-                                  settings.lying_disk ? " --lying-disk" : ""),
-                      kExitFailed);
+      fmt::print(stderr, "attune-simulate: a promise was broken; again, with what led to it: attune-simulate --seed {} --trace{}\n",
+                 options.seed, settings.lying_disk ? " --lying-disk" : "");
+      return kExitFailed;
     }
     sum.steps += report.steps;
     sum.records += report.records;
@@ -63,4 +65,22 @@ int RunSimulate() {
   return kExitDone;
 }
 
+int Main(int argc, char** argv) {
+  CLI::App app{"Live through crashes, power cuts and full disks in memory, and judge what comes out", "attune-simulate"};
+  app.set_version_flag("--version", "attune-simulate " ATTUNE_VERSION);
+  app.footer(
+      "Examples:\n  attune-simulate --seeds 300\n  attune-simulate --seed 17 --trace\n"
+      "\nExit codes: 0 every promise held, 1 one was broken, 2 the options are wrong");
+  AddOptions(&app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitDone : kExitInvalid;
+  }
+  return Run();
+}
+
+}  // namespace
 }  // namespace attune
+
+int main(int argc, char** argv) { return attune::Main(argc, argv); }

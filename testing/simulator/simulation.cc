@@ -1,4 +1,4 @@
-#include "simulate/simulation.h"
+#include "simulator/simulation.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 #include "engine/record.h"
-#include "log/fake_disk.h"
+#include "fake_disk/fake_disk.h"
 #include "log/reader.h"
 #include "oracle/engine_run.h"
 #include "oracle/generator.h"
