@@ -28,7 +28,7 @@ class Bytes : public ByteSource {
 };
 
 // What could be read, and whether that was all.
-std::pair<std::string, bool> ReadAll(std::string_view bytes, size_t step) {
+std::pair<std::string, bool> ReadLines(std::string_view bytes, size_t step) {
   const auto source = Decompressed(std::make_unique<Bytes>(bytes, step));
   std::string out;
   char buffer[4096];
@@ -51,8 +51,8 @@ std::pair<std::string, bool> ReadAll(std::string_view bytes, size_t step) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const auto whole = ReadAll(bytes, bytes.size() + 1);
-  const auto pieces = ReadAll(bytes, 1 + data[0] % 16);
+  const auto whole = ReadLines(bytes, bytes.size() + 1);
+  const auto pieces = ReadLines(bytes, 1 + data[0] % 16);
   // libzstd notices that a frame lies about its size only when it has the frame in one piece.
   const bool zstd = bytes.starts_with("\x28\xb5\x2f\xfd");
   ATTUNE_CHECK(zstd || whole.second == pieces.second, "how the bytes arrive changes nothing");

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kBatchLetters = 64;
 constexpr size_t kBatchBytes = 1 << 20;
-constexpr size_t kSliceLetters = 2000;  // looked at in one reading of the store
+constexpr size_t kReplaySlice = 2000;  // looked at in one reading of the store
 constexpr auto kRoomPause = std::chrono::milliseconds(5);
 constexpr int kMostRoomPauses = 6000;  // half a minute in which nothing could be taken
 
@@ -84,7 +84,7 @@ bool LetterReplay::NextLetters(std::vector<Letter>* letters, StudyProgress* prog
           letters->push_back({std::string(name), std::string(json)});
           bytes += json.size();
         }
-        stopped = ++seen == kSliceLetters || letters->size() == kBatchLetters || bytes >= kBatchBytes;
+        stopped = ++seen == kReplaySlice || letters->size() == kBatchLetters || bytes >= kBatchBytes;
         return !stopped;
       },
       before);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kSliceLetters = 500;            // looked at before it is another answer's turn
 constexpr size_t kSliceBytes = 128 << 10;        // and so many written
-constexpr size_t kMostWaitingBytes = 256 << 10;  // a client that has not taken so much gets no more until it has
+constexpr size_t kMostUnreadBytes = 256 << 10;  // a client that has not taken so much gets no more until it has
 constexpr size_t kMostGroups = 10'000;
 
 using Turn = SlowAnswers::Turn;
@@ -213,7 +213,7 @@ void Api::ExportDeadLetters(Call call) {
       exported->writer = shared->reply.Stream(std::move(head));
     }
     if (!exported->writer.open()) return Turn::kDone;
-    if (exported->writer.waiting_bytes() > kMostWaitingBytes) return Turn::kWait;
+    if (exported->writer.waiting_bytes() > kMostUnreadBytes) return Turn::kWait;
     std::string lines;
     const Status read = exported->walk.Slice([&](const KeptLetter& letter) {
       if (lines.size() > kSliceBytes) return false;

@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-Response Wrong(const std::string& detail) { return Problem(Code::kInvalidParameter, detail); }
+Response WrongQuestion(const std::string& detail) { return Problem(Code::kInvalidParameter, detail); }
 
 // False: it is given and wrong.
 bool ReadInstant(const Request& request, const char* name, std::optional<Millis>* instant, Response* wrong) {
@@ -16,7 +16,7 @@ bool ReadInstant(const Request& request, const char* name, std::optional<Millis>
   if (!text) return true;
   *instant = ParseInstant(*text);
   if (*instant) return true;
-  *wrong = Wrong(fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", name, *text));
+  *wrong = WrongQuestion(fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", name, *text));
   return false;
 }
 
@@ -36,7 +36,7 @@ void Api::Suggest(Call call) {
   if (!call.Reaches(position)) return;
   const auto metric = call.request.QueryParameter("metric");
   const auto goal = call.request.QueryParameter("goal");
-  if (!metric || !goal) return call.reply.Send(Wrong("expected `metric` and `goal`"));
+  if (!metric || !goal) return call.reply.Send(WrongQuestion("expected `metric` and `goal`"));
   AskedSuggestion asked = AskForSuggestion(runtime_.world()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
   if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
   Response wrong;

@@ -189,8 +189,8 @@ std::string DistributionJson(const Distribution& d) {
 
 AskedSuggestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon) {
   AskedSuggestion asked;
-  const auto take = [&](std::vector<Problem> problems, const char* file) {
-    for (Problem& problem : problems) {
+  const auto take = [&](std::vector<struct Problem> problems, const char* file) {
+    for (struct Problem& problem : problems) {
       problem.file = file;
       asked.problems.push_back(std::move(problem));
     }

@@ -30,7 +30,7 @@ struct SuggestQuestion {
 // What is asked for as text. A mistake: its problems, which name `metric`, `goal` or `horizon` for a file.
 struct AskedSuggestion {
   std::optional<SuggestQuestion> question;
-  std::vector<Problem> problems;
+  std::vector<struct Problem> problems;
 };
 // `horizon` is a duration such as 7d; empty: unless said.
 AskedSuggestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon);

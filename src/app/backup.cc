@@ -31,7 +31,7 @@ struct BackupSettings {
   std::string out;
   std::string plan;
   std::string backup;
-} settings;
+} backup_settings;
 
 std::string WithoutSlash(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -107,7 +107,7 @@ class Backup {
 
   // The plan, or all plans of its folder, with the schemas that lie beside.
   Status CopyPlan() {
-    std::string plan = settings.plan;
+    std::string plan = backup_settings.plan;
     if (plan.empty()) {
       const auto note = ReadPlanNote(data_);
       if (!note.ok()) return note.error();
@@ -216,20 +216,20 @@ int CodeOf(const Error& error) { return error.code == ErrorCode::kInvalid ? kExi
 }  // namespace
 
 void BackupOptions(CLI::App* app) {
-  app->add_option("--data", settings.data, "the data folder of `attune serve`; it may be in use")->required();
-  app->add_option("--out", settings.out, "the folder to make: missing, or empty")->required();
-  app->add_option("--plan", settings.plan, "the plan to keep with it (default: the one that served this folder last)");
+  app->add_option("--data", backup_settings.data, "the data folder of `attune serve`; it may be in use")->required();
+  app->add_option("--out", backup_settings.out, "the folder to make: missing, or empty")->required();
+  app->add_option("--plan", backup_settings.plan, "the plan to keep with it (default: the one that served this folder last)");
 }
 
 int RunBackup() {
-  settings.data = WithoutSlash(settings.data);
-  settings.out = WithoutSlash(settings.out);
-  if (!fs::is_directory(settings.data + "/log")) return Complain(settings.data + " is no data folder", kExitInvalid);
-  if (!IsFree(settings.out)) return Complain(settings.out + " is there already: a backup goes to a folder of its own", kExitInvalid);
-  Backup backup(settings.data, settings.out);
+  backup_settings.data = WithoutSlash(backup_settings.data);
+  backup_settings.out = WithoutSlash(backup_settings.out);
+  if (!fs::is_directory(backup_settings.data + "/log")) return Complain(backup_settings.data + " is no data folder", kExitInvalid);
+  if (!IsFree(backup_settings.out)) return Complain(backup_settings.out + " is there already: a backup goes to a folder of its own", kExitInvalid);
+  Backup backup(backup_settings.data, backup_settings.out);
   if (Status done = backup.Run(); !done.ok()) {
     const bool damage = done.error().code == ErrorCode::kCorrupt;
-    return Complain(fmt::format("{}; {} is no whole backup{}", done.error().message, settings.out,
+    return Complain(fmt::format("{}; {} is no whole backup{}", done.error().message, backup_settings.out,
                                 damage ? "; `attune verify` of the stopped server's folder says all that is damaged" : ""),
                     CodeOf(done.error()));
   }
@@ -238,24 +238,24 @@ int RunBackup() {
 }
 
 void RestoreOptions(CLI::App* app) {
-  app->add_option("backup", settings.backup, "a folder that `attune backup` made")->required();
-  app->add_option("--data", settings.data, "the data folder to make: missing, or empty")->required();
+  app->add_option("backup", backup_settings.backup, "a folder that `attune backup` made")->required();
+  app->add_option("--data", backup_settings.data, "the data folder to make: missing, or empty")->required();
 }
 
 int RunRestore() {
-  settings.backup = WithoutSlash(settings.backup);
-  settings.data = WithoutSlash(settings.data);
-  if (!IsFree(settings.data)) return Complain(settings.data + " is there already: a backup is restored to a folder of its own", kExitInvalid);
-  const auto manifest = ReadManifest(settings.backup);
+  backup_settings.backup = WithoutSlash(backup_settings.backup);
+  backup_settings.data = WithoutSlash(backup_settings.data);
+  if (!IsFree(backup_settings.data)) return Complain(backup_settings.data + " is there already: a backup is restored to a folder of its own", kExitInvalid);
+  const auto manifest = ReadManifest(backup_settings.backup);
   if (!manifest.ok()) return Complain(manifest.error().message, CodeOf(manifest.error()));
-  if (Status done = Restore(*manifest, settings.backup, settings.data); !done.ok()) {
+  if (Status done = Restore(*manifest, backup_settings.backup, backup_settings.data); !done.ok()) {
     std::error_code ignored;
-    fs::remove_all(settings.data + ".restoring", ignored);
+    fs::remove_all(backup_settings.data + ".restoring", ignored);
     return Complain(done.error().message + "; nothing was restored", CodeOf(done.error()));
   }
   fmt::print("{} records ({} to {}) of {}\n", manifest->last_record == 0 ? 0 : manifest->last_record - manifest->first_record + 1,
              manifest->first_record, manifest->last_record, manifest->created);
-  fmt::print("attune serve --plan {} --data {}\n", manifest->plan.empty() ? "PLAN" : settings.data + '/' + manifest->plan, settings.data);
+  fmt::print("attune serve --plan {} --data {}\n", manifest->plan.empty() ? "PLAN" : backup_settings.data + '/' + manifest->plan, backup_settings.data);
   return kExitDone;
 }
 

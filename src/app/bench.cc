@@ -35,7 +35,7 @@ struct BenchSettings {
   std::vector<std::string> names;
   bool json = false;
   bool list = false;
-} settings;
+} bench_settings;
 
 }  // namespace
 
@@ -57,29 +57,29 @@ void BenchReport::Check(bool right, const std::string& what) {
 }
 
 void BenchOptions(CLI::App* app) {
-  app->add_option("name", settings.names, "which benchmarks (default: all)");
-  app->add_flag("--json", settings.json, "a line of JSON for each figure");
-  app->add_flag("--list", settings.list, "say what there is, and run nothing");
+  app->add_option("name", bench_settings.names, "which benchmarks (default: all)");
+  app->add_flag("--json", bench_settings.json, "a line of JSON for each figure");
+  app->add_flag("--list", bench_settings.list, "say what there is, and run nothing");
 }
 
 int RunBench() {
-  if (settings.list) {
+  if (bench_settings.list) {
     for (const Benchmark& b : kBenchmarks) fmt::print("{:<10} {}\n", b.name, b.help);
     return kExitDone;
   }
-  for (const std::string& name : settings.names) {
+  for (const std::string& name : bench_settings.names) {
     if (std::none_of(std::begin(kBenchmarks), std::end(kBenchmarks),
                      [&](const Benchmark& b) { return name == b.name; })) {
       return Complain("there is no benchmark \"" + name + "\"; `attune bench --list` names them", kExitInvalid);
     }
   }
-  BenchReport report(settings.json);
+  BenchReport report(bench_settings.json);
   for (const Benchmark& b : kBenchmarks) {
-    if (!settings.names.empty() &&
-        std::find(settings.names.begin(), settings.names.end(), b.name) == settings.names.end()) {
+    if (!bench_settings.names.empty() &&
+        std::find(bench_settings.names.begin(), bench_settings.names.end(), b.name) == bench_settings.names.end()) {
       continue;
     }
-    if (!settings.json) fmt::print("{}: {}\n", b.name, b.help);
+    if (!bench_settings.json) fmt::print("{}: {}\n", b.name, b.help);
     b.run(&report);
     malloc_trim(0);
   }

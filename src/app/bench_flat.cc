@@ -15,7 +15,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
+constexpr Millis kFlatBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 constexpr int kRounds = 3;
 
 // The number of a metric as JSON shows it; NaN when it is null.
@@ -148,7 +148,7 @@ double MeasureWindow(BenchReport* report, const WindowCase& c, const std::vector
   for (int i = 0; i < kWindowEvents; ++i) {
     if (i == kWindowMeasured) began = ThreadSeconds(), before = feed.transitions();
     for (int u = 0; u < kWindowUsers; ++u) {
-      feed.Apply(users[static_cast<size_t>(u)], "purchase", kBegin + i * kSpacing + u * kSecond,
+      feed.Apply(users[static_cast<size_t>(u)], "purchase", kFlatBegin + i * kSpacing + u * kSecond,
                  same_price ? 10 : WindowPrice(i), products[static_cast<size_t>(i)]);
     }
   }
@@ -158,7 +158,7 @@ double MeasureWindow(BenchReport* report, const WindowCase& c, const std::vector
   const std::string name = fmt::format("{} of {}", c.kind->name, c.window);
   report->Check(feed.transitions() - before == wanted,
                 fmt::format("{}: {} changes, not {}", name, feed.transitions() - before, wanted));
-  const Millis last = kBegin + (kWindowEvents - 1) * kSpacing;
+  const Millis last = kFlatBegin + (kWindowEvents - 1) * kSpacing;
   const double value = feed.Metric(users[0], "value", last);
   report->Check(value == WindowByHand(c), fmt::format("{} is {}, not {}", name, value, WindowByHand(c)));
   return seconds / static_cast<double>(events) * 1e9;
@@ -184,7 +184,7 @@ double MeasurePartials(BenchReport* report, int open, bool absence, const std::v
   double began = 0;
   for (int i = 0; i < total; ++i) {
     if (i == open) began = ThreadSeconds();
-    const Millis t = kBegin + i * kCartEvery;
+    const Millis t = kFlatBegin + i * kCartEvery;
     feed.Apply("ann", "add_to_cart", t, 1, carts[static_cast<size_t>(i)]);
     const int then = i - open / 2;
     if (then >= 0) feed.Apply("ann", next, t + kCartEvery / 4, 1, carts[static_cast<size_t>(then)]);
@@ -192,7 +192,7 @@ double MeasurePartials(BenchReport* report, int open, bool absence, const std::v
   const double seconds = ThreadSeconds() - began;
   const std::string name = fmt::format("{} of {}", absence ? "absences" : "sequences", open);
   report->Check(feed.transitions() == 0, name + ": none comes to its end");
-  const Millis end = kBegin + (total - 1) * kCartEvery;
+  const Millis end = kFlatBegin + (total - 1) * kCartEvery;
   if (absence) {
     feed.Apply("ann", "search", end + window, 1, "none");
     report->Check(feed.Holds("ann", "s") == (open > 1), name + ": a cart is left whose purchase has not come");

@@ -14,8 +14,8 @@
 namespace attune {
 namespace {
 
-constexpr uint32_t kUsers = 1'000'000;
-constexpr int kSenders = 8;  // enough in flight that a sync serves several
+constexpr uint32_t kServiceUsers = 1'000'000;
+constexpr int kServiceSenders = 8;  // enough in flight that a sync serves several
 constexpr double kSendSeconds = 6;
 
 void MeasureHttp(BenchReport* report, const std::string& name, const std::string& yaml, const std::string& target) {
@@ -23,11 +23,11 @@ void MeasureHttp(BenchReport* report, const std::string& name, const std::string
   auto service = StartBenchService(folder.path(), yaml);
   if (!service.ok()) return report->Check(false, service.error().message);
   std::vector<std::vector<Batch>> batches;
-  for (int i = 0; i < kSenders; ++i) batches.push_back(MakeBatches(static_cast<uint64_t>(100 + i), 100, kUsers));
-  std::vector<Sent> sent(kSenders);
+  for (int i = 0; i < kServiceSenders; ++i) batches.push_back(MakeBatches(static_cast<uint64_t>(100 + i), 100, kServiceUsers));
+  std::vector<Sent> sent(kServiceSenders);
   std::vector<std::thread> senders;
   const auto began = std::chrono::steady_clock::now();
-  for (size_t i = 0; i < kSenders; ++i) {
+  for (size_t i = 0; i < kServiceSenders; ++i) {
     senders.emplace_back([&, i] { sent[i] = SendFor((*service)->port(), kSendSeconds, 0, &batches[i]); });
   }
   for (std::thread& sender : senders) sender.join();
@@ -61,14 +61,14 @@ void BenchRecovery(BenchReport* report) {
   {
     auto runtime = Runtime::Open(folder.path(), program, options);
     if (!runtime.ok()) return report->Check(false, runtime.error().message);
-    BenchLoad load(4, kUsers, WallClock() - kHour, 1);
+    BenchLoad load(4, kServiceUsers, WallClock() - kHour, 1);
     std::string record;
     for (int i = 0; i < kEvents;) {
       std::vector<std::string> records;
       std::vector<LogEntry> entries;
       for (int j = 0; j < 500 && i < kEvents; ++j, ++i) {
         auto event = load.Next();
-        event.user = static_cast<uint32_t>(i / (kEvents / static_cast<int>(kUsers)));  // three events each
+        event.user = static_cast<uint32_t>(i / (kEvents / static_cast<int>(kServiceUsers)));  // three events each
         const std::string id = fmt::format("v-{}", i), user = BenchUser(event.user);
         EventHead head;
         head.id = id;
@@ -95,7 +95,7 @@ void BenchRecovery(BenchReport* report) {
   report->Add({"recovery_users_per_second", static_cast<double>(users) / seconds, "users/s", ""});
   report->Add({"recovery_resident_bytes_per_user", static_cast<double>(ResidentBytes()) / static_cast<double>(users),
                "bytes", ""});
-  report->Check((*runtime)->stats().users == users && users == kUsers, "all users are back");
+  report->Check((*runtime)->stats().users == users && users == kServiceUsers, "all users are back");
 }
 
 void BenchStartup(BenchReport* report) {

@@ -12,7 +12,7 @@ namespace {
 struct CheckSettings {
   std::string plan;
   bool strict = false;
-} settings;
+} check_settings;
 
 std::string Bytes(int64_t bytes) {
   if (bytes < 10'000) return fmt::format("{} B", bytes);
@@ -39,25 +39,25 @@ void PrintBounds(const Program& program) {
 }  // namespace
 
 void CheckOptions(CLI::App* app) {
-  app->add_option("plan", settings.plan, "a plan: a YAML file, or a folder of them")->required();
-  app->add_flag("--strict", settings.strict, "warnings are problems too (exit 2)");
+  app->add_option("plan", check_settings.plan, "a plan: a YAML file, or a folder of them")->required();
+  app->add_flag("--strict", check_settings.strict, "warnings are problems too (exit 2)");
 }
 
 int RunCheck() {
-  LoadedPlan loaded = LoadPlan(settings.plan);
+  LoadedPlan loaded = LoadPlan(check_settings.plan);
   size_t warnings = 0;
   for (const Problem& problem : loaded.problems) {
     fmt::print("{}\n", ToText(problem));
     warnings += problem.warning;
   }
   const size_t problems = loaded.problems.size() - warnings;
-  if (!loaded.plan || (settings.strict && warnings > 0)) {
+  if (!loaded.plan || (check_settings.strict && warnings > 0)) {
     fmt::print("{} problem{}, {} warning{}\n", problems, problems == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
     return kExitInvalid;
   }
   const std::shared_ptr<const Plan> plan = std::move(loaded.plan);
   const auto program = Program::Compile(plan);
-  fmt::print("{}: ok: {} events, {} metrics, {} segments, {} triggers; time zone {}\n", settings.plan,
+  fmt::print("{}: ok: {} events, {} metrics, {} segments, {} triggers; time zone {}\n", check_settings.plan,
              plan->events.size(), plan->metrics.size(), plan->segments.size(), plan->triggers.size(), plan->timezone);
   PrintBounds(*program);
   return kExitDone;

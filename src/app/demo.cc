@@ -17,7 +17,7 @@ namespace {
 
 struct DemoSettings {
   std::string listen = "127.0.0.1:8080";
-} settings;
+} demo_settings;
 
 // A folder that goes with the process.
 class ScratchFolder {
@@ -51,13 +51,13 @@ void PrintInvitation(const std::string& url, const std::string& write_key, const
 }  // namespace
 
 void DemoOptions(CLI::App* app) {
-  app->add_option("--listen", settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
+  app->add_option("--listen", demo_settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
 }
 
 int RunDemo() {
   ServiceOptions options;
-  if (!ParseListen(settings.listen, &options.host, &options.port)) {
-    return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
+  if (!ParseListen(demo_settings.listen, &options.host, &options.port)) {
+    return Complain("--listen: expected HOST:PORT, found \"" + demo_settings.listen + "\"", kExitInvalid);
   }
   const ScratchFolder folder;
   if (folder.path().empty()) return Complain("cannot make a folder for the demo's data", kExitFailed);

@@ -32,7 +32,7 @@ struct ExportSettings {
   bool dead_letters = false;
   bool envelope = false;
   bool duplicates = false;
-} settings;
+} export_settings;
 
 // Where lines go: standard output, or a file that has its name only when it is whole.
 class Lines {
@@ -123,9 +123,9 @@ class Export {
     return ForEachRecord("dead letters", 0, [&](const RecordView& record) {
       if (record.type != static_cast<uint8_t>(RecordType::kDeadLetter) || !Wanted(record.sequence, std::nullopt))
         return true;
-      if (settings.envelope) *lines_.buffer() += fmt::format("{{\"sequence\":{},\"dead_letter\":", record.sequence);
+      if (export_settings.envelope) *lines_.buffer() += fmt::format("{{\"sequence\":{},\"dead_letter\":", record.sequence);
       lines_.buffer()->append(record.payload);
-      if (settings.envelope) *lines_.buffer() += '}';
+      if (export_settings.envelope) *lines_.buffer() += '}';
       ++written_;
       return lines_.End();
     });
@@ -156,9 +156,9 @@ class Export {
   }
 
   void Summarise() const {
-    fmt::print(stderr, "{} {}", written_, settings.dead_letters ? "dead letters" : "events");
+    fmt::print(stderr, "{} {}", written_, export_settings.dead_letters ? "dead letters" : "events");
     if (duplicates_ > 0)
-      fmt::print(stderr, ", {} duplicates {}", duplicates_, settings.duplicates ? "among them" : "left out");
+      fmt::print(stderr, ", {} duplicates {}", duplicates_, export_settings.duplicates ? "among them" : "left out");
     if (completed_ > 0)
       fmt::print(stderr, ", {} with an id, a type or a time that the client had not sent", completed_);
     fmt::print(stderr, "\n");
@@ -181,10 +181,10 @@ class Export {
     const auto event = DecodeEvent(record.payload);
     if (!event.ok() || !Wanted(record.sequence, event->head.received)) return true;
     duplicates_ += duplicate;
-    if (duplicate && !settings.duplicates) return true;
+    if (duplicate && !export_settings.duplicates) return true;
     ++written_;
     std::string* const out = lines_.buffer();
-    if (settings.envelope) {
+    if (export_settings.envelope) {
       *out += fmt::format("{{\"sequence\":{},\"received\":\"{}\",\"time\":\"{}\",\"user\":", record.sequence,
                           FormatRfc3339(event->head.received), FormatRfc3339(event->head.time));
       AppendJsonString(event->head.user, out);
@@ -225,38 +225,38 @@ class Export {
 }  // namespace
 
 void ExportOptions(CLI::App* app) {
-  app->add_option("--data", settings.data, "the data folder of `attune serve`; it may be in use")->required();
-  app->add_option("--out", settings.out, "the file to write; - is standard output")->capture_default_str();
-  app->add_option("--plan", settings.plan,
+  app->add_option("--data", export_settings.data, "the data folder of `attune serve`; it may be in use")->required();
+  app->add_option("--out", export_settings.out, "the file to write; - is standard output")->capture_default_str();
+  app->add_option("--plan", export_settings.plan,
                   "the plan that says what a duplicate is (default: the one that served this folder last)");
-  app->add_option("--from", settings.from, "the first record's number, or the time from which on events were received");
-  app->add_option("--to", settings.to, "the last record's number, or the time until which they were");
+  app->add_option("--from", export_settings.from, "the first record's number, or the time from which on events were received");
+  app->add_option("--to", export_settings.to, "the last record's number, or the time until which they were");
   auto* letters =
-      app->add_flag("--dead-letters", settings.dead_letters, "what was refused, in place of what was accepted");
-  app->add_flag("--duplicates", settings.duplicates, "with the events that the engine dropped as duplicates")
+      app->add_flag("--dead-letters", export_settings.dead_letters, "what was refused, in place of what was accepted");
+  app->add_flag("--duplicates", export_settings.duplicates, "with the events that the engine dropped as duplicates")
       ->excludes(letters);
-  app->add_flag("--envelope", settings.envelope,
+  app->add_flag("--envelope", export_settings.envelope,
                 "each within an object that says its record's number, when it was received, and what was made of it");
 }
 
 int RunExport() {
   Bound from, to;
-  if (!ReadBound("--from", settings.from, &from) || !ReadBound("--to", settings.to, &to)) return kExitInvalid;
-  if (settings.dead_letters && (from.received || to.received)) {
+  if (!ReadBound("--from", export_settings.from, &from) || !ReadBound("--to", export_settings.to, &to)) return kExitInvalid;
+  if (export_settings.dead_letters && (from.received || to.received)) {
     return Complain("--from and --to are numbers of records with --dead-letters", kExitInvalid);
   }
-  if (!std::filesystem::is_directory(settings.data + "/log"))
-    return Complain(settings.data + " is no data folder", kExitInvalid);
+  if (!std::filesystem::is_directory(export_settings.data + "/log"))
+    return Complain(export_settings.data + " is no data folder", kExitInvalid);
   std::shared_ptr<const Plan> plan;
-  if (!settings.dead_letters) {
-    if (!FindPlanOfFolder(settings.data, &settings.plan)) return kExitInvalid;
-    plan = LoadPlanOrComplain(settings.plan);
+  if (!export_settings.dead_letters) {
+    if (!FindPlanOfFolder(export_settings.data, &export_settings.plan)) return kExitInvalid;
+    plan = LoadPlanOrComplain(export_settings.plan);
     if (!plan) return kExitInvalid;
   }
-  Lines lines(settings.out);
+  Lines lines(export_settings.out);
   if (!lines.ok()) return Complain(lines.failure(), kExitFailed);
-  Export exported(from, to, settings.data + "/log", &lines);
-  const Status read = settings.dead_letters ? exported.DeadLetters() : exported.Events(plan);
+  Export exported(from, to, export_settings.data + "/log", &lines);
+  const Status read = export_settings.dead_letters ? exported.DeadLetters() : exported.Events(plan);
   if (!read.ok()) return Complain(read.error().message, kExitFailed);
   if (!lines.Finish()) return lines.reader_left() ? kExitDone : Complain(lines.failure(), kExitFailed);
   exported.Summarise();

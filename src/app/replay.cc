@@ -37,7 +37,7 @@ struct ReplaySettings {
   std::string until;
   std::vector<std::string> at;
   int threads = 0;
-} settings;
+} replay_settings;
 
 constexpr size_t kChunkBytes = 128 << 10;  // records handed to an applier at a time
 constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
@@ -312,63 +312,63 @@ bool ReadInstant(const std::string& option, const std::string& text, Millis* ins
 }  // namespace
 
 void ReplayOptions(CLI::App* app) {
-  app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
-  app->add_option("--events", settings.events,
+  app->add_option("--plan", replay_settings.plan, "the plan: a YAML file, or a folder of them")->required();
+  app->add_option("--events", replay_settings.events,
                   "history files: NDJSON (also .gz, .zst, .xz), - for standard input, or CSV with --csv")
       ->required();
-  app->add_option("--out", settings.out, "the folder for transitions, firings, values and dead letters")->required();
-  app->add_option("--csv", settings.csv, "a mapping (YAML) that says how rows become events");
-  app->add_option("--order", settings.order,
+  app->add_option("--out", replay_settings.out, "the folder for transitions, firings, values and dead letters")->required();
+  app->add_option("--csv", replay_settings.csv, "a mapping (YAML) that says how rows become events");
+  app->add_option("--order", replay_settings.order,
                   "arrival: as the files have it, with the rule for late events; time: sorted first")
       ->check(CLI::IsMember({"arrival", "time"}))
       ->capture_default_str();
-  app->add_option("--until", settings.until,
+  app->add_option("--until", replay_settings.until,
                   "let the clock run to this time after the last event (default: the last event's time)");
-  app->add_option("--at", settings.at, "write everyone's values at this instant (may be repeated)");
-  app->add_option("--threads", settings.threads, "threads that apply events (default: one for each core)");
+  app->add_option("--at", replay_settings.at, "write everyone's values at this instant (may be repeated)");
+  app->add_option("--threads", replay_settings.threads, "threads that apply events (default: one for each core)");
 }
 
 int RunReplay() {
   std::optional<Millis> until;
   std::vector<Millis> at;
-  if (!settings.until.empty() && !ReadInstant("--until", settings.until, &until.emplace())) return kExitInvalid;
-  for (const std::string& text : settings.at) {
+  if (!replay_settings.until.empty() && !ReadInstant("--until", replay_settings.until, &until.emplace())) return kExitInvalid;
+  for (const std::string& text : replay_settings.at) {
     if (!ReadInstant("--at", text, &at.emplace_back())) return kExitInvalid;
   }
-  const auto plan = LoadPlanOrComplain(settings.plan);
+  const auto plan = LoadPlanOrComplain(replay_settings.plan);
   if (!plan) return kExitInvalid;
   std::unique_ptr<CsvMapping> mapping;
-  if (!settings.csv.empty()) {
-    LoadedMapping loaded = LoadCsvMapping(settings.csv);
+  if (!replay_settings.csv.empty()) {
+    LoadedMapping loaded = LoadCsvMapping(replay_settings.csv);
     for (const Problem& problem : loaded.problems) fmt::print(stderr, "{}\n", ToText(problem));
     if (!loaded.mapping) return kExitInvalid;
     mapping = std::move(loaded.mapping);
   }
   std::error_code error;
-  std::filesystem::create_directories(settings.out, error);
-  std::ofstream dead_letters(settings.out + "/dead_letters.ndjson", std::ios::binary | std::ios::trunc);
-  if (!dead_letters) return Complain("cannot write to the folder " + settings.out, kExitFailed);
+  std::filesystem::create_directories(replay_settings.out, error);
+  std::ofstream dead_letters(replay_settings.out + "/dead_letters.ndjson", std::ios::binary | std::ios::trunc);
+  if (!dead_letters) return Complain("cannot write to the folder " + replay_settings.out, kExitFailed);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  Replay replay(plan, at, std::clamp(settings.threads > 0 ? settings.threads : cores, 1, kShards));
-  replay.set_by_time(settings.order == "time");
-  const bool twice = std::all_of(settings.events.begin(), settings.events.end(),
+  Replay replay(plan, at, std::clamp(replay_settings.threads > 0 ? replay_settings.threads : cores, 1, kShards));
+  replay.set_by_time(replay_settings.order == "time");
+  const bool twice = std::all_of(replay_settings.events.begin(), replay_settings.events.end(),
                                  [](const std::string& path) { return std::filesystem::is_regular_file(path); });
-  for (const std::string& path : settings.events) {
+  for (const std::string& path : replay_settings.events) {
     if (twice && !replay.FindLinks(path, mapping.get()).ok()) break;  // it will break off there again, and say why
   }
   replay.Begin(twice);
   Status status;
-  for (const std::string& path : settings.events) {
+  for (const std::string& path : replay_settings.events) {
     if (!status.ok()) break;
     status = replay.ReadFile(path, mapping.get(), &dead_letters);
   }
-  replay.Finish(settings.order == "time", until);
+  replay.Finish(replay_settings.order == "time", until);
   if (!status.ok()) {
     return Complain(status.error().message, status.error().code == ErrorCode::kIo ? kExitFailed : kExitInvalid);
   }
-  std::string failed = replay.Write(settings.out);
+  std::string failed = replay.Write(replay_settings.out);
   dead_letters.close();
-  if (!dead_letters) failed = settings.out + "/dead_letters.ndjson";
+  if (!dead_letters) failed = replay_settings.out + "/dead_letters.ndjson";
   if (!failed.empty()) return Complain("cannot write " + failed, kExitFailed);
   replay.Summarise();
   return kExitDone;

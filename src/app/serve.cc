@@ -29,7 +29,7 @@ struct ServeSettings {
   LetterQuota keep_letters;
   RateOptions rates;
   int connections_per_network = HttpLimits().max_connections_per_network;
-} settings;
+} serve_settings;
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
@@ -44,8 +44,8 @@ void PrintMadeKeys(const Keys& keys) {
 }
 
 JournalFormat FormatOfJournal() {
-  const bool terminal = settings.log_format == "auto" && isatty(STDERR_FILENO) == 1;
-  return terminal || settings.log_format == "text" ? JournalFormat::kText : JournalFormat::kJson;
+  const bool terminal = serve_settings.log_format == "auto" && isatty(STDERR_FILENO) == 1;
+  return terminal || serve_settings.log_format == "text" ? JournalFormat::kText : JournalFormat::kJson;
 }
 
 // One line, in the journal's format where programs read it.
@@ -53,7 +53,7 @@ int ComplainOfStart(const Error& error) {
   std::string said = error.message;
   if (error.code == ErrorCode::kCorrupt) {
     said += fmt::format("; nothing was changed: `attune verify {0}` says all that is damaged, `attune verify {0} --repair` keeps what is whole",
-                        settings.data);
+                        serve_settings.data);
   }
   const int code = error.code == ErrorCode::kInvalid ? kExitInvalid : kExitFailed;
   if (FormatOfJournal() == JournalFormat::kText) return Complain(said, code);
@@ -70,7 +70,7 @@ void NoteStart(const Runtime& runtime, std::chrono::steady_clock::duration took)
                  {{"bytes", static_cast<int64_t>(log.torn_bytes)}, {"last_record", static_cast<int64_t>(log.last_sequence)}});
   }
   journal.Info("recovered", "",
-               {{"data", std::string_view(settings.data)},
+               {{"data", std::string_view(serve_settings.data)},
                 {"last_record", static_cast<int64_t>(log.last_sequence)},
                 {"log_files", static_cast<int64_t>(log.files)},
                 {"records_applied", static_cast<int64_t>(runtime.recovered_records())},
@@ -81,7 +81,7 @@ void NoteStart(const Runtime& runtime, std::chrono::steady_clock::duration took)
 // For SIGHUP.
 void ChangePlan(Runtime* runtime) {
   Journal& journal = Journal::OfProcess();
-  LoadedPlan loaded = LoadPlan(settings.plan);
+  LoadedPlan loaded = LoadPlan(serve_settings.plan);
   for (const Problem& problem : loaded.problems) {
     if (!problem.warning) journal.Warn("plan_refused", ToText(problem));
   }
@@ -93,29 +93,29 @@ void ChangePlan(Runtime* runtime) {
 }  // namespace
 
 void ServeOptions(CLI::App* app) {
-  app->add_option("--plan", settings.plan, "the plan: a YAML file, or a folder of them")->required();
-  app->add_option("--data", settings.data, "the folder that holds all state; made when it is missing")->required();
-  app->add_option("--listen", settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
-  app->add_option("--threads", settings.threads,
+  app->add_option("--plan", serve_settings.plan, "the plan: a YAML file, or a folder of them")->required();
+  app->add_option("--data", serve_settings.data, "the folder that holds all state; made when it is missing")->required();
+  app->add_option("--listen", serve_settings.listen, "HOST:PORT; port 0 picks a free one")->capture_default_str();
+  app->add_option("--threads", serve_settings.threads,
                   "threads of the server and of the shard loops each (default: one for each core)");
-  app->add_option("--keep-effects", settings.keep_effects,
+  app->add_option("--keep-effects", serve_settings.keep_effects,
                   "how many changes and firings, about, /v1/stream can tell again; none for longer than 7 days")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
-  app->add_option("--log-format", settings.log_format, "of what is said on stderr: text, json (a line each), or auto: text on a terminal")
+  app->add_option("--log-format", serve_settings.log_format, "of what is said on stderr: text, json (a line each), or auto: text on a terminal")
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
-  app->add_flag("--access-log", settings.access_log, "a line on stderr for each answer: its route, status, size, time, and the client's network");
-  app->add_option("--keep-dead-letters", settings.keep_letters.letters,
+  app->add_flag("--access-log", serve_settings.access_log, "a line on stderr for each answer: its route, status, size, time, and the client's network");
+  app->add_option("--keep-dead-letters", serve_settings.keep_letters.letters,
                   "how many dead letters, about, are kept, in about 1 GiB; beyond it refused requests go first, then the oldest events")
       ->check(CLI::Range(1, 1'000'000'000))
       ->capture_default_str();
-  app->add_option("--rate-limit", settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
+  app->add_option("--rate-limit", serve_settings.rates.per_key, "events a second that a write key may send (default: as many as come)")
       ->check(CLI::PositiveNumber);
-  app->add_option("--rate-limit-network", settings.rates.per_network,
+  app->add_option("--rate-limit-network", serve_settings.rates.per_network,
                   "events a second that the clients of one network may send, /24 or /48 (default: as many as come)")
       ->check(CLI::PositiveNumber);
-  app->add_option("--max-connections-per-network", settings.connections_per_network,
+  app->add_option("--max-connections-per-network", serve_settings.connections_per_network,
                   "connections at a time from one network (IPv4 /24, IPv6 /48; loopback is none); 0: no bound")
       ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str();
@@ -123,36 +123,36 @@ void ServeOptions(CLI::App* app) {
 
 int RunServe() {
   ServiceOptions options;
-  options.data = settings.data;
-  options.threads = settings.threads;
-  options.keep_effects = settings.keep_effects;
-  options.keep_letters = settings.keep_letters;
-  options.rates = settings.rates;
-  options.connections_per_network = settings.connections_per_network;
-  if (!ParseListen(settings.listen, &options.host, &options.port)) {
-    return Complain("--listen: expected HOST:PORT, found \"" + settings.listen + "\"", kExitInvalid);
+  options.data = serve_settings.data;
+  options.threads = serve_settings.threads;
+  options.keep_effects = serve_settings.keep_effects;
+  options.keep_letters = serve_settings.keep_letters;
+  options.rates = serve_settings.rates;
+  options.connections_per_network = serve_settings.connections_per_network;
+  if (!ParseListen(serve_settings.listen, &options.host, &options.port)) {
+    return Complain("--listen: expected HOST:PORT, found \"" + serve_settings.listen + "\"", kExitInvalid);
   }
   options.write_key = Environment("ATTUNE_WRITE_KEY");
   options.api_key = Environment("ATTUNE_API_KEY");
-  const auto plan = LoadPlanOrComplain(settings.plan);
+  const auto plan = LoadPlanOrComplain(serve_settings.plan);
   if (!plan) return kExitInvalid;
   NoteSignals();
   HardenProcess();
   Journal& journal = Journal::OfProcess();
   journal.Begin(FormatOfJournal());
-  options.access_lines = settings.access_log;
+  options.access_lines = serve_settings.access_log;
   const auto began = std::chrono::steady_clock::now();
   Progress progress("recovering");
   options.on_recovery = [&](uint64_t done, uint64_t total) {
     progress.Show(done, total, fmt::format("{} of {} records", done, total));
   };
-  options.plan_path = settings.plan;
+  options.plan_path = serve_settings.plan;
   const std::string host = options.host;
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
   if (!service.ok()) return ComplainOfStart(service.error());
   NoteStart((*service)->runtime(), std::chrono::steady_clock::now() - began);
-  WritePlanNote(settings.data, settings.plan);
+  WritePlanNote(serve_settings.data, serve_settings.plan);
   PrintMadeKeys((*service)->keys());
   const std::string url = fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", (*service)->port());
   fmt::print("attune is ready at {}\n", url);

@@ -24,7 +24,7 @@ struct SuggestSettings {
   std::string csv;
   std::string data;
   bool json = false;
-} settings;
+} suggest_settings;
 
 constexpr double kBarWidth = 30;
 
@@ -122,7 +122,7 @@ int Suggest(const SuggestQuestion& question, StoredHistory* history) {
   StudyProgress progress;
   const auto answer = RunSuggestion(question, &shown, &progress);
   if (!answer.ok()) return Fail(answer.error());
-  if (settings.json) {
+  if (suggest_settings.json) {
     fmt::print("{}\n", SuggestionJson(question, *answer));
   } else {
     Print(question, *answer);
@@ -133,48 +133,48 @@ int Suggest(const SuggestQuestion& question, StoredHistory* history) {
 }  // namespace
 
 void SuggestOptions(CLI::App* app) {
-  app->add_option("--metric", settings.metric, "a metric of the plan, or an expression: a number or a duration")->required();
-  app->add_option("--goal", settings.goal, "an event, or a selector such as 'purchase{total > 50}'")->required();
-  app->add_option("--horizon", settings.horizon,
+  app->add_option("--metric", suggest_settings.metric, "a metric of the plan, or an expression: a number or a duration")->required();
+  app->add_option("--goal", suggest_settings.goal, "an event, or a selector such as 'purchase{total > 50}'")->required();
+  app->add_option("--horizon", suggest_settings.horizon,
                   "how long after the instant the goal counts (default: 7d, or a quarter of the history if that is shorter)");
-  app->add_option("--at", settings.at, "when values are taken to choose a cut (default: half way through the history)");
-  app->add_option("--validate-at", settings.validate_at, "when they are taken to check it, a horizon later at least (default: at three quarters)");
-  app->add_option("--plan", settings.plan, "the plan (with --data: the one that served this folder last, unless given)");
-  auto* events = app->add_option("--events", settings.events, "history files: NDJSON (also .gz, .zst, .xz), or CSV with --csv; read twice");
-  app->add_option("--csv", settings.csv, "a mapping (YAML) that says how rows become events")->needs(events);
-  app->add_option("--data", settings.data, "the data folder of `attune serve`, in place of files; it may be in use")->excludes(events);
-  app->add_flag("--json", settings.json, "as JSON, as the API says it");
+  app->add_option("--at", suggest_settings.at, "when values are taken to choose a cut (default: half way through the history)");
+  app->add_option("--validate-at", suggest_settings.validate_at, "when they are taken to check it, a horizon later at least (default: at three quarters)");
+  app->add_option("--plan", suggest_settings.plan, "the plan (with --data: the one that served this folder last, unless given)");
+  auto* events = app->add_option("--events", suggest_settings.events, "history files: NDJSON (also .gz, .zst, .xz), or CSV with --csv; read twice");
+  app->add_option("--csv", suggest_settings.csv, "a mapping (YAML) that says how rows become events")->needs(events);
+  app->add_option("--data", suggest_settings.data, "the data folder of `attune serve`, in place of files; it may be in use")->excludes(events);
+  app->add_flag("--json", suggest_settings.json, "as JSON, as the API says it");
 }
 
 int RunSuggest() {
-  if (settings.events.empty() == settings.data.empty()) return Complain("expected either --events or --data", kExitInvalid);
-  if (!settings.data.empty() && !FindPlanOfFolder(settings.data, &settings.plan)) return kExitInvalid;
-  if (settings.plan.empty()) return Complain("expected --plan", kExitInvalid);
-  const auto plan = LoadPlanOrComplain(settings.plan);
+  if (suggest_settings.events.empty() == suggest_settings.data.empty()) return Complain("expected either --events or --data", kExitInvalid);
+  if (!suggest_settings.data.empty() && !FindPlanOfFolder(suggest_settings.data, &suggest_settings.plan)) return kExitInvalid;
+  if (suggest_settings.plan.empty()) return Complain("expected --plan", kExitInvalid);
+  const auto plan = LoadPlanOrComplain(suggest_settings.plan);
   if (!plan) return kExitInvalid;
-  AskedSuggestion asked = AskForSuggestion(plan, settings.metric, settings.goal, settings.horizon);
+  AskedSuggestion asked = AskForSuggestion(plan, suggest_settings.metric, suggest_settings.goal, suggest_settings.horizon);
   for (const Problem& problem : asked.problems) fmt::print(stderr, "{}\n", ToText(problem));
   if (!asked.question) return kExitInvalid;
-  if (!ReadInstant("--at", settings.at, &asked.question->at) || !ReadInstant("--validate-at", settings.validate_at, &asked.question->validate_at)) {
+  if (!ReadInstant("--at", suggest_settings.at, &asked.question->at) || !ReadInstant("--validate-at", suggest_settings.validate_at, &asked.question->validate_at)) {
     return kExitInvalid;
   }
-  if (!settings.data.empty()) {
+  if (!suggest_settings.data.empty()) {
     asked.question->now = WallClock();
-    if (!std::filesystem::is_directory(settings.data + "/log")) return Complain(settings.data + " is no data folder", kExitInvalid);
-    LogHistory history(settings.data + "/log", std::nullopt);
+    if (!std::filesystem::is_directory(suggest_settings.data + "/log")) return Complain(suggest_settings.data + " is no data folder", kExitInvalid);
+    LogHistory history(suggest_settings.data + "/log", std::nullopt);
     return Suggest(*asked.question, &history);
   }
-  for (const std::string& path : settings.events) {
+  for (const std::string& path : suggest_settings.events) {
     if (!std::filesystem::is_regular_file(path)) return Complain(path + ": expected a file that can be read twice", kExitInvalid);
   }
   std::unique_ptr<CsvMapping> mapping;
-  if (!settings.csv.empty()) {
-    LoadedMapping loaded = LoadCsvMapping(settings.csv);
+  if (!suggest_settings.csv.empty()) {
+    LoadedMapping loaded = LoadCsvMapping(suggest_settings.csv);
     for (const Problem& problem : loaded.problems) fmt::print(stderr, "{}\n", ToText(problem));
     if (!loaded.mapping) return kExitInvalid;
     mapping = std::move(loaded.mapping);
   }
-  FileHistory history(settings.events, *plan, mapping.get());
+  FileHistory history(suggest_settings.events, *plan, mapping.get());
   const int code = Suggest(*asked.question, &history);
   if (code == kExitDone && history.refused() > 0) fmt::print(stderr, "{} events were refused; `attune replay` says why\n", history.refused());
   return code;

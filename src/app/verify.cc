@@ -30,7 +30,7 @@ struct VerifySettings {
   std::string plan;
   bool quick = false;
   bool repair = false;
-} settings;
+} verify_settings;
 
 // `state.damaged-20260301T100000Z`
 std::string DamagedName(const std::string& path) {
@@ -53,7 +53,7 @@ class Verify {
     // With a log that cannot be read to its end there is nothing to hold the state to; a repair made it readable.
     if (!CheckKeys() || !CheckStore()) return kExitFailed;
     fmt::print("{}\n", damages_ > 0 ? fmt::format("{} damages", damages_) : repaired_ ? "repaired" : "clean");
-    if (damages_ > 0 && !settings.repair) fmt::print("`attune verify {} --repair` keeps what is whole\n", data_);
+    if (damages_ > 0 && !verify_settings.repair) fmt::print("`attune verify {} --repair` keeps what is whole\n", data_);
     return damages_ > 0 ? kExitFailed : kExitDone;
   }
 
@@ -82,7 +82,7 @@ class Verify {
                log_.records > 0 ? fmt::format(" ({} to {})", log_.first_sequence, log_.last_sequence) : "", log_.payload_bytes);
     if (log_.holes > 0) fmt::print("log: {} holes, left by earlier repairs\n", log_.holes);
     if (log_.torn_bytes > 0) fmt::print("log: {} bytes of a write that was cut, never acknowledged; the next start cuts them\n", log_.torn_bytes);
-    return log_.damages == 0 || !settings.repair || RepairLog();
+    return log_.damages == 0 || !verify_settings.repair || RepairLog();
   }
 
   bool RepairLog() {
@@ -111,41 +111,41 @@ class Verify {
   bool CheckStore() {
     if (!std::filesystem::exists(state_dir() + "/CURRENT")) {
       fmt::print("state: there is none; the next start builds it from the log\n");
-      return !key_file_damaged_ || !settings.repair || MoveKeysAside();
+      return !key_file_damaged_ || !verify_settings.repair || MoveKeysAside();
     }
     auto store = Store::Open(state_dir(), {.read_only = true});
     if (!store.ok() && store.error().code == ErrorCode::kInvalid) return Fail(store.error());
     const uint64_t before = damages_;
     if (!store.ok()) {
       Damage(store.error().message);
-      return !settings.repair || Rebuild(nullptr);
+      return !verify_settings.repair || Rebuild(nullptr);
     }
     if (Status blocks = (*store)->Verify(); !blocks.ok()) Damage(blocks.error().message);
     if (!CompareState(**store)) return false;
     if (log_.damages == 0 && !CheckDeadLetters(**store)) return false;
-    if (settings.repair && damages_ > before) return Rebuild(store->get());
-    if (settings.repair && key_file_damaged_) return WriteKeys(**store);
+    if (verify_settings.repair && damages_ > before) return Rebuild(store->get());
+    if (verify_settings.repair && key_file_damaged_) return WriteKeys(**store);
     return true;
   }
 
   // Whether the check came to its end.
   bool CompareState(const Store& store) {
-    if (settings.plan.empty()) {
+    if (verify_settings.plan.empty()) {
       auto noted = ReadPlanNote(data_);
       if (!noted.ok()) return Fail(noted.error());
-      settings.plan = std::move(noted).value();
+      verify_settings.plan = std::move(noted).value();
     }
-    const auto plan = settings.plan.empty() ? nullptr : LoadPlanOrComplain(settings.plan);
+    const auto plan = verify_settings.plan.empty() ? nullptr : LoadPlanOrComplain(verify_settings.plan);
     if (!plan) {
       fmt::print("state: not compared with the log: {}; give the plan with --plan\n",
-                 settings.plan.empty() ? "the folder does not say which plan served it" : "the plan that served it last cannot be used");
+                 verify_settings.plan.empty() ? "the folder does not say which plan served it" : "the plan that served it last cannot be used");
       return true;
     }
     StateCheckOptions options;
     options.log_dir = log_dir();
     options.first_sequence = log_.records > 0 ? log_.first_sequence : 1;
     options.last_sequence = log_.last_sequence;
-    options.quick = settings.quick || log_.damages > 0;
+    options.quick = verify_settings.quick || log_.damages > 0;
     Progress progress("state and log");
     options.on_progress = [&](uint64_t done, uint64_t total) { progress.Show(done, total, fmt::format("{} of {} records", done, total)); };
     StateReport report;
@@ -160,7 +160,7 @@ class Verify {
     }
     const char* how = options.quick || options.first_sequence > 1 ? "read, not compared with the log" : "compared with the log";
     if (report.other_plan) {
-      fmt::print("state: of another plan than {}, or of an older program; the next start builds it anew from the log\n", settings.plan);
+      fmt::print("state: of another plan than {}, or of an older program; the next start builds it anew from the log\n", verify_settings.plan);
     } else {
       fmt::print("state: {} users, {} memberships, {} records in their histories, {}, up to record {}\n", report.users, report.memberships,
                  report.index_entries, how, report.last_position);
@@ -254,19 +254,19 @@ class Verify {
 }  // namespace
 
 void VerifyOptions(CLI::App* app) {
-  app->add_option("data", settings.data, "the data folder of `attune serve`, which has been stopped")->required();
-  app->add_option("--plan", settings.plan, "the plan (default: the one that served this folder last)");
-  app->add_flag("--quick", settings.quick, "all checksums, and that the state can be read; it is not held to the log");
-  app->add_flag("--repair", settings.repair,
+  app->add_option("data", verify_settings.data, "the data folder of `attune serve`, which has been stopped")->required();
+  app->add_option("--plan", verify_settings.plan, "the plan (default: the one that served this folder last)");
+  app->add_flag("--quick", verify_settings.quick, "all checksums, and that the state can be read; it is not held to the log");
+  app->add_flag("--repair", verify_settings.repair,
                 "replace damaged records by holes (their bytes are kept beside), and move a state that is damaged or disagrees aside");
 }
 
 int RunVerify() {
-  while (settings.data.size() > 1 && settings.data.back() == '/') settings.data.pop_back();
-  if (!std::filesystem::is_directory(settings.data + "/log")) return Complain(settings.data + " is no data folder", kExitInvalid);
-  const auto lock = DataLock::Take(settings.data);
+  while (verify_settings.data.size() > 1 && verify_settings.data.back() == '/') verify_settings.data.pop_back();
+  if (!std::filesystem::is_directory(verify_settings.data + "/log")) return Complain(verify_settings.data + " is no data folder", kExitInvalid);
+  const auto lock = DataLock::Take(verify_settings.data);
   if (!lock.ok()) return Complain(lock.error().message, kExitFailed);
-  return Verify(settings.data).Run();
+  return Verify(verify_settings.data).Run();
 }
 
 }  // namespace attune

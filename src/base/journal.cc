@@ -22,7 +22,7 @@ uint32_t CodePointAt(std::string_view text, size_t length) {
 }
 
 // The text in ASCII without control characters, as within a JSON string.
-void AppendEscaped(std::string_view text, std::string* out) {
+void AppendAscii(std::string_view text, std::string* out) {
   while (!text.empty()) {
     const auto c = static_cast<unsigned char>(text[0]);
     if (c >= 0x20 && c < 0x7f) {
@@ -46,7 +46,7 @@ void AppendEscaped(std::string_view text, std::string* out) {
 void AppendValue(const JournalField& field, bool quoted, std::string* out) {
   if (const auto* text = std::get_if<std::string_view>(&field.value)) {
     if (quoted) *out += '"';
-    AppendEscaped(text->substr(0, kMostMessageBytes), out);
+    AppendAscii(text->substr(0, kMostMessageBytes), out);
     if (quoted) *out += '"';
   } else if (const auto* number = std::get_if<int64_t>(&field.value)) {
     *out += std::to_string(*number);
@@ -71,7 +71,7 @@ std::string Journal::Line(JournalFormat format, Millis now, Level level, std::st
     line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"event\":\"{}\"", FormatRfc3339(now), kLevels[static_cast<size_t>(level)], event);
     if (!message.empty()) {
       line += ",\"message\":\"";
-      AppendEscaped(message, &line);
+      AppendAscii(message, &line);
       line += '"';
     }
     for (const JournalField& field : fields) {
@@ -81,7 +81,7 @@ std::string Journal::Line(JournalFormat format, Millis now, Level level, std::st
     return line + "}\n";
   }
   line = fmt::format("{} {}", FormatRfc3339(now), level == Level::kInfo ? "" : fmt::format("{}: ", kLevels[static_cast<size_t>(level)]));
-  AppendEscaped(message.empty() ? event : message, &line);
+  AppendAscii(message.empty() ? event : message, &line);
   for (const JournalField& field : fields) {
     line += fmt::format(" {}=", field.name);
     AppendValue(field, false, &line);

@@ -7,12 +7,12 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+constexpr Millis kCrossingBegin = 1'767'225'600'000;  // 2026-01-01
 
 // A user with a at 0, b at ten minutes, c at fifteen.
-class Ann {
+class CrossingAnn {
  public:
-  explicit Ann(const std::string& expression) {
+  explicit CrossingAnn(const std::string& expression) {
     LoadedPlan loaded = ParsePlan("metrics: {m: '" + expression + "'}");
     EXPECT_NE(loaded.plan, nullptr) << expression << ": " << (loaded.problems.empty() ? "" : ToText(loaded.problems[0]));
     if (!loaded.plan) return;
@@ -26,8 +26,8 @@ class Ann {
   // Until when the value stays what it is at `at`, both counted from a; kNever.
   Millis Until(Millis at) {
     if (!engine_) return kAlways;
-    const Millis until = engine_->Evaluate(program_->metric_roots[0], *engine_->Find("ann"), kBegin + at).until;
-    return until == kNever ? kNever : until - kBegin;
+    const Millis until = engine_->Evaluate(program_->metric_roots[0], *engine_->Find("ann"), kCrossingBegin + at).until;
+    return until == kNever ? kNever : until - kCrossingBegin;
   }
 
  private:
@@ -36,7 +36,7 @@ class Ann {
     head.id = name;
     head.user = "ann";
     head.name = name;
-    head.time = head.received = kBegin + at;
+    head.time = head.received = kCrossingBegin + at;
     std::string bytes;
     EncodeEvent(head, R"({"event":")" + name + R"(","properties":)" + properties + "}", &bytes);
     RecordReader reader(program_);
@@ -55,7 +55,7 @@ struct Expected {
 };
 
 void Check(std::initializer_list<Expected> all) {
-  for (const auto& [expression, at, until] : all) EXPECT_EQ(Ann(expression).Until(at), until) << expression << " at " << at;
+  for (const auto& [expression, at, until] : all) EXPECT_EQ(CrossingAnn(expression).Until(at), until) << expression << " at " << at;
 }
 
 TEST(Crossing, MeetsABoundToTheMillisecond) {
@@ -100,7 +100,7 @@ TEST(Crossing, SkipsWhatMovesAlikeOrRests) {
 
 // What it cannot see through it looks at piece by piece, and says how far it came.
 TEST(Crossing, IsCertainUpToWhereItGivesUp) {
-  const Millis until = Ann("since(a) / since(a) = since(b) / since(b)").Until(20 * kMinute);
+  const Millis until = CrossingAnn("since(a) / since(a) = since(b) / since(b)").Until(20 * kMinute);
   EXPECT_GT(until, 20 * kMinute + kSecond);
   EXPECT_LT(until, kNever);
 }

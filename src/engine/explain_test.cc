@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+constexpr Millis kExplainBegin = 1'767'225'600'000;  // 2026-01-01
 
 class ExplainTest : public testing::Test {
  protected:
@@ -25,7 +25,7 @@ class ExplainTest : public testing::Test {
     head.id = id;
     head.user = "ann";
     head.name = name;
-    head.time = head.received = kBegin + minute * kMinute;
+    head.time = head.received = kExplainBegin + minute * kMinute;
     EncodeEvent(head, R"({"event":")" + name + R"(","properties":)" + properties + "}", &records_.emplace_back());
   }
 
@@ -34,7 +34,7 @@ class ExplainTest : public testing::Test {
     for (const Problem& problem : parsed.problems) EXPECT_TRUE(problem.warning) << ToText(problem);
     Explainer explainer(plan_, *parsed.expression, "ann");
     for (const std::string& bytes : records_) explainer.Add(bytes);
-    return explainer.At(kBegin + minute * kMinute);
+    return explainer.At(kExplainBegin + minute * kMinute);
   }
 
   // `VALUE: ID ID …`, and `, no STEP` where one is missing.
@@ -87,7 +87,7 @@ TEST_F(ExplainTest, ASequenceNamesTheRunThatBeganLast) {
       {9, "depth(pay -> add)", "0:, no pay"},
   });
   const Explanation held = Explain("sequence(search -> view)[10m]", 9);
-  EXPECT_EQ(held.until, kBegin + 14 * kMinute);  // when search@4 goes
+  EXPECT_EQ(held.until, kExplainBegin + 14 * kMinute);  // when search@4 goes
   EXPECT_EQ(held.events[1].step, "view");
   EXPECT_EQ(ExplanationText(Explain("sequence(search -> pay within 1h)", 9)),
             "sequence(search -> pay within 1h)[ever]  =  false  (no pay within 1h)\n"
@@ -177,10 +177,10 @@ TEST_F(ExplainTest, SomeNamesTheKeysForWhichItHolds) {
   EXPECT_EQ(twice.value, "true");
   EXPECT_EQ(twice.key_count, 3u);
   EXPECT_EQ(twice.holding_count, 2u);
-  EXPECT_EQ(twice.until, kBegin + 61 * kMinute);
+  EXPECT_EQ(twice.until, kExplainBegin + 61 * kMinute);
   ASSERT_EQ(twice.parts.size(), 2u);
   EXPECT_EQ(twice.parts[0].key, "1");  // paid after the other was last seen
-  EXPECT_EQ(twice.parts[0].until, kBegin + 60 * kMinute);
+  EXPECT_EQ(twice.parts[0].until, kExplainBegin + 60 * kMinute);
   EXPECT_EQ(Told(twice.parts[0].parts[0]), "2: cart@3 cart@0");
   EXPECT_EQ(twice.parts[1].key, "\"b\"");
   EXPECT_EQ(Told(twice.parts[1].parts[0]), "2: cart@4 cart@1");

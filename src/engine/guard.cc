@@ -15,7 +15,7 @@ using WindowKind = Window::Kind;
 
 constexpr double kMostCounted = 1e6;
 
-Millis Later(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
+Millis LaterBy(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
 
 // Whether a summary is one of its values, so that it compares as they do when all of them compare alike.
 bool IsOneOfThem(Kind fn) { return fn == Kind::kFirst || fn == Kind::kLast || fn == Kind::kMode; }
@@ -166,8 +166,8 @@ class GuardTest {
     return guard.window == WindowKind::kSession ? session_->first - 1 : kAlways;
   }
   Millis LeavesAt(const Guard& guard, size_t i) const {
-    if (guard.window == WindowKind::kSliding) return Later(series_.time(i), guard.length);
-    return guard.window == WindowKind::kSession ? Later(t_, program_.sessions.gap + 1) : kAlways;
+    if (guard.window == WindowKind::kSliding) return LaterBy(series_.time(i), guard.length);
+    return guard.window == WindowKind::kSession ? LaterBy(t_, program_.sessions.gap + 1) : kAlways;
   }
   // Whether the n-th latest event is later than `low`.
   bool IsIn(size_t n, Millis low) const { return n <= series_.size() && series_.time(series_.size() - n) > low; }
@@ -213,7 +213,7 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
     if (user->Holds(wait.condition)) {
       dirty_.Add(wait.condition);
     } else {
-      user->SetDue(wait.condition, Later(record.time, wait.length));
+      user->SetDue(wait.condition, LaterBy(record.time, wait.length));
     }
   }
   for (const Listeners::OfSeries& of : listeners.series) {

@@ -12,7 +12,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-bool Counts(const Value& value) { return value.type() == Type::kNumber && value.number() != 0; }
+bool CountsAsTrue(const Value& value) { return value.type() == Type::kNumber && value.number() != 0; }
 
 }  // namespace
 
@@ -81,7 +81,7 @@ void Evaluator::RefreshKeys(uint32_t keys, KeyStates* states, std::vector<const 
       key->until = outcome.until;
     } else {
       const Timed timed = within.Node(spec.root);
-      key->holds = Counts(timed.value);
+      key->holds = CountsAsTrue(timed.value);
       key->number = key->holds ? timed.value.number() : 0;
       key->until = timed.until;
     }
@@ -124,7 +124,7 @@ Timed Evaluator::Top(uint32_t keys, KeyStates* states) {
     states->ForEach([&](const Key& key) {
       const Timed x = Within(keys, key).Node(spec.root);
       until = std::min(until, x.until);
-      if (Counts(x.value)) ranked.push_back({x.value.number(), &key});
+      if (CountsAsTrue(x.value)) ranked.push_back({x.value.number(), &key});
     });
   }
   const size_t listed = std::min<size_t>(spec.listed, ranked.size());
@@ -153,8 +153,8 @@ Millis Evaluator::RankingStays(uint32_t keys, const KeyStates& states, std::span
     Evaluator& within = Within(keys, key);
     const Value value = within.Node(root).value;
     Runner runner{&key, MovingTerm(&within, root, value)};
-    until = Crossing(this, Kind::kNotEqual, runner.term, zero, Counts(value)).Find(until);
-    return std::pair(runner, Counts(value));
+    until = Crossing(this, Kind::kNotEqual, runner.term, zero, CountsAsTrue(value)).Find(until);
+    return std::pair(runner, CountsAsTrue(value));
   };
   const auto stays_above = [&](const Runner& a, const Runner& b) {
     const Kind above = SeenLater(*a.key, *b.key) ? Kind::kGreaterEqual : Kind::kGreater;

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+constexpr Millis kKeysBegin = 1'767'225'600'000;  // 2026-01-01
 
 class Shop {
  public:
@@ -26,7 +26,7 @@ class Shop {
     head.id = id;
     head.user = "ann";
     head.name = name;
-    head.time = head.received = kBegin + at;
+    head.time = head.received = kKeysBegin + at;
     std::string bytes;
     EncodeEvent(head, R"({"event":")" + name + R"(","properties":)" + properties + "}", &bytes);
     RecordReader reader(program_);
@@ -34,7 +34,7 @@ class Shop {
   }
 
   std::string Metric(Millis at) {
-    const Value value = engine_->Evaluate(program_->metric_roots[0], *engine_->Find("ann"), kBegin + at).value;
+    const Value value = engine_->Evaluate(program_->metric_roots[0], *engine_->Find("ann"), kKeysBegin + at).value;
     return ToJson(value);
   }
 
@@ -89,10 +89,10 @@ TEST(KeyStates, AnEventCostsItsOwnKeyAlone) {
   shop.Add("a", kKeys, R"({"k":7})");
   ASSERT_EQ(shop.effects.firings.size(), 1u);
   EXPECT_EQ(shop.effects.firings[0].key, "7");
-  shop.keys(0).Refresh(kBegin + kKeys, [&](Key*) { ++stale; });
+  shop.keys(0).Refresh(kKeysBegin + kKeys, [&](Key*) { ++stale; });
   EXPECT_EQ(stale, 0);
   // At one hour after its first event key 7 holds no more. No other key has two.
-  EXPECT_EQ(shop.keys(0).NextDue(), kBegin + 7 + kHour);
+  EXPECT_EQ(shop.keys(0).NextDue(), kKeysBegin + 7 + kHour);
 }
 
 TEST(KeyStates, TheBytesOfAUserAreTheSameAfterTheyWereRead) {

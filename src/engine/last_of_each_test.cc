@@ -10,7 +10,7 @@ namespace attune {
 namespace {
 
 // Values beside the marks, as a series has them.
-struct Entries {
+struct LastEntries {
   void Insert(size_t at, uint64_t value) {
     values.insert(values.begin() + static_cast<ptrdiff_t>(at), value);
     if (at + 1 < values.size()) marks.Insert(at, value);
@@ -40,7 +40,7 @@ struct Entries {
 };
 
 TEST(LastOfEachTest, MarksTheLastOfEachValue) {
-  Entries entries;
+  LastEntries entries;
   for (const uint64_t x : {1, 2, 1, 3, 2}) entries.Insert(entries.values.size(), x);
   entries.marks.Extend(entries.values.data(), 5);
   EXPECT_EQ(entries.marks.CountFrom(0), 3u);
@@ -60,7 +60,7 @@ TEST(LastOfEachTest, AgreesWithLookingAtEachWhateverChanges) {
     std::mt19937 random(seed);
     const auto below = [&](size_t n) { return static_cast<size_t>(random()) % n; };
     const size_t values = seed % 3 == 0 ? 5 : 300;
-    Entries entries;
+    LastEntries entries;
     for (int step = 0; step < 700; ++step) {
       entries.Insert(below(10) > 0 ? entries.values.size() : below(entries.values.size() + 1), below(values));
       if (below(40) == 0) entries.Drop(below(entries.values.size() / 2 + 2) % (entries.values.size() + 1));
@@ -74,7 +74,7 @@ TEST(LastOfEachTest, AgreesWithLookingAtEachWhateverChanges) {
 // Enough for several blocks of words, and for what is gone to be cut off.
 TEST(LastOfEachTest, AgreesOverManyEntries) {
   std::mt19937 random(1);
-  Entries entries;
+  LastEntries entries;
   for (int i = 0; i < 60'000; ++i) {
     const size_t late = i % 1500 == 7 ? entries.values.size() / 3 : 0;
     entries.Insert(entries.values.size() - late, i < 30'000 ? random() % 20'000 : random() % 50);

@@ -4,7 +4,7 @@
 
 namespace attune {
 
-using Kind = SequenceQuery::Kind;
+using QueryKind = SequenceQuery::Kind;
 
 void SequenceScan::Restart(const SequenceProgram::Sequence& sequence, Millis low, size_t position) {
   begun_ = true;
@@ -21,7 +21,7 @@ SequenceReading SequenceScan::Read(const SequenceProgram& program, const StepHis
   const StepLayout& layout = program.layout();
   const SequenceQuery& query = program.query(query_);
   const SequenceProgram::Sequence& sequence = program.sequence(query.sequence);
-  const bool matches = query.kind == Kind::kMatches;
+  const bool matches = query.kind == QueryKind::kMatches;
   const size_t from = low == kAlways ? 0 : history.CountUpTo(layout, low);
   const size_t to = high == kNever ? history.size() : std::max(from, history.CountUpTo(layout, high));
   const bool goes_on = begun_ && position_ <= to && (!matches || (low_ <= low && (matches_ == 0 || low < first_start_)));
@@ -51,11 +51,11 @@ SequenceReading SequenceScan::Read(const SequenceProgram& program, const StepHis
   while (depth < sequence.steps && runs_[depth].start > low) ++depth;
   const bool holds = depth == sequence.steps;
   if (holds) reading.high_to = kNever;
-  if (query.kind == Kind::kHolds && !holds) {
+  if (query.kind == QueryKind::kHolds && !holds) {
     reading.low_from = runs_.back().start;
     return reading;
   }
-  reading.value = query.kind == Kind::kHolds ? 1 : depth;
+  reading.value = query.kind == QueryKind::kHolds ? 1 : depth;
   if (!holds) reading.low_from = runs_[depth].start;
   if (depth > 0) reading.low_to = runs_[depth - 1].start;
   return reading;
@@ -81,7 +81,7 @@ void SequenceScan::Take(const SequenceProgram& program, const StepHistory& histo
     if (!runs) runs = keyed_->Add(key);
   }
   const uint32_t top = Advance(program, sequence, event, runs, sequence.steps, [&](Run) { return runs; });
-  if (query.kind == Kind::kMatches) {
+  if (query.kind == QueryKind::kMatches) {
     if (top == sequence.steps) TakeMatch(runs[top - 1].start);
   } else if (keyed_) {
     for (uint32_t k = 0; k < top; ++k) runs_[k].start = std::max(runs_[k].start, runs[k].start);
@@ -109,7 +109,7 @@ bool SequenceScan::Concerns(const SequenceProgram& program, const uint8_t* marks
 bool SequenceScan::MayRaise(const SequenceProgram& program, const uint8_t* marks) const {
   const SequenceQuery& query = program.query(query_);
   const auto steps = program.steps(program.sequence(query.sequence));
-  for (size_t k = query.kind == Kind::kDepth ? 0 : steps.size() - 1; k < steps.size(); ++k) {
+  for (size_t k = query.kind == QueryKind::kDepth ? 0 : steps.size() - 1; k < steps.size(); ++k) {
     if (marks[steps[k].mark / 8] >> steps[k].mark % 8 & 1) return true;
   }
   return false;

@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-using Kind = SequenceQuery::Kind;
+using QueryKind = SequenceQuery::Kind;
 
 constexpr uint8_t kVersion = 1;
 
@@ -159,7 +159,7 @@ SequenceReading SequenceState::Read(const SequenceProgram& program, uint32_t que
   const SequenceProgram::Sequence& sequence = program.sequence(query.sequence);
   const Millis latest = history_.size() == 0 ? kAlways : history_.time(program.layout(), history_.size() - 1);
   SequenceReading reading;
-  const bool from_runs = high >= latest && (query.kind != Kind::kMatches || sequence.tally);
+  const bool from_runs = high >= latest && (query.kind != QueryKind::kMatches || sequence.tally);
   if (from_runs) {
     reading = FromRuns(program, query, low, nullptr);
     reading.high_from = latest;
@@ -178,7 +178,7 @@ SequenceReading SequenceState::ReadRestricted(const SequenceProgram& program, ui
   const SequenceProgram::Sequence& sequence = program.sequence(query.sequence);
   const Millis latest = history_.size() == 0 ? kAlways : history_.time(program.layout(), history_.size() - 1);
   SequenceReading reading;
-  const bool from_runs = high >= latest && query.kind != Kind::kMatches && sequence.column == restriction.column;
+  const bool from_runs = high >= latest && query.kind != QueryKind::kMatches && sequence.column == restriction.column;
   if (from_runs) {
     reading = FromRuns(program, query, low, &restriction.value);
     reading.high_from = latest;
@@ -206,7 +206,7 @@ SequenceReading SequenceState::FromRuns(const SequenceProgram& program, const Se
   }
   const std::span<const Run> runs = key ? runs_.Runs(program, query.sequence, *key) : runs_.Runs(sequence);
   const auto start = [&](size_t step) { return step < runs.size() ? runs[step].start : kAlways; };
-  if (query.kind == Kind::kHolds) {
+  if (query.kind == QueryKind::kHolds) {
     const Millis best = start(sequence.steps - 1);
     reading.value = best > low ? 1 : 0;
     (best > low ? reading.low_to : reading.low_from) = best;

@@ -42,7 +42,7 @@ class Compressed {
   bool at_end_ = false;
 };
 
-Error Damaged(const char* what) { return {ErrorCode::kCorrupt, what}; }
+Error DamagedFile(const char* what) { return {ErrorCode::kCorrupt, what}; }
 
 // What the three formats share: turn the rest of a chunk into some bytes, member after member.
 class Inflating : public ByteSource {
@@ -55,7 +55,7 @@ class Inflating : public ByteSource {
       if (!holds_more) {
         if (const Status status = in_.Refill(); !status.ok()) return status.error();
         if (in_.at_end()) {
-          if (inside_) return Damaged("the compressed file ends too early");
+          if (inside_) return DamagedFile("the compressed file ends too early");
           return size_t{0};
         }
       }
@@ -92,7 +92,7 @@ class Gzip : public Inflating {
     in_.Take(rest.size() - stream_.avail_in);
     inside_ = state != Z_STREAM_END;
     if (state == Z_STREAM_END) inflateReset(&stream_);
-    if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR) return Damaged("the gzip file is damaged");
+    if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR) return DamagedFile("the gzip file is damaged");
     return size - stream_.avail_out;
   }
   z_stream stream_{};
@@ -108,7 +108,7 @@ class Zstd : public Inflating {
     ZSTD_inBuffer in{rest.data(), rest.size(), 0};
     ZSTD_outBuffer out{buffer, size, 0};
     const size_t left = ZSTD_decompressStream(stream_.get(), &out, &in);
-    if (ZSTD_isError(left)) return Damaged("the zstd file is damaged");
+    if (ZSTD_isError(left)) return DamagedFile("the zstd file is damaged");
     in_.Take(in.pos);
     inside_ = left != 0;
     return out.pos;
@@ -137,7 +137,7 @@ class Xz : public Inflating {
     inside_ = state != LZMA_STREAM_END;
     if (state == LZMA_STREAM_END) Begin();
     if (state != LZMA_OK && state != LZMA_STREAM_END && state != LZMA_BUF_ERROR) {
-      return Damaged("the xz file is damaged");
+      return DamagedFile("the xz file is damaged");
     }
     return made;
   }

@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kReceived = 1772359200000;  // 2026-03-01T10:00:00Z
+constexpr Millis kLineReceived = 1772359200000;  // 2026-03-01T10:00:00Z
 
 struct Case {
   std::string_view type;  // of the path
@@ -41,7 +41,7 @@ TEST(HistoryLine, ReadsAsTheEventThatWasStored) {
   for (const Case& c : cases) {
     Origin origin;
     origin.type = c.type;
-    origin.received = kReceived;
+    origin.received = kLineReceived;
     const Admission sent = admission.Admit(c.sent, origin);
     ASSERT_TRUE(sent.ok()) << c.sent << ": " << sent.dead->first().detail;
     std::string stored;
@@ -69,7 +69,7 @@ TEST(HistoryLine, AnIdThatTheServerMadeIsAdded) {
   Plan plan;
   TrackingPlan admission(plan);
   Origin origin;
-  origin.received = kReceived;
+  origin.received = kLineReceived;
   const Admission sent =
       admission.Admit(R"({"type":"track","event":"A","userId":"ann","timestamp":"2026-03-01T09:00:00Z"})", origin);
   ASSERT_TRUE(sent.ok());
@@ -89,7 +89,7 @@ TEST(HistoryLine, WhatIsAddedDoesNotMakeAnEventTooLarge) {
   json.insert(json.size() - 3, std::string(IngestLimits().event_bytes - json.size(), 'x'));
   Origin origin;
   origin.type = "track";
-  origin.received = kReceived;
+  origin.received = kLineReceived;
   const Admission sent = admission.Admit(json, origin);
   ASSERT_TRUE(sent.ok());
   std::string stored, line;

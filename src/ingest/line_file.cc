@@ -12,7 +12,7 @@
 namespace attune {
 namespace {
 
-constexpr size_t kChunkBytes = 256 << 10;
+constexpr size_t kLineChunkBytes = 256 << 10;
 
 class TextBytes : public ByteSource {
  public:
@@ -87,8 +87,8 @@ bool LineFile::Fill() {
   buffer_.erase(0, begin_);
   begin_ = 0;
   const size_t kept = buffer_.size();
-  buffer_.resize(kept + kChunkBytes);
-  const auto got = source_->Read(buffer_.data() + kept, kChunkBytes);
+  buffer_.resize(kept + kLineChunkBytes);
+  const auto got = source_->Read(buffer_.data() + kept, kLineChunkBytes);
   buffer_.resize(kept + (got.ok() ? *got : 0));
   if (!got.ok()) status_ = got.error();
   at_end_ = !got.ok() || *got == 0;

@@ -27,7 +27,7 @@ constexpr EventType kTypes[] = {
 };
 constexpr size_t kCutMarkBytes = 3;  // of the `…` that Preview adds
 
-constexpr std::string_view kTypeNames = "track, identify, page, screen, group or alias";
+constexpr std::string_view kTypesOfEvents = "track, identify, page, screen, group or alias";
 
 const EventType* FindType(std::string_view type) {
   for (const EventType& known : kTypes) {
@@ -198,7 +198,7 @@ struct TrackingPlan::Impl {
 
   const EventType* ReadType(const Origin& origin) {
     if (const EventType* type = FindType(origin.type.empty() ? reader.Text(Member::kType) : origin.type)) return type;
-    Unexpected(Reason::kUnknownType, Member::kType, kTypeNames);
+    Unexpected(Reason::kUnknownType, Member::kType, kTypesOfEvents);
     return nullptr;
   }
 

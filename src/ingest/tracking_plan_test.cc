@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kReceived = 1772359200000;  // 2026-03-01T10:00:00Z
+constexpr Millis kTrackingReceived = 1772359200000;  // 2026-03-01T10:00:00Z
 
 Plan Load(std::string_view yaml) {
   LoadedPlan loaded = ParsePlan(yaml);
@@ -13,7 +13,7 @@ Plan Load(std::string_view yaml) {
   return loaded.plan ? std::move(*loaded.plan) : Plan();
 }
 
-constexpr std::string_view kShop = R"(
+constexpr std::string_view kShopPlan = R"(
 events:
   add_to_cart:
     properties:
@@ -30,7 +30,7 @@ events:
 Origin Live() {
   Origin origin;
   origin.source = "here";
-  origin.received = kReceived;
+  origin.received = kTrackingReceived;
   return origin;
 }
 
@@ -63,7 +63,7 @@ void ExpectRefused(TrackingPlan* plan, const Origin& origin, const std::vector<R
 }
 
 TEST(TrackingPlan, AdmitsWhatThePlanDescribes) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   const std::string json = Track(R"("anonymousId":"a-1","timestamp":"2026-03-01T09:59:00Z")");
   const Admission admitted = admission.Admit(json, Live());
@@ -73,14 +73,14 @@ TEST(TrackingPlan, AdmitsWhatThePlanDescribes) {
   EXPECT_EQ(admitted.head.user, "ann");
   EXPECT_EQ(admitted.head.anonymous_id, "a-1");
   EXPECT_EQ(admitted.head.id, "m");
-  EXPECT_EQ(admitted.head.time, kReceived - kMinute);
-  EXPECT_EQ(admitted.head.received, kReceived);
+  EXPECT_EQ(admitted.head.time, kTrackingReceived - kMinute);
+  EXPECT_EQ(admitted.head.received, kTrackingReceived);
   EXPECT_EQ(admitted.json.data(), json.data());
   EXPECT_TRUE(admitted.known);
 }
 
 TEST(TrackingPlan, KnowsTheSixTypes) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   constexpr struct {
     const char* json;
@@ -106,13 +106,13 @@ TEST(TrackingPlan, KnowsTheSixTypes) {
     EXPECT_EQ(admitted.head.name, name) << json;
     EXPECT_EQ(admitted.head.user, user) << json;
     EXPECT_EQ(admitted.head.anonymous_id, anonymous) << json;
-    EXPECT_EQ(admitted.head.time, kReceived) << json;
+    EXPECT_EQ(admitted.head.time, kTrackingReceived) << json;
     EXPECT_EQ(admitted.known, name != std::string_view("something_else") && name != std::string_view("screen_viewed"));
   }
 }
 
 TEST(TrackingPlan, ThePathSaysTheTypeOfAnEvent) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   Origin origin = Live();
   origin.type = "page";
@@ -122,7 +122,7 @@ TEST(TrackingPlan, ThePathSaysTheTypeOfAnEvent) {
 }
 
 TEST(TrackingPlan, RefusesEventsThatCannotBe) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   std::string deep = "1";
   for (int i = 0; i < 33; ++i) deep = "[" + deep + "]";
@@ -165,7 +165,7 @@ TEST(TrackingPlan, RefusesEventsThatCannotBe) {
 }
 
 TEST(TrackingPlan, ChecksPropertiesAgainstThePlan) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   ExpectRefused(
       &admission, Live(),
@@ -224,23 +224,23 @@ struct Timed {
 };
 
 TEST(TrackingPlan, CorrectsTheClientsClock) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   const Timed kCases[] = {
-      {"", kReceived},
-      {R"("timestamp":null)", kReceived},
-      {R"("timestamp":"2026-03-01T09:00:00Z")", kReceived - kHour},
-      {R"("timestamp":1772355600)", kReceived - kHour},
-      {R"("timestamp":1772355600000)", kReceived - kHour},
-      {R"("timestamp":1772355600000000)", kReceived - kHour},
-      {R"("originalTimestamp":"2026-03-01T09:00:00Z")", kReceived - kHour},
+      {"", kTrackingReceived},
+      {R"("timestamp":null)", kTrackingReceived},
+      {R"("timestamp":"2026-03-01T09:00:00Z")", kTrackingReceived - kHour},
+      {R"("timestamp":1772355600)", kTrackingReceived - kHour},
+      {R"("timestamp":1772355600000)", kTrackingReceived - kHour},
+      {R"("timestamp":1772355600000000)", kTrackingReceived - kHour},
+      {R"("originalTimestamp":"2026-03-01T09:00:00Z")", kTrackingReceived - kHour},
       // A clock two years ahead, five seconds before it sent.
-      {R"("timestamp":"2028-03-01T10:00:00Z","sentAt":"2028-03-01T10:00:05Z")", kReceived - 5 * kSecond},
+      {R"("timestamp":"2028-03-01T10:00:00Z","sentAt":"2028-03-01T10:00:05Z")", kTrackingReceived - 5 * kSecond},
       {R"("timestamp":"2028-03-01T10:00:00Z","originalTimestamp":"2028-03-01T10:00:01Z","sentAt":"2028-03-01T10:00:05Z")",
-       kReceived - 4 * kSecond},
-      {R"("sentAt":"2028-03-01T10:00:05Z")", kReceived},
-      {R"("timestamp":"2026-03-01T09:00:00Z","sentAt":"later")", kReceived - kHour},
-      {R"("timestamp":"2026-03-02T10:00:00Z")", kReceived + kDay},
+       kTrackingReceived - 4 * kSecond},
+      {R"("sentAt":"2028-03-01T10:00:05Z")", kTrackingReceived},
+      {R"("timestamp":"2026-03-01T09:00:00Z","sentAt":"later")", kTrackingReceived - kHour},
+      {R"("timestamp":"2026-03-02T10:00:00Z")", kTrackingReceived + kDay},
   };
   for (const auto& [members, time] : kCases) {
     const Admission admitted = admission.Admit(Track(members), Live());
@@ -248,22 +248,22 @@ TEST(TrackingPlan, CorrectsTheClientsClock) {
     EXPECT_EQ(admitted.head.time, time) << members;
   }
   Origin enveloped = Live();
-  enveloped.sent_at = kReceived + kHour;
-  EXPECT_EQ(admission.Admit(Track(R"("timestamp":"2026-03-01T10:59:59Z")"), enveloped).head.time, kReceived - kSecond);
+  enveloped.sent_at = kTrackingReceived + kHour;
+  EXPECT_EQ(admission.Admit(Track(R"("timestamp":"2026-03-01T10:59:59Z")"), enveloped).head.time, kTrackingReceived - kSecond);
 }
 
 TEST(TrackingPlan, AHistorysTimesAreTakenAsTheyAre) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan admission(plan);
   Origin history = Live();
   history.history = true;
   const Timed kCases[] = {
       {R"("timestamp":"2036-03-01T10:00:00Z")", 2087978400000},
-      {R"("timestamp":"2026-03-01T10:00:00Z","sentAt":"2026-03-01T10:00:09Z")", kReceived},
+      {R"("timestamp":"2026-03-01T10:00:00Z","sentAt":"2026-03-01T10:00:09Z")", kTrackingReceived},
       {R"("originalTimestamp":"2026-03-01T10:00:00Z","sentAt":"2026-03-01T10:00:09Z","receivedAt":"2026-03-01T11:00:09Z")",
-       kReceived + kHour},
+       kTrackingReceived + kHour},
       {R"("timestamp":"2026-03-01T10:00:00Z","originalTimestamp":"2020-01-01T00:00:00Z","sentAt":"2020-01-01T00:00:01Z","receivedAt":"2026-03-01T10:00:01Z")",
-       kReceived},
+       kTrackingReceived},
   };
   for (const auto& [members, time] : kCases) {
     const Admission admitted = admission.Admit(Track(members), history);
@@ -278,7 +278,7 @@ TEST(TrackingPlan, AHistorysTimesAreTakenAsTheyAre) {
 }
 
 TEST(TrackingPlan, MakesIdsThatAHistoryRepeats) {
-  const Plan plan = Load(kShop);
+  const Plan plan = Load(kShopPlan);
   TrackingPlan first(plan);
   TrackingPlan second(plan);
   const std::string json = AddToCart(R"({"product_id":"p"})");

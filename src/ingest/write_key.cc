@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-std::string_view Trim(std::string_view text) {
+std::string_view TrimHeader(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
@@ -18,13 +18,13 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 
 // The rest after a scheme's name and its blank, when the header is of that scheme.
 std::string_view AfterScheme(std::string_view header, std::string_view scheme) {
-  header = Trim(header);
+  header = TrimHeader(header);
   const auto same = [](char a, char b) { return Lower(a) == Lower(b); };
   if (header.size() <= scheme.size() || header[scheme.size()] != ' ' ||
       !std::equal(scheme.begin(), scheme.end(), header.begin(), same)) {
     return {};
   }
-  return Trim(header.substr(scheme.size()));
+  return TrimHeader(header.substr(scheme.size()));
 }
 
 std::string FromAuthorization(std::string_view header) {
@@ -54,7 +54,7 @@ std::string FromQuery(std::string_view query) {
 std::string FindWriteKey(const KeySources& sources) {
   if (std::string key = FromAuthorization(sources.authorization); !key.empty()) return key;
   for (const std::string_view given : {sources.x_write_key, sources.x_api_key, sources.body}) {
-    if (const std::string_view key = Trim(given); !key.empty()) return std::string(key);
+    if (const std::string_view key = TrimHeader(given); !key.empty()) return std::string(key);
   }
   return FromQuery(sources.query);
 }

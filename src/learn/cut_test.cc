@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoCut = std::numeric_limits<double>::quiet_NaN();
 
 // R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998) 857-872,
 // table I, method 3.
@@ -93,10 +93,10 @@ TEST(Cut, TheBestByHand) {
   EXPECT_EQ(best->side, Side::kAtLeast);
   EXPECT_EQ(best->at, 4);
   EXPECT_NEAR(YoudenJ(Judge(users, *best)), 2.0 / 3, 1e-12);
-  const Observation turned[] = {{1, true}, {2, true}, {3, false}, {kNone, false}};
+  const Observation turned[] = {{1, true}, {2, true}, {3, false}, {kNoCut, false}};
   EXPECT_EQ(BestCut(turned)->side, Side::kAtMost);
   EXPECT_EQ(BestCut(turned)->at, 2);
-  const Observation constant[] = {{1, true}, {1, false}, {kNone, false}};
+  const Observation constant[] = {{1, true}, {1, false}, {kNoCut, false}};
   EXPECT_FALSE(BestCut(constant));
   const Observation all[] = {{1, true}, {2, true}};
   EXPECT_FALSE(BestCut(all));
@@ -110,7 +110,7 @@ TEST(Cut, TheBestIsThatOfTryingAll) {
     const uint64_t values = 2 + random() % 8;
     for (Observation& o : users) {
       const uint64_t value = random() % values;
-      o = {value == 0 ? kNone : static_cast<double>(value), random() % values < value};
+      o = {value == 0 ? kNoCut : static_cast<double>(value), random() % values < value};
     }
     double best = -2;
     for (const Side side : {Side::kAtLeast, Side::kAtMost}) {

@@ -14,16 +14,16 @@ namespace {
 
 constexpr size_t kCopyBytes = 1 << 20;
 // As LogReader: how long what another process is writing may look like damage.
-constexpr int kTries = 20;
-constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr int kCopyTries = 20;
+constexpr auto kCopyPause = std::chrono::milliseconds(10);
 
 std::string NameOf(uint64_t first_sequence) { return LogFilePath("", first_sequence).substr(1); }
 
 // Where the whole records of the newest file end; 0 when its creation has not come to its end.
 Result<uint64_t> EndOf(const std::string& dir, uint64_t first_sequence) {
   Error last{ErrorCode::kCorrupt, ""};
-  for (int i = 0; i < kTries; ++i) {
-    if (i > 0) std::this_thread::sleep_for(kPause);
+  for (int i = 0; i < kCopyTries; ++i) {
+    if (i > 0) std::this_thread::sleep_for(kCopyPause);
     auto scanner = LogFileScanner::OpenDamaged(RealDisk(), dir, first_sequence);
     if (!scanner.ok()) return scanner.error();
     while (scanner->header()) {

@@ -19,7 +19,7 @@
 namespace attune {
 namespace {
 
-constexpr char kDir[] = "data/log";
+constexpr char kLogDir[] = "data/log";
 
 LogOptions On(FakeDisk& disk) {
   LogOptions options;
@@ -29,7 +29,7 @@ LogOptions On(FakeDisk& disk) {
 }
 
 std::unique_ptr<Log> MustOpen(LogOptions options) {
-  auto log = Log::Open(kDir, std::move(options));
+  auto log = Log::Open(kLogDir, std::move(options));
   EXPECT_TRUE(log.ok()) << log.error().message;
   return std::move(*log);
 }
@@ -56,7 +56,7 @@ Answer AppendAndWait(Log& log, std::vector<std::string> payloads) {
 
 std::vector<std::string> ReadAll(Disk& disk, uint64_t from = 1) {
   std::vector<std::string> payloads;
-  auto reader = LogReader::Open(kDir, from, {.disk = &disk});
+  auto reader = LogReader::Open(kLogDir, from, {.disk = &disk});
   EXPECT_TRUE(reader.ok()) << reader.error().message;
   RecordView record;
   uint64_t sequence = from;
@@ -90,7 +90,7 @@ TEST(Log, ARecordKeepsItsTypeAndShard) {
   const LogEntry entry{9, 63, "payload"};
   ASSERT_TRUE(log->Append({&entry, 1}, [&](const Status&, uint64_t) { done.set_value(); }).ok());
   done.get_future().wait();
-  auto reader = LogReader::Open(kDir, 1, {.disk = &disk});
+  auto reader = LogReader::Open(kLogDir, 1, {.disk = &disk});
   RecordView record;
   ASSERT_TRUE(*reader->Next(&record));
   EXPECT_EQ(record.type, 9);
@@ -241,7 +241,7 @@ TEST(Log, FilesRotateAndAreReadAsOne) {
     ASSERT_TRUE(AppendAndWait(*log, {std::string(100, 'a' + i % 26)}).status.ok());
   }
   EXPECT_EQ(disk.Paths().size(), 10u);
-  EXPECT_EQ(disk.Paths()[1], LogFilePath(kDir, 4));
+  EXPECT_EQ(disk.Paths()[1], LogFilePath(kLogDir, 4));
   EXPECT_EQ(ReadAll(disk).size(), 30u);
   EXPECT_EQ(ReadAll(disk, 17).size(), 14u);
   disk.Crash();
@@ -251,7 +251,7 @@ TEST(Log, FilesRotateAndAreReadAsOne) {
   EXPECT_EQ(AppendAndWait(*log, {"next"}).first_sequence, 31u);
   log.reset();
   LogReport report;
-  EXPECT_TRUE(VerifyLog(disk, kDir, &report).ok());
+  EXPECT_TRUE(VerifyLog(disk, kLogDir, &report).ok());
   EXPECT_EQ(report.records, 31u);
   EXPECT_EQ(report.files, 10u);
 }
@@ -263,14 +263,14 @@ TEST(Log, OldFilesGoWhenNoRecordOfThemIsNeeded) {
   auto log = MustOpen(options);
   for (int i = 0; i < 30; ++i) (void)AppendAndWait(*log, {std::string(100, 'x')});
   ASSERT_TRUE(log->RemoveBefore(15).ok());  // the file of 13, 14, 15 stays
-  EXPECT_EQ(disk.Paths().front(), LogFilePath(kDir, 13));
+  EXPECT_EQ(disk.Paths().front(), LogFilePath(kLogDir, 13));
   ASSERT_TRUE(log->RemoveBefore(1000).ok());
-  EXPECT_EQ(disk.Paths(), std::vector<std::string>{LogFilePath(kDir, 28)});
+  EXPECT_EQ(disk.Paths(), std::vector<std::string>{LogFilePath(kLogDir, 28)});
   log.reset();
   log = MustOpen(options);
   EXPECT_EQ(log->recovery().first_sequence, 28u);
   EXPECT_EQ(log->recovery().last_sequence, 30u);
-  EXPECT_EQ(LogReader::Open(kDir, 27, {.disk = &disk}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(LogReader::Open(kLogDir, 27, {.disk = &disk}).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(ReadAll(disk, 28).size(), 3u);
 }
 
@@ -391,7 +391,7 @@ TEST(Log, CloseFinishesWhatIsPendingAndGivesSpaceBack) {
   EXPECT_TRUE(a.get().status.ok());
   EXPECT_TRUE(b.get().status.ok());
   EXPECT_EQ(AppendAndWait(*log, {"c"}).status.error().code, ErrorCode::kUnavailable);
-  EXPECT_EQ(disk.Content(LogFilePath(kDir, 1)).size(), kFileHeaderBytes + 2 * 21);
+  EXPECT_EQ(disk.Content(LogFilePath(kLogDir, 1)).size(), kFileHeaderBytes + 2 * 21);
 }
 
 TEST(Log, CallbacksMayAppend) {
@@ -459,7 +459,7 @@ TEST(Log, AReaderFollowsALogThatRunsThroughItsFiles) {
   options.max_file_bytes = 700;
   auto log = MustOpen(options);
   (void)AppendAndWait(*log, {"1"});
-  auto reader = LogReader::Open(kDir, 1, {.last_sequence = 1, .disk = &disk});
+  auto reader = LogReader::Open(kLogDir, 1, {.last_sequence = 1, .disk = &disk});
   ASSERT_TRUE(reader.ok());
   uint64_t seen = 0;
   for (uint64_t i = 2; i <= 60; ++i) {

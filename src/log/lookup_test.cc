@@ -15,11 +15,11 @@
 namespace attune {
 namespace {
 
-constexpr char kDir[] = "log";
+constexpr char kLookupDir[] = "log";
 constexpr uint64_t kRecords = 4000;
 
 // Of every size up to beyond a block of the lookup; larger ones are rare.
-std::string Payload(uint64_t sequence) {
+std::string LookupPayload(uint64_t sequence) {
   std::mt19937_64 random(sequence);
   const size_t size = random() % 50 == 0 ? random() % 100'000 : random() % 300;
   std::string payload = std::to_string(sequence) + ':';
@@ -31,8 +31,8 @@ std::string Payload(uint64_t sequence) {
 class LogLookupTest : public testing::Test {
  protected:
   LogLookupTest() {
-    EXPECT_TRUE(disk_.MakeDir(kDir).ok());
-    noted_ = *LogLookup::Open(kDir, &disk_);
+    EXPECT_TRUE(disk_.MakeDir(kLookupDir).ok());
+    noted_ = *LogLookup::Open(kLookupDir, &disk_);
     LogOptions options;
     options.disk = &disk_;
     options.max_file_bytes = 2 << 20;
@@ -40,12 +40,12 @@ class LogLookupTest : public testing::Test {
     options.on_durable = [this](const DurableBlock& block) {
       noted_->Note(block.file_first_sequence, block.first_sequence, block.offset);
     };
-    const auto log = *Log::Open(kDir, options);
+    const auto log = *Log::Open(kLookupDir, options);
     std::mt19937_64 random(1);
     for (uint64_t next = 1; next <= kRecords;) {
       std::vector<std::string> payloads;
       for (uint64_t left = std::min(1 + random() % 20, kRecords + 1 - next); left > 0; --left) {
-        payloads.push_back(Payload(next++));
+        payloads.push_back(LookupPayload(next++));
       }
       std::vector<LogEntry> entries;
       for (const std::string& payload : payloads) entries.push_back({3, 9, payload});
@@ -54,18 +54,18 @@ class LogLookupTest : public testing::Test {
       done.get_future().wait();
     }
     log->Close();
-    files_ = *ListLogFiles(disk_, kDir);
+    files_ = *ListLogFiles(disk_, kLookupDir);
   }
 
   std::string PathOf(uint64_t sequence) const {
-    return LogFilePath(kDir, *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1));
+    return LogFilePath(kLookupDir, *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1));
   }
 
   // Where a record begins in its file.
   size_t OffsetOf(uint64_t sequence) const {
     const uint64_t first = *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1);
     size_t offset = kFileHeaderBytes;
-    for (uint64_t s = first; s < sequence; ++s) offset += kRecordHeaderBytes + Payload(s).size();
+    for (uint64_t s = first; s < sequence; ++s) offset += kRecordHeaderBytes + LookupPayload(s).size();
     return offset;
   }
 
@@ -76,7 +76,7 @@ class LogLookupTest : public testing::Test {
 
 TEST_F(LogLookupTest, FindsEachRecordWhoeverSetTheMarks) {
   ASSERT_GE(files_.size(), 3u);
-  const auto fresh = *LogLookup::Open(kDir, &disk_);
+  const auto fresh = *LogLookup::Open(kLookupDir, &disk_);
   std::vector<uint64_t> order(kRecords);
   std::iota(order.begin(), order.end(), 1);
   std::shuffle(order.begin(), order.end(), std::mt19937_64(7));
@@ -85,7 +85,7 @@ TEST_F(LogLookupTest, FindsEachRecordWhoeverSetTheMarks) {
       const auto found = *lookup->Read({order.data() + i, 10});
       for (size_t k = 0; k < 10; ++k) {
         ASSERT_TRUE(found[k]) << order[i + k];
-        EXPECT_EQ(found[k]->payload, Payload(order[i + k]));
+        EXPECT_EQ(found[k]->payload, LookupPayload(order[i + k]));
         EXPECT_EQ(found[k]->type, 3);
         EXPECT_EQ(found[k]->shard, 9);
       }
@@ -101,7 +101,7 @@ TEST_F(LogLookupTest, ReadsLittleWhereMarksAre) {
     return disk_.calls(FakeDisk::Op::kRead) - before;
   };
   EXPECT_LE(reads(noted_.get(), late), 4);
-  const auto fresh = *LogLookup::Open(kDir, &disk_);
+  const auto fresh = *LogLookup::Open(kLookupDir, &disk_);
   EXPECT_GT(reads(fresh.get(), late), 20) << "the file is read over once";
   EXPECT_LE(reads(fresh.get(), late), 4);
   EXPECT_LE(reads(fresh.get(), late - 200), 4);
@@ -116,7 +116,7 @@ TEST_F(LogLookupTest, SaysWhatIsNotThere) {
     EXPECT_FALSE(found[0]);
     EXPECT_FALSE(found[1]);
     ASSERT_TRUE(found[2]);
-    EXPECT_EQ(found[2]->payload, Payload(kept));
+    EXPECT_EQ(found[2]->payload, LookupPayload(kept));
     EXPECT_FALSE(found[3]);
     EXPECT_FALSE(found[4]);
   }
@@ -131,7 +131,7 @@ TEST_F(LogLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
   const auto found = *noted_->Read(healthy);
   for (size_t i = 0; i < healthy.size(); ++i) {
     ASSERT_TRUE(found[i]);
-    EXPECT_EQ(found[i]->payload, Payload(healthy[i]));
+    EXPECT_EQ(found[i]->payload, LookupPayload(healthy[i]));
   }
   const std::vector<uint64_t> asked = {bad - 1, bad};
   const auto failed = noted_->Read(asked);
@@ -160,7 +160,7 @@ TEST_F(LogLookupTest, StepsOverAHole) {
   ASSERT_TRUE(found[0]);
   for (size_t i = 1; i < 4; ++i) EXPECT_FALSE(found[i]);
   ASSERT_TRUE(found[4]);
-  EXPECT_EQ(found[4]->payload, Payload(next));
+  EXPECT_EQ(found[4]->payload, LookupPayload(next));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace attune {
 namespace {
 
-constexpr size_t kCopyBytes = 1 << 20;
+constexpr size_t kRepairBytes = 1 << 20;
 
 class Recoverer {
  public:
@@ -130,9 +130,9 @@ Status Recoverer::CheckRecords(size_t index) {
 Status Recoverer::SettleTail(LogFileScanner& scanner, uint64_t last_group) {
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
-  std::string bytes(kCopyBytes, '\0');
+  std::string bytes(kRepairBytes, '\0');
   for (uint64_t offset = last_group; offset < scanner.offset();) {
-    const size_t wanted = std::min<uint64_t>(kCopyBytes, scanner.offset() - offset);
+    const size_t wanted = std::min<uint64_t>(kRepairBytes, scanner.offset() - offset);
     const auto read = (*file)->Read(offset, bytes.data(), wanted);
     if (!read.ok()) return read.error();
     const std::string_view chunk = std::string_view(bytes).substr(0, *read);

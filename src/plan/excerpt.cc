@@ -10,7 +10,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-bool NamesSegment(Kind kind) {
+bool ReadsSegment(Kind kind) {
   return kind == Kind::kInSegment || kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
 }
 
@@ -22,7 +22,7 @@ class Needs {
   void Add(const Expression& expression) {
     ForEach(expression, [this](const Expression& e) {
       if (e.kind == Kind::kMetric && metrics.insert(e.text).second) Add(*plan_.FindMetric(e.text)->value);
-      if (NamesSegment(e.kind) && segments.insert(e.text).second) Add(*plan_.FindSegment(e.text)->when);
+      if (ReadsSegment(e.kind) && segments.insert(e.text).second) Add(*plan_.FindSegment(e.text)->when);
     });
   }
 

@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-constexpr char kShop[] = R"yaml(
+constexpr char kExcerptPlan[] = R"yaml(
 timezone: Europe/Warsaw
 sessions: {gap: 20m, max: 12h}
 metrics:
@@ -26,7 +26,7 @@ std::vector<std::string> NamesIn(const auto& definitions) {
 
 class ExcerptTest : public testing::Test {
  protected:
-  ExcerptTest() : plan_(std::move(ParsePlan(kShop).plan)) {}
+  ExcerptTest() : plan_(std::move(ParsePlan(kExcerptPlan).plan)) {}
 
   std::shared_ptr<const Plan> Ask(const std::string& text) {
     ParsedExpression parsed = ParseExpression(text, *plan_);

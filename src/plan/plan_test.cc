@@ -5,13 +5,13 @@
 namespace attune {
 namespace {
 
-std::string Problems(const LoadedPlan& loaded) {
+std::string PlanProblems(const LoadedPlan& loaded) {
   std::string text;
   for (const Problem& problem : loaded.problems) text += ToText(problem) + "\n";
   return text;
 }
 
-constexpr char kShop[] = R"yaml(
+constexpr char kWholePlan[] = R"yaml(
 timezone: Europe/Warsaw
 sessions: {gap: 30m, max: 24h}
 events:
@@ -41,9 +41,9 @@ triggers:
 )yaml";
 
 TEST(Plan, ReadsTheExampleOfTheLanguagePage) {
-  const LoadedPlan loaded = ParsePlan(kShop);
-  ASSERT_NE(loaded.plan, nullptr) << Problems(loaded);
-  EXPECT_EQ(Problems(loaded), "");
+  const LoadedPlan loaded = ParsePlan(kWholePlan);
+  ASSERT_NE(loaded.plan, nullptr) << PlanProblems(loaded);
+  EXPECT_EQ(PlanProblems(loaded), "");
   EXPECT_EQ(loaded.plan->timezone, "Europe/Warsaw");
   EXPECT_EQ(loaded.plan->session_max, 24 * kHour);
   EXPECT_EQ(loaded.plan->segments.size(), 4u);
@@ -54,7 +54,7 @@ TEST(Plan, ReadsTheExampleOfTheLanguagePage) {
 
 // What is read, written as text, reads the same again.
 TEST(Plan, TextOfAnExpressionReadsAsTheSameExpression) {
-  const LoadedPlan loaded = ParsePlan(kShop);
+  const LoadedPlan loaded = ParsePlan(kWholePlan);
   for (const char* text : {
            "count(add_to_cart[10m]) >= 5", "(1 + 2) * 3 = 9", "not (trait.a = 1 or trait.b exists)",
            "sum((purchase or refund){price > 2 and context.page.path starts_with \"/sale\"}.price[7d offset 7d]) > 1.5",
@@ -93,7 +93,7 @@ segments:
     when: >
       count(visit{path contains "?"}) > 0
 )yaml");
-  ASSERT_NE(loaded.plan, nullptr) << Problems(loaded);
+  ASSERT_NE(loaded.plan, nullptr) << PlanProblems(loaded);
   const auto& order = loaded.plan->events.at("order").properties;
   ASSERT_EQ(order.size(), 3u);
   for (const PropertySpec& property : order) EXPECT_TRUE(property.optional) << property.name;
@@ -158,7 +158,7 @@ TEST(Plan, NamesTheMistakeAndItsPlace) {
 TEST(Plan, FindsEveryMistakeInOneReading) {
   const LoadedPlan loaded = ParsePlan(
       "timezone: Nowhere\nsegments:\n  a: {when: \"in_segment(x) and cout > 1\"}\n  b: {when: \"count(a[7d]) > \"}\n");
-  EXPECT_EQ(loaded.problems.size(), 4u) << Problems(loaded);
+  EXPECT_EQ(loaded.problems.size(), 4u) << PlanProblems(loaded);
 }
 
 }  // namespace

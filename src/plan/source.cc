@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // What stands for `?` while yaml-cpp reads: a character that YAML does not allow.
 constexpr char kQuestionMark = '\x01';
@@ -19,7 +19,7 @@ std::string WithoutQuestionMarks(const std::string& text) {
   std::string hidden = text;
   for (size_t i = 1; i < text.size(); ++i) {
     const char before = text[i - 1];
-    if (text[i] == '?' && !IsSpace(before) && before != '{' && before != '[' && before != ',' && before != '\\') hidden[i] = kQuestionMark;
+    if (text[i] == '?' && !IsBlank(before) && before != '{' && before != '[' && before != ',' && before != '\\') hidden[i] = kQuestionMark;
   }
   return hidden;
 }
@@ -86,14 +86,14 @@ Location PlanSource::At(const YAML::Node& scalar, size_t offset) const {
   if (style == '"' || style == '\'') ++at;
   if (style == '|' || style == '>') at = std::min(text_.find('\n', at), text_.size());
   for (size_t i = 0; i < offset && i < value.size(); ++i) {
-    if (IsSpace(value[i])) continue;
-    while (at < text_.size() && IsSpace(text_[at])) ++at;
+    if (IsBlank(value[i])) continue;
+    while (at < text_.size() && IsBlank(text_[at])) ++at;
     if (style == '"' && at < text_.size() && text_[at] == '\\') ++at;
     if (style == '\'' && value[i] == '\'') ++at;
     ++at;
   }
-  if (offset < value.size() && !IsSpace(value[offset])) {
-    while (at < text_.size() && IsSpace(text_[at])) ++at;
+  if (offset < value.size() && !IsBlank(value[offset])) {
+    while (at < text_.size() && IsBlank(text_[at])) ++at;
   }
   return AtByte(at);
 }

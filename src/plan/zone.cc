@@ -7,11 +7,11 @@
 namespace attune {
 namespace {
 
-using Instant = date::sys_time<std::chrono::milliseconds>;
+using SysMillis = date::sys_time<std::chrono::milliseconds>;
 using Local = date::local_time<std::chrono::milliseconds>;
 
-Instant At(Millis t) { return Instant(std::chrono::milliseconds(t)); }
-Millis MillisOf(Instant t) { return t.time_since_epoch().count(); }
+SysMillis At(Millis t) { return SysMillis(std::chrono::milliseconds(t)); }
+Millis MillisOf(SysMillis t) { return t.time_since_epoch().count(); }
 
 Millis FloorTo(Millis value, Millis unit) {
   const Millis rest = value % unit;

@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kStart = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
+constexpr Millis kSizesStart = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 
 class SizeHistoryTest : public testing::Test {
  protected:
@@ -34,28 +34,28 @@ using Points = std::vector<SizePoint>;
 TEST_F(SizeHistoryTest, APointWhenTheSizeChanged) {
   auto store = *Store::Open(dir_);
   SizeHistory history(*MakePlan("count(any) >= 1"));
-  Sample(&history, store.get(), kStart, {0, 0});
-  Sample(&history, store.get(), kStart + kMinute, {0, 3});
-  Sample(&history, store.get(), kStart + 2 * kMinute, {7, 3});
-  EXPECT_EQ(history.Of(0), (Points{{kStart, 0}, {kStart + 2 * kMinute, 7}}));
-  EXPECT_EQ(history.Of(1), (Points{{kStart, 0}, {kStart + kMinute, 3}}));
+  Sample(&history, store.get(), kSizesStart, {0, 0});
+  Sample(&history, store.get(), kSizesStart + kMinute, {0, 3});
+  Sample(&history, store.get(), kSizesStart + 2 * kMinute, {7, 3});
+  EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute, 7}}));
+  EXPECT_EQ(history.Of(1), (Points{{kSizesStart, 0}, {kSizesStart + kMinute, 3}}));
   // Within a minute the last counts; a clock that was set back stands still.
-  Sample(&history, store.get(), kStart + 2 * kMinute + 1000, {8, 3});
-  EXPECT_EQ(history.Of(0), (Points{{kStart, 0}, {kStart + 2 * kMinute + 1000, 8}}));
-  Sample(&history, store.get(), kStart, {9, 3});
-  EXPECT_EQ(history.Of(0), (Points{{kStart, 0}, {kStart + 2 * kMinute + 1000, 9}}));
+  Sample(&history, store.get(), kSizesStart + 2 * kMinute + 1000, {8, 3});
+  EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute + 1000, 8}}));
+  Sample(&history, store.get(), kSizesStart, {9, 3});
+  EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute + 1000, 9}}));
 }
 
 TEST_F(SizeHistoryTest, ARestartGoesOnAndAnotherDefinitionBeginsAnew) {
   auto store = *Store::Open(dir_);
   const auto plan = MakePlan("count(any) >= 1");
   SizeHistory history(*plan);
-  for (int i = 0; i < 2000; ++i) Sample(&history, store.get(), kStart + i * 40'000, {static_cast<uint64_t>(i), 1});
+  for (int i = 0; i < 2000; ++i) Sample(&history, store.get(), kSizesStart + i * 40'000, {static_cast<uint64_t>(i), 1});
   SizeHistory again(*plan);
   ASSERT_TRUE(again.Restore(*store).ok());
   EXPECT_EQ(again.Of(0), history.Of(0));
   EXPECT_EQ(again.Of(1), history.Of(1));
-  EXPECT_EQ(again.Of(0).back(), (SizePoint{kStart + 1999 * 40'000, 1999}));
+  EXPECT_EQ(again.Of(0).back(), (SizePoint{kSizesStart + 1999 * 40'000, 1999}));
   SizeHistory other(*MakePlan("count(any) >= 2"));
   ASSERT_TRUE(other.Restore(*store).ok());
   EXPECT_EQ(other.Of(0), Points());
@@ -66,7 +66,7 @@ TEST_F(SizeHistoryTest, PointsGrowFewerAsTheyGrowOld) {
   // Taken for two years, thinned as they come. A point's size is its number.
   std::vector<Millis> taken;
   Points points;
-  for (Millis at = kStart; at < kStart + 730 * kDay; at += at < kStart + 720 * kDay ? 30 * kMinute : 20'000) {
+  for (Millis at = kSizesStart; at < kSizesStart + 730 * kDay; at += at < kSizesStart + 720 * kDay ? 30 * kMinute : 20'000) {
     points.push_back({at, taken.size()});
     taken.push_back(at);
     ThinPoints(at, &points);
@@ -88,7 +88,7 @@ TEST_F(SizeHistoryTest, PointsGrowFewerAsTheyGrowOld) {
 }
 
 TEST(SizeHistory, ThinsWhatItIsGiven) {
-  const Millis now = kStart + 500 * kDay;
+  const Millis now = kSizesStart + 500 * kDay;
   Points points = {
       {now - 401 * kDay, 1},            // too old
       {now - 8 * kDay - 2 * kHour, 2},  // 08:00, the same day as the next (which is 09:00)

@@ -10,7 +10,7 @@
 namespace attune {
 namespace {
 
-constexpr uint64_t kSectorBytes = 512;
+constexpr uint64_t kFakeSectorBytes = 512;
 
 Error Full(const std::string& path) {
   return Error{ErrorCode::kUnavailable, fmt::format("{}: cannot write: storage full", path)};
@@ -247,8 +247,8 @@ void FakeDisk::CrashKeepingSectors(const std::function<bool(uint64_t)>& keep) {
       }
       const uint64_t end = change.offset + change.bytes.size();
       for (uint64_t at = change.offset; at < end;) {
-        const uint64_t sector = at / kSectorBytes * kSectorBytes;
-        const uint64_t stop = std::min(end, sector + kSectorBytes);
+        const uint64_t sector = at / kFakeSectorBytes * kFakeSectorBytes;
+        const uint64_t stop = std::min(end, sector + kFakeSectorBytes);
         if (keep(sector)) {
           Apply({Change::kWrite, at, change.bytes.substr(at - change.offset, stop - at)}, &inode.durable);
         }

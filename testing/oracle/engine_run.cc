@@ -72,7 +72,7 @@ RunResult RunProgram(const std::shared_ptr<const Program>& program, const std::v
     last = std::max(last, record.time);
   }
   run.Finish(options.until.value_or(last));
-  Sort(&result);
+  SortResult(&result);
   return result;
 }
 
@@ -123,7 +123,7 @@ RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records
   }
   engine->Advance(options.until.value_or(last), &effects);
   emit();
-  Sort(&result);
+  SortResult(&result);
   return result;
 }
 

@@ -100,13 +100,13 @@ std::string Happens(const std::string& yaml, const std::vector<Record>& records,
   return text;
 }
 
-class Log {
+class IdentityLog {
  public:
-  Log& Add(const char* name, Millis time, const Who& who) {
+  IdentityLog& Add(const char* name, Millis time, const Who& who) {
     records_.push_back(Track(Id(), who, name, time));
     return *this;
   }
-  Log& Add(EventKind kind, Millis time, const Who& who, const char* traits = "") {
+  IdentityLog& Add(EventKind kind, Millis time, const Who& who, const char* traits = "") {
     records_.push_back(Fact(kind, Id(), who, time, traits));
     return *this;
   }
@@ -124,32 +124,32 @@ constexpr EventKind kAlias = EventKind::kAlias;
 TEST(MergedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
   const std::string plan = "segments: {s: count(a) >= 2}\n";
   EXPECT_EQ(
-      Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX).Add(kIdentify, 1200, {"ann", "x"})),
+      Happens(plan, IdentityLog().Add("a", 1000, kX).Add("a", 1100, kX).Add(kIdentify, 1200, {"ann", "x"})),
       "1100 +s@x, 1200 +s, 1200 -s@x");
   // Together they have two.
   EXPECT_EQ(
       Happens(plan,
-              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+              IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
       "1200 +s");
   // What comes later from the anonymous id is hers.
   EXPECT_EQ(
-      Happens(plan, Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)),
+      Happens(plan, IdentityLog().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)),
       "1300 +s");
   // And before anything came from it, too.
   EXPECT_EQ(
       Happens(plan,
-              Log().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")),
+              IdentityLog().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")),
       "1400 +s");
   // A segment that both are in: one leaves, the other stays.
   EXPECT_EQ(
       Happens("segments: {s: count(a) >= 1}\n",
-              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
+              IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
       "1000 +s@x, 1100 +s, 1200 -s@x");
 }
 
 TEST(MergedRunTest, TheHistoryIsTheUnion) {
   // The sequence runs across both; the first event is the anonymous one's; so is the latest trait.
-  const auto log = Log()
+  const auto log = IdentityLog()
                        .Add("a", 1000, kX)
                        .Add(kIdentify, 1050, kX, R"({"p":"anonymous"})")
                        .Add("b", 1100, "ann")
@@ -165,13 +165,13 @@ TEST(MergedRunTest, WhatIsDueBeforeHappensToEachApart) {
   const std::string plan = "segments: {s: 'count(a[200ms]) >= 1'}\n";
   EXPECT_EQ(
       Happens(plan,
-              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}),
+              IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}),
               2000),
       "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
   // At the very instant it is judged together with the record: x leaves once.
   EXPECT_EQ(
       Happens(plan,
-              Log().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}),
+              IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}),
               2000),
       "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
 }
@@ -180,7 +180,7 @@ TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
   const std::string plan = "segments: {s: count(a) >= 2, t: 'count(b[300ms]) >= 1'}\n";
   // ann's clock stands at 1500, x's at 1700; the identify says 1200.
   EXPECT_EQ(Happens(plan,
-                    Log()
+                    IdentityLog()
                         .Add("b", 1500, "ann")
                         .Add("a", 1400, kX)
                         .Add("a", 1700, kX)
@@ -188,7 +188,7 @@ TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
                     2000),
             "1500 +t, 1700 +s, 1700 +s@x, 1700 -s@x, 1800 -t");
   // From then on an event before 1700 is late.
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 3}\n", Log()
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 3}\n", IdentityLog()
                                                           .Add("b", 1500, "ann")
                                                           .Add("a", 1400, kX)
                                                           .Add("a", 1700, kX)
@@ -198,7 +198,7 @@ TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
 }
 
 TEST(MergedRunTest, KnownPeopleStayApart) {
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", IdentityLog()
                                                           .Add("a", 1000, "ann")
                                                           .Add(kIdentify, 1050, {"ann", "x"})
                                                           .Add(kIdentify, 1100, {"bob", "x"})
@@ -214,7 +214,7 @@ TEST(MergedRunTest, ADuplicateMergesNothing) {
 }
 
 TEST(MergedRunTest, ChainsHandTheHistoryOn) {
-  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", Log()
+  EXPECT_EQ(Happens("segments: {s: count(a) >= 2}\n", IdentityLog()
                                                           .Add("a", 1000, kX)
                                                           .Add(kAlias, 1100, {"y", "x"})
                                                           .Add("a", 1200, Who::Anonymous("y"))
@@ -224,7 +224,7 @@ TEST(MergedRunTest, ChainsHandTheHistoryOn) {
 }
 
 TEST(MergedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
-  const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"});
+  const auto log = IdentityLog().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"});
   EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1}, u: {leave: count(a) >= 1}}\n", log),
             "1000 t!@x, 1200 t!");
   EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1, cooldown: 200ms}}\n", log),
@@ -235,7 +235,7 @@ TEST(MergedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
 TEST(MergedRunTest, TheAnonymousOneIsListedUntilThen) {
   const LoadedPlan loaded = ParsePlan("metrics: {n: count(any)}\n");
   std::vector<std::string> lines;
-  const std::vector<Record> log = Log()
+  const std::vector<Record> log = IdentityLog()
                                       .Add("a", 1000, kX)
                                       .Add("a", 1100, "ann")
                                       .Add(kIdentify, 1200, {"ann", "x"})

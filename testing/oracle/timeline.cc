@@ -227,11 +227,11 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
   }
   tick_before(records.size());
   for (auto& [name, user] : users) user.Finish(options.until.value_or(until));
-  Sort(&result);
+  SortResult(&result);
   return result;
 }
 
-void Sort(RunResult* result) {
+void SortResult(RunResult* result) {
   std::stable_sort(result->transitions.begin(), result->transitions.end(),
                    [](const Transition& a, const Transition& b) {
                      return std::tie(a.at, a.user, a.segment) < std::tie(b.at, b.user, b.segment);

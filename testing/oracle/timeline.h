@@ -93,6 +93,6 @@ RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
                      const RunOptions& options);
 
 // Puts a result into the order that RunResult promises, for those who collect it otherwise.
-void Sort(RunResult* result);
+void SortResult(RunResult* result);
 
 }  // namespace attune::oracle

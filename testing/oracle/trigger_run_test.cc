@@ -38,7 +38,7 @@ std::string Fires(const std::string& yaml, const std::vector<Record>& records,
 }
 
 // `a 1000` or `a 1000 {"k":1}`, one after the other in the log.
-std::vector<Record> Log(const std::vector<std::tuple<const char*, Millis, const char*>>& events) {
+std::vector<Record> LogOf(const std::vector<std::tuple<const char*, Millis, const char*>>& events) {
   std::vector<Record> records;
   for (const auto& [name, time, properties] : events) {
     records.push_back(Track("e" + std::to_string(records.size()), "ann", name, time, properties));
@@ -51,7 +51,7 @@ std::string Trigger(const std::string& settings) {
 }
 
 TEST(TriggerRunTest, FiresAtTransitionsAndEvents) {
-  const auto log = Log({{"a", 1000, R"({"n":2})"}, {"b", 1200, ""}, {"a", 2000, R"({"n":3})"}});
+  const auto log = LogOf({{"a", 1000, R"({"n":2})"}, {"b", 1200, ""}, {"a", 2000, R"({"n":3})"}});
   EXPECT_EQ(Fires(Trigger("enter: 'count(a[500ms]) >= 1'"), log, 3000), "1000 t, 2000 t");
   EXPECT_EQ(Fires(Trigger("leave: 'count(a[500ms]) >= 1'"), log, 3000), "1500 t, 2500 t");
   EXPECT_EQ(Fires(Trigger("leave: 'count(a[500ms]) >= 1'"), log), "1500 t");
@@ -64,7 +64,7 @@ TEST(TriggerRunTest, FiresAtTransitionsAndEvents) {
 }
 
 TEST(TriggerRunTest, ALateEventFiresNowButOnItsOwnTime) {
-  const auto log = Log({{"a", 1000, ""}, {"b", 2000, ""}, {"a", 1500, ""}});
+  const auto log = LogOf({{"a", 1000, ""}, {"b", 2000, ""}, {"a", 1500, ""}});
   EXPECT_EQ(Fires(Trigger("enter: 'count(a) = 2'"), log), "2000 t");
   EXPECT_EQ(Fires(Trigger("on: a, with: {n: count(any)}"), log),
             "1000 t{\"n\":1}, 1500 t{\"n\":3}");
@@ -72,20 +72,20 @@ TEST(TriggerRunTest, ALateEventFiresNowButOnItsOwnTime) {
 
 TEST(TriggerRunTest, ACooldownIsOverAtItsLength) {
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
-                  Log({{"a", 1000, ""}, {"a", 1499, ""}, {"a", 1500, ""}, {"a", 1999, ""}})),
+                  LogOf({{"a", 1000, ""}, {"a", 1499, ""}, {"a", 1500, ""}, {"a", 1999, ""}})),
             "1000 t, 1500 t");
   // A late one is as far from a later firing as from an earlier one.
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
-                  Log({{"a", 2000, ""}, {"a", 1501, ""}, {"a", 1500, ""}})),
+                  LogOf({{"a", 2000, ""}, {"a", 1501, ""}, {"a", 1500, ""}})),
             "1500 t, 2000 t");
   // What is over by the user's clock is over for a late one too.
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
-                  Log({{"a", 1000, ""}, {"b", 1500, ""}, {"a", 1100, ""}})),
+                  LogOf({{"a", 1000, ""}, {"b", 1500, ""}, {"a", 1100, ""}})),
             "1000 t, 1100 t");
 }
 
 TEST(TriggerRunTest, ACapIsASlidingWindow) {
-  EXPECT_EQ(Fires(Trigger("on: a, at_most: 2 per 500ms"), Log({{"a", 1000, ""},
+  EXPECT_EQ(Fires(Trigger("on: a, at_most: 2 per 500ms"), LogOf({{"a", 1000, ""},
                                                                {"a", 1100, ""},
                                                                {"a", 1200, ""},
                                                                {"a", 1499, ""},
@@ -96,7 +96,7 @@ TEST(TriggerRunTest, ACapIsASlidingWindow) {
 }
 
 TEST(TriggerRunTest, KeysFireOneByOne) {
-  const auto log = Log({{"a", 1000, R"({"k":"x"})"},
+  const auto log = LogOf({{"a", 1000, R"({"k":"x"})"},
                         {"a", 1100, R"({"k":"x"})"},
                         {"a", 1200, R"({"k":7})"},
                         {"a", 1250, R"({"k":7})"},
@@ -122,7 +122,7 @@ TEST(TriggerRunTest, KeysFireOneByOne) {
 
 TEST(TriggerRunTest, KeysOfOneInstantFireInTheOrderOfTheirText) {
   const auto log =
-      Log({{"a", 1000, R"({"k":"x"})"}, {"a", 1000, R"({"k":9})"}, {"a", 1000, R"({"k":10})"}});
+      LogOf({{"a", 1000, R"({"k":"x"})"}, {"a", 1000, R"({"k":9})"}, {"a", 1000, R"({"k":10})"}});
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: a then no b for 300ms)'"), log, 2000),
             "1300 t(\"x\"), 1300 t(10), 1300 t(9)");
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: a then no b for 300ms)', at_most: 2 per 1s"), log, 2000),
@@ -131,7 +131,7 @@ TEST(TriggerRunTest, KeysOfOneInstantFireInTheOrderOfTheirText) {
 
 TEST(TriggerRunTest, AMetricMayNameTheKeys) {
   EXPECT_EQ(Fires("metrics: {m: 'some(k: count(a) >= 1)'}\ntriggers: {t: {enter: m}}\n",
-                  Log({{"a", 1000, R"({"k":1})"}})),
+                  LogOf({{"a", 1000, R"({"k":1})"}})),
             "1000 t(1)");
 }
 
@@ -152,7 +152,7 @@ TEST(TriggerRunTest, QuietHoursAreOfThePlansClockAndCountForNothing) {
 }
 
 TEST(TriggerRunTest, OnlyIfIsAskedWhenItFires) {
-  std::vector<Record> log = Log({{"a", 1000, ""}, {"a", 1100, ""}});
+  std::vector<Record> log = LogOf({{"a", 1000, ""}, {"a", 1100, ""}});
   log.push_back(
       Fact(EventKind::kIdentify, "yes", "ann", 1200, "", ConsentContext(R"({"email":true})")));
   log.push_back(Track("last", "ann", "a", 1300));
@@ -161,13 +161,13 @@ TEST(TriggerRunTest, OnlyIfIsAskedWhenItFires) {
             "");  // what is held back is not made up for
   // It is about the user, not about the key.
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: count(a) >= 1)', only_if: 'count(a) = 2'"),
-                  Log({{"a", 1000, R"({"k":1})"}, {"a", 1100, R"({"k":2})"}})),
+                  LogOf({{"a", 1000, R"({"k":1})"}, {"a", 1100, R"({"k":2})"}})),
             "1100 t(2)");
 }
 
 // bucket("t") of ann is 0.35986…: the SHA-256 of `t:ann` begins with 5c20.
 TEST(TriggerRunTest, AHoldoutIsAShareOfUsers) {
-  const auto log = Log({{"a", 1000, ""}});
+  const auto log = LogOf({{"a", 1000, ""}});
   EXPECT_EQ(Fires(Trigger("on: a, holdout: 0.36"), log), "");
   EXPECT_EQ(Fires(Trigger("on: a, holdout: 35%"), log), "1000 t");
   EXPECT_EQ(Fires(Trigger("on: a, holdout: 100%"), log), "");
@@ -184,13 +184,13 @@ triggers:
   alone: {on: a}
 )";
   // Those with enter and leave come first, then those with on, each by name.
-  EXPECT_EQ(Fires(plan, Log({{"a", 1000, ""}, {"a", 1100, ""}, {"a", 1500, ""}})),
+  EXPECT_EQ(Fires(plan, LogOf({{"a", 1000, ""}, {"a", 1100, ""}, {"a", 1500, ""}})),
             "1000 a_on, 1000 alone, 1000 z_enter, 1100 alone, 1500 a_on, 1500 alone, 1500 b_on");
 }
 
 TEST(TriggerRunTest, ATriggersOwnChangesMoveTheClock) {
   // The condition ends at 1500 by itself, so an event of 1499 is late then.
-  const auto log = Log({{"a", 1000, ""}, {"b", 2000, ""}});
+  const auto log = LogOf({{"a", 1000, ""}, {"b", 2000, ""}});
   EXPECT_EQ(
       Fires("segments: {s: count(c) >= 1}\ntriggers: {t: {leave: 'count(a[500ms]) >= 1'}}\n", log),
       "1500 t");

@@ -14,7 +14,7 @@
 namespace attune::oracle {
 namespace {
 
-uint64_t Setting(const char* name, uint64_t otherwise) {
+uint64_t UndoSetting(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
@@ -73,8 +73,8 @@ int UndoEach(const Case& made, const Plan& plan) {
 }
 
 TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
-  const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
-  const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
+  const uint64_t first = UndoSetting("ATTUNE_PARITY_SEED", 1);
+  const uint64_t cases = UndoSetting("ATTUNE_PARITY_CASES", 150);
   int undone = 0;
   for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
     for (uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
