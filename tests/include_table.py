@@ -14,8 +14,7 @@ import sys
 # By how an include begins. Those that any module may include: xxhash, fmt, absl, and gtest in tests.
 LIBRARIES = {
     "boost/": "boost", "simdjson": "simdjson", "rocksdb/": "rocksdb", "yaml-cpp/": "yaml-cpp", "re2/": "re2", "CLI/": "CLI",
-    "date/": "date", "zlib.h": "zlib", "zstd": "zstd", "openssl/": "openssl", "spdlog/": "spdlog", "nlohmann/": "nlohmann",
-    "lzma": "lzma", "roaring/": "roaring",
+    "date/": "date", "zlib.h": "zlib", "zstd": "zstd", "openssl/": "openssl", "nlohmann/": "nlohmann", "lzma": "lzma",
 }
 # The oracle shares no code with what it judges, so it asks these libraries itself. The simulator is a program of its own.
 INDEPENDENT = {"oracle": {"re2", "date"}, "simulator": {"CLI"}}

@@ -97,8 +97,6 @@ void NoteSignals() {
   sigaction(SIGHUP, &action, nullptr);
 }
 
-bool SignalCame() { return signal_came; }
-
 // A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
 void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup) {
   while (!signal_came && !ended()) {

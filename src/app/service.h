@@ -62,6 +62,5 @@ void NoteSignals();
 // Waits for SIGTERM or SIGINT, or until `ended` says that there is nothing to wait for. Meanwhile calls `on_hangup` for each
 // SIGHUP.
 void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup = nullptr);
-bool SignalCame();
 
 }  // namespace attune

@@ -1,6 +1,5 @@
 #include "base/hash.h"
 
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <xxhash.h>
@@ -108,10 +107,6 @@ std::string RandomToken() {
     text += kDigits[pair >> (10 - bit % 8) & 63];
   }
   return text;
-}
-
-bool EqualConstantTime(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace attune

@@ -29,7 +29,4 @@ std::string ToHex(const Sha256Digest& digest);
 // 256 bits from the operating system's generator, as 43 characters of base64url.
 std::string RandomToken();
 
-// Compares in a time that depends on the lengths alone.
-bool EqualConstantTime(std::string_view a, std::string_view b);
-
 }  // namespace attune

@@ -89,7 +89,6 @@ class SequenceProgram {
   bool every_event() const { return every_event_; }
   uint32_t MarkOf(uint32_t selector) const { return selector < mark_of_selector_.size() ? mark_of_selector_[selector] : kNoMark; }
   uint32_t SelectorOf(uint32_t mark) const { return selectors_[mark]; }
-  uint32_t mark_count() const { return static_cast<uint32_t>(selectors_.size()); }
   // The fields to be read of an event that a mark selects, as columns.
   std::span<const uint32_t> ColumnsOf(uint32_t mark) const { return columns_of_mark_[mark]; }
   uint32_t FieldOf(uint32_t column) const { return columns_[column]; }

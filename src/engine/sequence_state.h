@@ -27,11 +27,6 @@ namespace attune {
 // interner: the same one in every call.
 class SequenceState {
  public:
-  SequenceState() = default;
-  SequenceState(SequenceState&&) = default;
-  SequenceState& operator=(SequenceState&&) = default;
-  ~SequenceState() = default;
-
   // Takes in an event at its place in the history. `selectors` are those that select it; of `fields`, by the Program's
   // numbers, those that sequences read beside these selectors are looked at. To be called for every event that some
   // mark's selector selects; when the program wants every event, for every one. `advanced`, if wanted, has the live

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -218,7 +219,7 @@ class Case {
     program_.Link(300, shape.limit);
   }
   ~Case() {
-    state_.ReleaseTexts(program_, &interner_);
+    state_->ReleaseTexts(program_, &interner_);
     EXPECT_EQ(interner_.size(), 0u) << "seed " << seed_ << ": a text is still in use";
   }
 
@@ -253,28 +254,28 @@ class Case {
     bool concerned = program_.every_event();
     for (const uint32_t s : selectors) concerned |= program_.MarkOf(s) != SequenceProgram::kNoMark;
     const Value fields[kFields] = {KeyValue(event.keys[0]), KeyValue(event.keys[1])};
-    if (concerned) state_.TakeIn(program_, event.time, selectors, fields, &interner_);
+    if (concerned) state_->TakeIn(program_, event.time, selectors, fields, &interner_);
   }
 
   // Writes the state, and goes on with what is read.
   void Reload() {
     ByteWriter out;
-    state_.Write(program_, interner_, &out);
-    SequenceState copy;
+    state_->Write(program_, interner_, &out);
+    auto copy = std::make_unique<SequenceState>();
     ByteReader in(out.view());
-    const bool read = copy.Read(program_, &interner_, &in) && in.done();
+    const bool read = copy->Read(program_, &interner_, &in) && in.done();
     ByteWriter again;
-    copy.Write(program_, interner_, &again);
+    copy->Write(program_, interner_, &again);
     if (!read || again.view() != out.view()) Fail("what was written reads as something else");
-    state_.ReleaseTexts(program_, &interner_);
+    state_->ReleaseTexts(program_, &interner_);
     state_ = std::move(copy);
   }
 
   SequenceReading Read(size_t q, Millis low, Millis high, Restriction only) {
-    if (only.field < 0) return state_.Read(program_, queries_[q], low, high);
+    if (only.field < 0) return state_->Read(program_, queries_[q], low, high);
     const Stored value = Stored::Acquire(KeyValue(only.key), &interner_);
     const StepRestriction restriction{program_.ColumnOf(static_cast<uint32_t>(only.field)), value};
-    const SequenceReading reading = state_.ReadRestricted(program_, queries_[q], low, high, restriction);
+    const SequenceReading reading = state_->ReadRestricted(program_, queries_[q], low, high, restriction);
     value.Release(&interner_);
     return reading;
   }
@@ -372,7 +373,7 @@ class Case {
   std::vector<uint32_t> queries_;
   std::vector<Kind> kinds_;
   Interner interner_;
-  SequenceState state_;
+  std::unique_ptr<SequenceState> state_ = std::make_unique<SequenceState>();
   std::vector<Event> history_;
   bool failed_ = false;
   bool any_incomplete_ = false;

@@ -1,17 +1,9 @@
 #include "engine/step_history.h"
 
 #include <cstdlib>
-#include <utility>
 #include <vector>
 
 namespace attune {
-
-StepHistory& StepHistory::operator=(StepHistory&& other) noexcept {
-  std::swap(rows_, other.rows_);
-  std::swap(size_, other.size_);
-  std::swap(capacity_, other.capacity_);
-  return *this;
-}
 
 StepHistory::~StepHistory() { std::free(rows_); }
 

@@ -23,9 +23,9 @@ struct StepLayout {
 class StepHistory {
  public:
   StepHistory() = default;
-  StepHistory(StepHistory&& other) noexcept { *this = std::move(other); }
-  StepHistory& operator=(StepHistory&& other) noexcept;
   ~StepHistory();
+  StepHistory(const StepHistory&) = delete;
+  StepHistory& operator=(const StepHistory&) = delete;
 
   size_t size() const { return size_; }
   Millis time(const StepLayout& layout, size_t i) const {

@@ -204,8 +204,6 @@ struct EventReader::Impl {
 
 EventReader::EventReader() : impl_(std::make_unique<Impl>()) {}
 EventReader::~EventReader() = default;
-EventReader::EventReader(EventReader&&) noexcept = default;
-EventReader& EventReader::operator=(EventReader&&) noexcept = default;
 
 Status EventReader::Open(std::string_view json) {
   impl_->Clear();

@@ -89,8 +89,6 @@ class EventReader {
  public:
   EventReader();
   ~EventReader();
-  EventReader(EventReader&&) noexcept;
-  EventReader& operator=(EventReader&&) noexcept;
 
   // Opens an event's JSON object. kInvalid with the byte offset when it is not one, or nests deeper than
   // kMaxEventDepth. After a failure every member is missing.

@@ -185,13 +185,6 @@ TEST(EventReader, DepthHasALimitThatBothParsersKeep) {
   EXPECT_FALSE(reader.Open(Nested(kMaxEventDepth + 1)).ok()) << "also after the buffers have grown";
 }
 
-TEST(EventReader, AMovedReaderReads) {
-  EventReader first;
-  ASSERT_TRUE(first.Open(kTrack).ok());
-  EventReader second = std::move(first);
-  EXPECT_EQ(second.Find("properties", {"name"}).string(), "dress");
-}
-
 TEST(Timestamp, IsReadByItsSize) {
   const struct {
     Value value;

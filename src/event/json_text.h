@@ -55,7 +55,6 @@ class JsonSlices {
   std::string_view value() const { return value_; }
 
   bool is_object() const { return close_ == '}'; }
-  bool is_array() const { return close_ == ']'; }
   // False when the text is not an array or object in good order; known for certain after Next() was false.
   bool ok() const { return ok_; }
 

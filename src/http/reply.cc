@@ -65,15 +65,6 @@ Reply::~Reply() {
   if (mailbox_) Send(Problem(Code::kInternalError, ""));
 }
 
-Reply& Reply::operator=(Reply&& other) noexcept {
-  Reply old(std::move(*this));  // answers, if it has not yet
-  mailbox_ = std::move(other.mailbox_);
-  connection_ = other.connection_;
-  chunked_ = other.chunked_;
-  stream_buffer_bytes_ = other.stream_buffer_bytes_;
-  return *this;
-}
-
 void Reply::Send(Response response) {
   ATTUNE_CHECK(mailbox_, "a request is answered once");
   const auto mailbox = std::exchange(mailbox_, nullptr);

@@ -65,7 +65,6 @@ class StreamWriter {
 class Reply {
  public:
   Reply(Reply&&) noexcept = default;
-  Reply& operator=(Reply&& other) noexcept;
   ~Reply();
 
   // Exactly one of these two, once.

@@ -403,10 +403,8 @@ struct TrackingPlan::Impl {
 TrackingPlan::TrackingPlan(const Plan& plan, const IngestLimits& limits)
     : impl_(std::make_unique<Impl>(plan, limits)) {}
 TrackingPlan::~TrackingPlan() = default;
-TrackingPlan::TrackingPlan(TrackingPlan&&) noexcept = default;
 
 EventReader& TrackingPlan::reader() { return impl_->reader; }
-const IngestLimits& TrackingPlan::limits() const { return impl_->limits; }
 
 Admission TrackingPlan::Admit(std::string_view json, const Origin& origin) {
   Admission admission;

@@ -66,14 +66,11 @@ class TrackingPlan {
   // `plan` must outlive this.
   explicit TrackingPlan(const Plan& plan, const IngestLimits& limits = {});
   ~TrackingPlan();
-  TrackingPlan(TrackingPlan&&) noexcept;
 
   Admission Admit(std::string_view json, const Origin& origin);
 
   // Holds the event that was admitted last open, until the next Admit.
   EventReader& reader();
-
-  const IngestLimits& limits() const;
 
  private:
   struct Impl;

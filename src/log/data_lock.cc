@@ -55,9 +55,4 @@ DataLock::~DataLock() {
 
 DataLock::DataLock(DataLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
-DataLock& DataLock::operator=(DataLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
 }  // namespace attune

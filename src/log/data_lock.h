@@ -18,7 +18,6 @@ class DataLock {
 
   ~DataLock();
   DataLock(DataLock&& other) noexcept;
-  DataLock& operator=(DataLock&& other) noexcept;
 
  private:
   explicit DataLock(int fd) : fd_(fd) {}

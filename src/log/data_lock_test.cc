@@ -18,17 +18,13 @@ class DataLockTest : public testing::Test {
 };
 
 TEST_F(DataLockTest, ASecondHolderIsRefusedWithTheFirstOnesNumber) {
-  std::optional<DataLock> lock;
-  {
-    auto taken = DataLock::Take(dir_ + "/data");
-    ASSERT_TRUE(taken.ok()) << taken.error().message;
-    lock = std::move(*taken);
-  }
+  std::optional<Result<DataLock>> first(DataLock::Take(dir_ + "/data"));
+  ASSERT_TRUE(first->ok()) << first->error().message;
   const auto second = DataLock::Take(dir_ + "/data");
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code, ErrorCode::kConflict);
   EXPECT_NE(second.error().message.find("process " + std::to_string(getpid())), std::string::npos);
-  lock.reset();
+  first.reset();
   EXPECT_TRUE(DataLock::Take(dir_ + "/data").ok());
 }
 

@@ -40,9 +40,6 @@ class LogReader {
   // false.
   void ReadTo(uint64_t last_sequence);
 
-  // The sequence that Next looks for. Later than the last record that it returned.
-  uint64_t next_sequence() const { return next_sequence_; }
-
  private:
   LogReader(std::string dir, LogReaderOptions options) : dir_(std::move(dir)), options_(options) {}
 
@@ -52,7 +49,7 @@ class LogReader {
 
   std::string dir_;
   LogReaderOptions options_;
-  uint64_t next_sequence_ = 1;
+  uint64_t next_sequence_ = 1;  // that Next looks for; later than the last record that it returned
   std::optional<LogFileScanner> scanner_;  // empty: the log has no file yet
 };
 
