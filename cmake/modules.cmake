@@ -14,8 +14,9 @@ set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard inges
 
 # Modules of testing/: they may include those of src/; of src/, only tests include them.
 set(ATTUNE_MAY_INCLUDE_fake_disk base log)
+set(ATTUNE_MAY_INCLUDE_fake_store base state)
 set(ATTUNE_MAY_INCLUDE_oracle    base event plan engine shard)
-set(ATTUNE_MAY_INCLUDE_simulator base event plan engine log state shard oracle fake_disk)
+set(ATTUNE_MAY_INCLUDE_simulator base event plan engine log state shard oracle fake_disk fake_store)
 
 # attune_module(NAME [FOLDER F] [PROGRAM P] [LIBS ...] [TEST_LIBS ...]): library attune_NAME from F/NAME/*.cc (F: src, or
 # testing), and test program NAME_test from F/NAME/*_test.cc, which links TEST_LIBS too. With PROGRAM, F/NAME/main.cc is not

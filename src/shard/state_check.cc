@@ -117,8 +117,7 @@ class Check {
 
   // Reads the log once, and stops where a shard's snapshot was taken.
   Status Compare() {
-    StoreMemory memory;
-    auto scratch = Store::Open("built from the log", {.memory = &memory});
+    auto scratch = Store::Open("built from the log", {.in_memory = true});
     if (!scratch.ok()) return scratch.error();
     scratch_ = scratch->get();
     auto lookup = LogLookup::Open(options_.log_dir);

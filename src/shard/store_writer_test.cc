@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fake_store/fake_batch_log.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -20,12 +21,12 @@ class StoreWriterTest : public testing::Test {
  protected:
   StoreWriterTest() {
     StoreOptions options;
-    options.memory = &memory_;
+    options.batch_log = &batch_log_;
     store_ = std::move(Store::Open("store", options)).value();
   }
   bool Has(const std::string& name) const { return store_->Get(keys::kConfig, name)->has_value(); }
 
-  StoreMemory memory_;
+  FakeBatchLog batch_log_;
   std::unique_ptr<Store> store_;
 };
 
@@ -34,7 +35,7 @@ TEST_F(StoreWriterTest, TriesAFullStoreAgainAndWritesNothingBefore) {
   bool written = false;
   writer.Write(Named("first"), [&](bool done) { written = done; });
   const uint64_t second = writer.Write(Named("second"));
-  memory_.fail_after = 0;
+  batch_log_.fail_after = 0;
   EXPECT_FALSE(writer.Step());
   EXPECT_TRUE(writer.retrying());
   EXPECT_FALSE(writer.failed());

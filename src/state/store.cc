@@ -6,7 +6,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "state/batch_log.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -135,12 +135,11 @@ void WriteBatch::DeleteBelow(std::string_view prefix, std::string_view name) {
 }
 void WriteBatch::Clear() { rep_->batch.Clear(); }
 bool WriteBatch::empty() const { return rep_->batch.Count() == 0; }
-size_t WriteBatch::bytes() const { return rep_->batch.GetDataSize(); }
 
 struct Store::Rep {
   std::string dir;
   bool read_only = false;
-  StoreMemory* memory = nullptr;
+  BatchLog* batch_log = nullptr;
   std::unique_ptr<rocksdb::Env> env;  // of a store in memory
   std::unique_ptr<rocksdb::DB> db;
 
@@ -218,9 +217,10 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
   auto rep = std::make_unique<Rep>();
   rep->dir = dir;
   rep->read_only = options.read_only;
-  rep->memory = options.memory;
+  rep->batch_log = options.batch_log;
+  const bool in_memory = options.in_memory || options.batch_log;
   rocksdb::Options tuned = Tuned(options);
-  if (options.memory) {
+  if (in_memory) {
     rep->env.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
     tuned.env = rep->env.get();
   }
@@ -230,18 +230,19 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
     status = rocksdb::DB::OpenForReadOnly(tuned, dir, &db);
   } else {
     std::error_code error;
-    if (!options.memory) std::filesystem::create_directories(dir, error);
+    if (!in_memory) std::filesystem::create_directories(dir, error);
     if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", dir, error.message())};
-    if (Status room = options.memory ? Status() : CheckRoom(dir); !room.ok()) return room.error();
-    status = rocksdb::DB::Open(tuned, options.memory ? "/" + dir : dir, &db);
+    if (Status room = in_memory ? Status() : CheckRoom(dir); !room.ok()) return room.error();
+    status = rocksdb::DB::Open(tuned, in_memory ? "/" + dir : dir, &db);
   }
   if (!status.ok()) return Convert(status, dir);
   rep->db.reset(db);
-  if (options.memory) {
-    for (const std::string& batch : options.memory->batches) {
-      rocksdb::WriteBatch again(batch);
-      if (const auto written = db->Write(rocksdb::WriteOptions(), &again); !written.ok()) return Convert(written, dir);
-    }
+  if (options.batch_log) {
+    const Status applied = options.batch_log->ForEach([&](std::string_view kept) {
+      rocksdb::WriteBatch batch{std::string(kept)};
+      return ToStatus(db->Write(rocksdb::WriteOptions(), &batch), dir);
+    });
+    if (!applied.ok()) return applied.error();
   }
   if (Status checked = rep->CheckVersion(); !checked.ok()) return checked.error();
   return std::unique_ptr<Store>(new Store(std::move(rep)));
@@ -250,25 +251,20 @@ Result<std::unique_ptr<Store>> Store::Open(const std::string& dir, const StoreOp
 Status Store::Write(const WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write;
   write.sync = sync;
-  if (StoreMemory* memory = rep_->memory) {
-    if (memory->crashed) return Error{ErrorCode::kIo, "the power is off"};
-    if (memory->fail_after >= 0 && memory->fail_after-- == 0) return Error{ErrorCode::kUnavailable, "no space"};
-    memory->batches.push_back(batch.rep_->batch.Data());
+  if (rep_->batch_log) {
+    if (Status appended = rep_->batch_log->Append(batch.rep_->batch.Data()); !appended.ok()) return appended;
   }
   // RocksDB notes its sequence in the batch while it writes, and leaves the entries alone.
   return ToStatus(rep_->db->Write(write, &batch.rep_->batch), rep_->dir);
 }
 
 Status Store::Resume() {
-  if (rep_->memory && rep_->memory->crashed) return Error{ErrorCode::kIo, "the power is off"};
+  if (rep_->batch_log) {
+    if (Status resumed = rep_->batch_log->Resume(); !resumed.ok()) return resumed;
+  }
   return ToStatus(rep_->db->Resume(), rep_->dir);
 }
 
-Status Store::Sync() { return ToStatus(rep_->db->SyncWAL(), rep_->dir); }
-
-Result<std::optional<std::string>> Store::GetUser(uint8_t shard, std::string_view id) const {
-  return rep_->Get(keys::User(shard, id));
-}
 Result<std::optional<std::string>> Store::GetShard(uint8_t shard) const { return rep_->Get(keys::Shard(shard)); }
 Result<std::optional<std::string>> Store::Get(std::string_view prefix, std::string_view name) const {
   CheckNamed(prefix);
@@ -298,25 +294,5 @@ Status Store::ForEachBackwards(std::string_view prefix, const Visit& visit, std:
 }
 
 Status Store::Verify() const { return ToStatus(rep_->db->VerifyChecksum(), rep_->dir); }
-
-Status Store::Checkpoint(const std::string& dir) const {
-  rocksdb::Checkpoint* made = nullptr;
-  if (const auto status = rocksdb::Checkpoint::Create(rep_->db.get(), &made); !status.ok()) {
-    return Convert(status, rep_->dir);
-  }
-  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
-  return ToStatus(checkpoint->CreateCheckpoint(dir), dir);
-}
-
-size_t Store::MemoryBytes() const {
-  size_t sum = 0;
-  for (const std::string& name :
-       {rocksdb::DB::Properties::kCurSizeAllMemTables, rocksdb::DB::Properties::kBlockCacheUsage,
-        rocksdb::DB::Properties::kEstimateTableReadersMem}) {
-    uint64_t bytes = 0;
-    if (rep_->db->GetIntProperty(name, &bytes)) sum += bytes;
-  }
-  return sum;
-}
 
 }  // namespace attune

@@ -11,30 +11,24 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 
 namespace attune {
 
-// Memory is bounded by the sum of these, about 50 MiB with the defaults, and the store's own
-// overhead of a few MiB.
-// A store's disk in memory, for the simulator: what was written to it, batch by batch.
-struct StoreMemory {
-  std::vector<std::string> batches;
-  // A write that comes when this is 0 fails once with kUnavailable; below 0 none does.
-  int fail_after = -1;
-  // After a crash nothing more arrives.
-  bool crashed = false;
-};
+class BatchLog;
 
 struct StoreOptions {
+  // Memory is bounded by the sum of these two, about 50 MiB with the defaults, and the store's own overhead of a few MiB.
   size_t block_cache_bytes = 16 << 20;   // blocks, indexes and filters of the files
   size_t write_buffer_bytes = 32 << 20;  // all of them together; writers wait while they are full
   // Only read, beside nobody: for inspection. Writes fail with kDenied.
   bool read_only = false;
-  // Keep nothing on a real disk; must outlive the store. Null: a real one.
-  StoreMemory* memory = nullptr;
+  // A scratch store: its files lie in memory and are gone with it. The folder is only a name in messages.
+  bool in_memory = false;
+  // A store in memory that starts with the batches of this log and appends its own (state/batch_log.h). Must outlive the
+  // store. Null: RocksDB keeps the batches.
+  BatchLog* batch_log = nullptr;
 };
 
 // Changes that Store::Write makes together or not at all. Later ones win over earlier ones of the
@@ -57,8 +51,6 @@ class WriteBatch {
 
   void Clear();
   bool empty() const;
-  // Of what the batch will write: a reason to write it now.
-  size_t bytes() const;
 
  private:
   friend class Store;
@@ -85,11 +77,8 @@ class Store {
   // After a failed write: tries to get the store into a state in which it takes writes again, as it may be when space has
   // come back. ok: it is.
   Status Resume();
-  // What was written before survives a power cut once this returned: what the log may then forget.
-  Status Sync();
 
   // nullopt: there is none.
-  Result<std::optional<std::string>> GetUser(uint8_t shard, std::string_view id) const;
   Result<std::optional<std::string>> GetShard(uint8_t shard) const;
   Result<std::optional<std::string>> Get(std::string_view prefix, std::string_view name) const;
 
@@ -106,11 +95,6 @@ class Store {
 
   // Reads every block and checks it: for `attune verify`.
   Status Verify() const;
-  // A consistent copy in a folder that does not exist yet, made while the store is in use; hard
-  // links where possible.
-  Status Checkpoint(const std::string& dir) const;
-  // Bytes of memory in use for buffers, cache and tables.
-  size_t MemoryBytes() const;
 
  private:
   struct Rep;

@@ -8,12 +8,23 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "fake_store/fake_batch_log.h"
 #include "state/keyspace.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::optional<std::string> UserOf(const Store& store, uint8_t shard, std::string_view id) {
+  std::optional<std::string> found;
+  const Status status = store.ForEachUser(shard, [&](std::string_view user, std::string_view blob) {
+    if (user == id) found = blob;
+    return !found;
+  });
+  EXPECT_TRUE(status.ok()) << status.error().message;
+  return found;
+}
 
 class StoreTest : public testing::Test {
  protected:
@@ -44,11 +55,11 @@ TEST_F(StoreTest, WhatIsWrittenIsFoundAlsoAfterReopening) {
   EXPECT_FALSE(batch.empty());
   ASSERT_TRUE(store->Write(batch).ok());
   for (int round = 0; round < 2; ++round) {
-    EXPECT_EQ(**store->GetUser(3, "ann"), "state of ann");
+    EXPECT_EQ(UserOf(*store, 3, "ann"), "state of ann");
     EXPECT_EQ(**store->GetShard(3), "position 17");
     EXPECT_EQ(**store->Get(keys::kApiKeys, "key1"), "hash");
-    EXPECT_FALSE(store->GetUser(4, "ann")->has_value());
-    EXPECT_FALSE(store->GetUser(3, "an")->has_value());
+    EXPECT_FALSE(UserOf(*store, 4, "ann").has_value());
+    EXPECT_FALSE(UserOf(*store, 3, "an").has_value());
     EXPECT_FALSE(store->GetShard(4)->has_value());
     EXPECT_FALSE(store->Get(keys::kConfig, "key1")->has_value());
     store.reset();
@@ -66,14 +77,14 @@ TEST_F(StoreTest, DeletesAndLaterChangesWin) {
   batch.Put(keys::kConfig, "x", "1");
   batch.Delete(keys::kConfig, "x");
   ASSERT_TRUE(store->Write(batch).ok());
-  EXPECT_EQ(**store->GetUser(0, "a"), "2");
-  EXPECT_FALSE(store->GetUser(0, "b")->has_value());
+  EXPECT_EQ(UserOf(*store, 0, "a"), "2");
+  EXPECT_FALSE(UserOf(*store, 0, "b").has_value());
   EXPECT_FALSE(store->Get(keys::kConfig, "x")->has_value());
   batch.Clear();
   EXPECT_TRUE(batch.empty());
   batch.DeleteUser(0, "a");
   ASSERT_TRUE(store->Write(batch).ok());
-  EXPECT_FALSE(store->GetUser(0, "a")->has_value());
+  EXPECT_FALSE(UserOf(*store, 0, "a").has_value());
 }
 
 TEST_F(StoreTest, AShardsUsersAreItsOwnWhateverTheirIds) {
@@ -229,10 +240,10 @@ TEST_F(StoreTest, ACutBatchIsThereWholeOrNotAtAll) {
     EXPECT_LE(batches, last_seen);
     last_seen = batches;
     for (int user = 0; user < kUsers; ++user) {
-      const auto blob = copy->GetUser(9, std::to_string(user));
-      ASSERT_EQ(blob->has_value(), batches > 0) << cut;
+      const auto blob = UserOf(*copy, 9, std::to_string(user));
+      ASSERT_EQ(blob.has_value(), batches > 0) << cut;
       if (batches > 0) {
-        EXPECT_EQ(std::stoi(**blob), batches);
+        EXPECT_EQ(std::stoi(*blob), batches);
       }
     }
   }
@@ -272,16 +283,56 @@ TEST_F(StoreTest, ReadOnlyReadsAndRefusesToWrite) {
   EXPECT_EQ((*store)->Write(batch).error().code, ErrorCode::kDenied);
 }
 
-TEST_F(StoreTest, ACheckpointIsAWholeStore) {
-  auto store = MustOpen();
+TEST_F(StoreTest, AScratchStoreLeavesNothingBehind) {
   WriteBatch batch;
-  batch.PutShard(1, "before");
-  ASSERT_TRUE(store->Write(batch).ok());
-  ASSERT_TRUE(store->Checkpoint(Dir("backup")).ok());
-  batch.PutShard(1, "after");
-  ASSERT_TRUE(store->Write(batch, true).ok());
-  EXPECT_EQ(**MustOpen("backup")->GetShard(1), "before");
-  EXPECT_EQ(**store->GetShard(1), "after");
+  batch.PutShard(1, "x");
+  for (int round = 0; round < 2; ++round) {
+    auto store = Store::Open(Dir(), {.in_memory = true});
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    EXPECT_FALSE((*store)->GetShard(1)->has_value());
+    ASSERT_TRUE((*store)->Write(batch, true).ok());
+    EXPECT_EQ(**(*store)->GetShard(1), "x");
+  }
+  EXPECT_FALSE(fs::exists(dir_));
+}
+
+TEST_F(StoreTest, ABatchLogDecidesWhatIsKept) {
+  FakeBatchLog log;
+  std::unique_ptr<Store> store;
+  const auto reopen = [&] {
+    store.reset();
+    store = std::move(Store::Open(Dir(), {.batch_log = &log})).value();
+  };
+  const auto write = [&](uint8_t shard) {
+    WriteBatch batch;
+    batch.PutShard(shard, "x");
+    return store->Write(batch);
+  };
+  const auto shards = [&] {
+    std::string found;
+    for (uint8_t shard = 0; shard < 4; ++shard) {
+      if (store->GetShard(shard)->has_value()) found += std::to_string(shard);
+    }
+    return found;
+  };
+  reopen();
+  EXPECT_TRUE(write(0).ok());
+  log.fail_after = 0;
+  EXPECT_EQ(write(1).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(shards(), "0") << "what the log refused is not applied";
+  EXPECT_TRUE(store->Resume().ok());
+  EXPECT_TRUE(write(2).ok());
+  EXPECT_TRUE(write(3).ok());
+  log.crashed = true;
+  EXPECT_EQ(write(1).error().code, ErrorCode::kIo);
+  EXPECT_EQ(store->Resume().error().code, ErrorCode::kIo);
+  log.crashed = false;
+  reopen();
+  EXPECT_EQ(shards(), "023");
+  log.batches.pop_back();
+  reopen();
+  EXPECT_EQ(shards(), "02");
+  EXPECT_FALSE(fs::exists(dir_));
 }
 
 TEST_F(StoreTest, DamageIsReportedNotReturned) {

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "engine/record.h"
 #include "fake_disk/fake_disk.h"
+#include "fake_store/fake_batch_log.h"
 #include "log/reader.h"
 #include "oracle/engine_run.h"
 #include "oracle/generator.h"
@@ -116,7 +117,7 @@ class Life {
     options.log.disk = &disk_;
     options.log.max_file_bytes = log_file_bytes_;
     options.log.reserve_bytes = reserve_bytes_;
-    options.store.memory = store_.get();
+    options.store.batch_log = store_.get();
     options.outbox.max_age = 100'000 * kDay;  // the clock runs through years
     return options;
   }
@@ -169,7 +170,7 @@ class Life {
     }
     store_->crashed = true;
     runtime_.reset();  // whatever it still does comes to nothing
-    auto rest = std::make_unique<StoreMemory>();
+    auto rest = std::make_unique<FakeBatchLog>();
     rest->batches = std::move(store_->batches);
     if (power && !rest->batches.empty()) {
       const auto all = static_cast<int64_t>(rest->batches.size());
@@ -412,7 +413,7 @@ class Life {
     }
     const std::vector<std::string> users = Users();
     runtime_.reset();
-    store_ = std::make_unique<StoreMemory>();
+    store_ = std::make_unique<FakeBatchLog>();
     if (!Start()) return false;
     Settle();
     if (const std::string difference = FirstDifference(kept, Kept(nullptr)); !difference.empty()) {
@@ -488,7 +489,7 @@ class Life {
   std::vector<std::string> heard_;
 
   FakeDisk disk_;
-  std::unique_ptr<StoreMemory> store_ = std::make_unique<StoreMemory>();
+  std::unique_ptr<FakeBatchLog> store_ = std::make_unique<FakeBatchLog>();
   std::unique_ptr<Runtime> runtime_;
 };
 
