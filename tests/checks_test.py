@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Shows that the checks of the sources find what they are for, and that cases are counted right."""
 
-import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
+from xml.sax.saxutils import quoteattr
 
 TESTS = pathlib.Path(__file__).resolve().parent
 TABLE = """
@@ -76,23 +76,53 @@ class IncludeTable(Tree):
 
 
 class CountCases(Tree):
-    def count(self, tests, reports=None):
-        """tests: (name, passed, output); reports: name -> {case: outcome}."""
+    # How googletest 1.12 writes the outcome of a case.
+    OUTCOMES = {
+        "passed": 'status="run" result="completed"/>',
+        "failed": 'status="run" result="completed"><failure message="a.cc:5&#x0A;Failed"/></testcase>',
+        "disabled": 'status="notrun" result="suppressed"/>',
+        "skipped": 'status="run" result="skipped"><skipped message="a.cc:2&#x0A;there is no data"/></testcase>',
+        "silent": 'status="run" result="skipped"><skipped message="a.cc:2&#x0A;"/></testcase>',
+    }
+
+    def report(self, tests, reports=None):
+        """tests: (name, status, output); reports: name -> {case: outcome}. Gives the lines and the exit code."""
         cases = "".join(
-            f'<testcase name="{name}" status="{"run" if passed else "fail"}">' + ("" if passed else "<failure/>") +
-            f"<system-out>{output}</system-out></testcase>" for name, passed, output in tests)
+            f'<testcase name="{name}" status="{status}">{"<failure/>" if status == "fail" else ""}'
+            f"<system-out>{output}</system-out></testcase>" for name, status, output in tests)
         self.write("build/release/results/ctest.xml", f"<testsuite>{cases}</testsuite>")
         for name, outcomes in (reports or {}).items():
-            suite = [{"name": case, "status": "RUN", "result": "SKIPPED" if outcome == "skipped" else "COMPLETED",
-                      **({"failures": [{}]} if outcome == "failed" else {})} for case, outcome in outcomes.items()]
-            self.write(f"build/release/results/{name}.json", json.dumps({"testsuites": [{"name": "S", "testsuite": suite}]}))
+            suite = "".join(f"<testcase name={quoteattr(case)} {self.OUTCOMES[outcome]}" for case, outcome in outcomes.items())
+            self.write(f"build/release/results/{name}.xml", f'<testsuites><testsuite name="S">{suite}</testsuite></testsuites>')
         result = run("count_cases.py", "release", cwd=self.root)
-        return result.stdout.splitlines()[-1], result.returncode
+        return result.stdout.splitlines(), result.returncode
+
+    def count(self, tests, reports=None):
+        lines, code = self.report([(name, "run" if passed else "fail", output) for name, passed, output in tests], reports)
+        return lines[-1], code
 
     def test_counts_cases_of_programs_and_scripts(self):
         counted = self.count([("a_test", True, ""), ("script", True, "fine\n7 passed, 0 failed\n"), ("plain", True, "")],
                              {"a_test": {"x": "passed", "y": "passed", "z": "skipped"}})
-        self.assertEqual(counted, ("10 passed, 0 failed", 0))
+        self.assertEqual(counted, ("10 passed, 0 failed, 1 skipped", 0))
+
+    def test_names_what_was_skipped_and_why(self):
+        told = self.report([("a_test", "run", ""), ("script", "run", "skipped test_x: no data: none\nfine\n7 passed, 0 failed, 1 skipped\n")],
+                           {"a_test": {"x": "passed", "z": "skipped"}})
+        self.assertEqual(told, (["skipped (release): a_test S.z: there is no data", "skipped (release): script test_x: no data: none",
+                                 "8 passed, 0 failed, 2 skipped"], 0))
+
+    def test_a_case_skipped_without_a_reason_has_failed(self):
+        self.assertEqual(self.count([("a_test", True, "")], {"a_test": {"x": "passed", "z": "silent"}}), ("1 passed, 1 failed", 1))
+        for output in ("2 passed, 0 failed, 1 skipped\n", "skipped test_x:\n2 passed, 0 failed, 1 skipped\n"):
+            self.assertEqual(self.count([("script", True, output)]), ("2 passed, 1 failed", 1))
+
+    def test_a_disabled_case_has_failed(self):
+        self.assertEqual(self.count([("a_test", True, "")], {"a_test": {"x": "passed", "z": "disabled"}}), ("1 passed, 1 failed", 1))
+
+    def test_a_test_that_was_not_run_has_failed(self):
+        told, code = self.report([("gone", "notrun", ""), ("off", "disabled", ""), ("script", "run", "7 passed, 0 failed\n")])
+        self.assertEqual((told[-1], code), ("7 passed, 2 failed", 1))
 
     def test_counts_failures(self):
         counted = self.count([("a_test", False, ""), ("script", False, "7 passed, 2 failed\n"), ("plain", False, "")],
@@ -105,6 +135,7 @@ class CountCases(Tree):
 
     def test_a_script_that_fails_after_it_counted_is_not_taken_at_its_word(self):
         self.assertEqual(self.count([("script", False, "7 passed, 0 failed\n")]), ("0 passed, 1 failed", 1))
+        self.assertEqual(self.count([("script", True, "7 passed, 2 failed\n"), ("other", True, "")]), ("1 passed, 1 failed", 1))
 
     def test_a_run_that_did_not_end_is_a_failure(self):
         result = run("count_cases.py", "release", cwd=self.root)

@@ -1,7 +1,8 @@
 """What the end-to-end tests share: the binary as a child process, requests to it, and the running of cases.
 
 The binary is ATTUNE_BINARY, else build/release/attune; attune-simulate lies beside it. A case is a function `test_…` of the
-calling module; it fails by an exception. Nothing here waits for a time: it polls for a condition and gives up at a deadline.
+calling module; it fails by an exception, and is skipped by unittest.SkipTest, which says why. Cases `long_test_…` run only with
+ATTUNE_LONG. Nothing here waits for a time: it polls for a condition and gives up at a deadline.
 """
 
 import contextlib
@@ -18,12 +19,13 @@ import tempfile
 import threading
 import time
 import traceback
+import unittest
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ATTUNE_BINARY") or str(ROOT / "build/release/attune")
 SIMULATE = str(pathlib.Path(BINARY).with_name("attune-simulate"))
-SHARED = ROOT.parent / "shared"
+LONG = bool(os.environ.get("ATTUNE_LONG"))  # script/nightly sets it
 WRITE_KEY = "test-write-key"
 API_KEY = "test-api-key"
 PATIENCE = 60.0  # seconds until a condition is given up; a sanitized build on a busy machine is slow
@@ -339,13 +341,16 @@ def problem(answer, status, code):
 def main(cases):
     """Runs all cases of a module, or those named on the command line; returns the exit code."""
     chosen = sys.argv[1:]
-    passed, failed = 0, []
+    passed, failed, skipped = 0, [], 0
     for name, case in list(cases.items()):
-        if not name.startswith("test_") or (chosen and name not in chosen):
+        if not name.startswith(("test_", "long_test_") if LONG else "test_") or (chosen and name not in chosen):
             continue
         try:
             case()
             passed += 1
+        except unittest.SkipTest as reason:
+            skipped += 1
+            print(f"skipped {name}: {reason}")
         except Exception:
             failed.append(name)
             print(f"FAILED {name}")
@@ -353,5 +358,5 @@ def main(cases):
             sys.stdout.flush()
     if failed:
         print("failed:", " ".join(failed))
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed or not passed else 0
+    print(f"{passed} passed, {len(failed)} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed or not passed + skipped else 0

@@ -13,7 +13,8 @@ import random
 import re
 import sys
 
-from harness import ROOT, SHARED, expect, folder, main, millis, rfc3339, run, same, track
+from data_files import data_set
+from harness import ROOT, expect, folder, main, millis, rfc3339, run, same, track
 
 PLAN = """
 timezone: UTC
@@ -357,12 +358,12 @@ END = "2030-01-01T00:00:00Z"
 
 
 def rows(path, **options):
-    with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
+    with lzma.open(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
         yield from csv.DictReader(file, **options)
 
 
 def text_lines(path):
-    with (lzma.open if path.suffix == ".xz" else open)(path, "rt", encoding="utf-8", errors="replace") as file:
+    with lzma.open(path, "rt", encoding="utf-8", errors="replace") as file:
         yield from file
 
 
@@ -379,8 +380,8 @@ def eshop_clothing_2008(path):
 
 
 def serenade_example(path):
-    table = [row for name in ("train.txt.xz", "valid.txt") for row in rows(path / name, delimiter="\t")]
-    return ["train.txt.xz", "valid.txt"], {"product_viewed": len(table)}, len({row["SessionId"] for row in table})
+    table = [row for name in ("train.txt.xz", "valid.txt.xz") for row in rows(path / name, delimiter="\t")]
+    return ["train.txt.xz", "valid.txt.xz"], {"product_viewed": len(table)}, len({row["SessionId"] for row in table})
 
 
 def rees46(path):
@@ -391,8 +392,8 @@ def rees46(path):
 
 def otto(path):
     names = {"clicks": "product_viewed", "carts": "add_to_cart", "orders": "purchase"}
-    sessions = [json.loads(line) for line in text_lines(path / "train.jsonl")]
-    return ["train.jsonl"], collections.Counter(names[made["type"]] for session in sessions for made in session["events"]), len(sessions)
+    sessions = [json.loads(line) for line in text_lines(path / "train.jsonl.xz")]
+    return ["train.jsonl.xz"], collections.Counter(names[made["type"]] for session in sessions for made in session["events"]), len(sessions)
 
 
 def msweb(path):
@@ -430,9 +431,8 @@ FOLDERS = {cdnow: "cdnow", eshop_clothing_2008: "eshop_clothing_2008", serenade_
 
 
 def check_data_set(count):
-    data, mapping = SHARED / "data" / FOLDERS[count], ROOT / f"examples/mappings/{count.__name__}.yaml"
-    for needed in (data, mapping):
-        expect(needed.exists(), "missing:", needed)
+    data, mapping = data_set(FOLDERS[count]), ROOT / f"examples/mappings/{count.__name__}.yaml"
+    expect(mapping.exists(), "missing:", mapping)
     names, counts, users = count(data)
     plan = "timezone: UTC\nmetrics:\n  all: count(any)\n" + "".join(f"  n_{name}: count({name})\n" for name in counts)
     with folder() as path:

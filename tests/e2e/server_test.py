@@ -17,7 +17,8 @@ import threading
 import urllib.parse
 import zlib
 
-from harness import (API_KEY, BINARY, SHARED, WRITE_KEY, Client, Failure, Listener, Server, expect, folder, main, millis, now, poll, problem,
+import data_files
+from harness import (API_KEY, BINARY, WRITE_KEY, Client, Failure, Listener, Server, expect, folder, main, millis, now, poll, problem,
                      rfc3339, run, same, track)
 
 PLAN = """
@@ -306,9 +307,7 @@ def test_compressed_bodies_are_told_by_their_bytes():
 
 def captures(name):
     """(method, path, headers, body) of every request of a capture."""
-    path = SHARED / "fixtures/wire" / name
-    expect(path.exists(), "missing:", path)
-    lines = path.read_text().splitlines()
+    lines = data_files.content(f"wire/{name}").decode().splitlines()
     for i, line in enumerate(lines):
         if match := re.match(r"### (\w+) (\S+)  gzip=(\w+)", line):
             yield match[1], match[2], match[3] == "true", json.loads(lines[i + 1]), lines[i + 2]

@@ -9,7 +9,8 @@ import random
 import sys
 import urllib.parse
 
-from harness import API_KEY, SHARED, ROOT, Server, expect, folder, main, millis, now, poll, problem, rfc3339, run, same, track
+from data_files import data_set
+from harness import API_KEY, ROOT, Server, expect, folder, main, millis, now, poll, problem, rfc3339, run, same, track
 
 PLAN = """
 timezone: UTC
@@ -255,7 +256,7 @@ def test_command_line():
 
 def test_real_clicks():
     """REES46: three hours of a shop; those who viewed much in half an hour, and who buys soon after."""
-    source = SHARED / "data/rees46_oct2019_head/2019-Oct.head.csv.xz"
+    source = data_set("rees46_oct2019_head") / "2019-Oct.head.csv.xz"
     with folder() as path:
         (path / "plan.yaml").write_text("metrics:\n  looked: count(product_viewed[30m])\n")
         ask = lambda *more: json.loads(run("suggest", "--plan", path / "plan.yaml", "--events", source, "--csv", ROOT / "examples/mappings/rees46.yaml",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Hostile input against the running server: published suites of JSON and of strings, framing, limits, compression, slow clients,
-and bodies made up at random. The suites lie beside the tree (../shared/suites).
+and bodies made up at random.
 
 ATTUNE_LONG=1 makes the slow clients 1,000 for 60 s each (with slowhttptest), counts what colliding names cost, and lets the random bodies
 run longer. What was decided by looking at it once stands in verdicts/; ATTUNE_WRITE_VERDICTS=1 writes it anew.
@@ -26,12 +26,11 @@ import time
 import urllib.parse
 import zlib
 
+import data_files
 from framing_vectors import VECTORS, post
-from harness import (API_KEY, Client, PATIENCE, SHARED, WRITE_KEY, Server, expect, folder, main, poll, problem, run, same, track)
+from harness import (API_KEY, Client, LONG, PATIENCE, WRITE_KEY, Server, expect, folder, main, poll, problem, run, same, track)
 
-SUITES = SHARED / "suites"
 VERDICTS = pathlib.Path(__file__).resolve().parent / "verdicts"
-LONG = bool(os.environ.get("ATTUNE_LONG"))
 JSON_FAULTS = {"invalid_json", "invalid_encoding", "number_out_of_range", "too_deep"}
 
 PLAN = """
@@ -113,9 +112,9 @@ def logged_events(data):
 # --- JSONTestSuite ---
 
 def json_suite():
-    files = sorted((SUITES / "jsontestsuite/test_parsing").glob("*.json"))
-    same({letter: sum(file.name[0] == letter for file in files) for letter in "yni"}, {"y": 95, "n": 188, "i": 35}, "files of JSONTestSuite")
-    return [(file.name, file.read_bytes()) for file in files]
+    files = data_files.archive("jsontestsuite/test_parsing")
+    same({letter: sum(name[0] == letter for name in files) for letter in "yni"}, {"y": 95, "n": 188, "i": 35}, "files of JSONTestSuite")
+    return list(files.items())
 
 
 def test_json_suite_as_bodies():
@@ -183,7 +182,7 @@ def test_the_log_keeps_json_as_it_was_sent():
 # --- Big List of Naughty Strings ---
 
 def naughty():
-    strings = json.loads((SUITES / "blns/blns.json").read_bytes())
+    strings = json.loads(data_files.content("blns/blns.json"))
     same(len(strings), 515, "naughty strings")
     return strings
 
@@ -708,10 +707,8 @@ def test_slow_clients_do_not_disturb_others():
         poll(lambda: len(os.listdir(f"/proc/{server.process.pid}/fd")) < 100, "the connections to be closed")
 
 
-def test_slowhttptest():
-    """1,000 connections of each kind for 60 s: with ATTUNE_LONG alone."""
-    if not LONG:
-        return
+def long_test_slowhttptest():
+    """1,000 connections of each kind for 60 s."""
     expect(shutil.which("slowhttptest"), "install slowhttptest")
     with served() as server:
         url = f"http://127.0.0.1:{server.port}"
