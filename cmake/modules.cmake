@@ -13,6 +13,7 @@ set(ATTUNE_MAY_INCLUDE_api    base event plan engine learn log state shard inges
 set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard ingest http api)
 
 # Modules of testing/: they may include those of src/; of src/, only tests include them.
+set(ATTUNE_MAY_INCLUDE_data_files base)
 set(ATTUNE_MAY_INCLUDE_fake_disk base log)
 set(ATTUNE_MAY_INCLUDE_fake_store base state)
 set(ATTUNE_MAY_INCLUDE_oracle    base event plan engine shard)

@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
-#include <filesystem>
 #include <map>
+
+#include "data_files/data_files.h"
 
 namespace attune {
 namespace {
@@ -50,15 +51,14 @@ void RunGroup(const std::string& file, dom::element group, SuiteCount* count) {
 }
 
 TEST(JsonSchema, PassesTheRequiredSuiteOrRefusesByName) {
-  const std::filesystem::path folder = "../shared/suites/json-schema-2020-12/tests";
-  ASSERT_TRUE(std::filesystem::exists(folder)) << folder << " is missing";
+  const auto files = DataArchive("json-schema-2020-12/tests");
+  ASSERT_TRUE(files.ok()) << files.error().message;
   SuiteCount count;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
+  for (const auto& [name, text] : *files) {
     dom::parser parser;
     dom::element groups;
-    ASSERT_EQ(parser.load(entry.path().string()).get(groups), simdjson::SUCCESS) << entry.path();
-    for (const dom::element group : dom::array(groups)) RunGroup(entry.path().filename(), group, &count);
+    ASSERT_EQ(parser.parse(text).get(groups), simdjson::SUCCESS) << name;
+    for (const dom::element group : dom::array(groups)) RunGroup(name, group, &count);
   }
   std::printf("JSON Schema 2020-12, required: %d groups, %d refused by name; %d tests run, %d passed\n", count.groups,
               count.refused_groups, count.tests, count.passed);

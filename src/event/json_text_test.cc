@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
+#include "data_files/data_files.h"
 #include "event/event.h"
 
 namespace attune {
@@ -132,17 +130,13 @@ TEST(JsonText, SlicesAreFoundAcrossBlocks) {
 
 // What the fast parser refuses, the slow one finds a fault in, and they agree on all texts that must be JSON.
 TEST(JsonText, AgreesWithTheTestSuite) {
-  const std::filesystem::path folder = "../shared/suites/jsontestsuite/test_parsing";
-  ASSERT_TRUE(std::filesystem::exists(folder)) << folder << " is missing";
+  const auto files = DataArchive("jsontestsuite/test_parsing");
+  ASSERT_TRUE(files.ok()) << files.error().message;
   std::map<char, int> refused, all;
   EventReader reader;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
-    std::ifstream in(entry.path(), std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    const std::string event = "{\"properties\":" + text.str() + "}";
-    const bool fault = FindJsonFault(text.str(), 2000).has_value();
+  for (const auto& [name, text] : *files) {
+    const std::string event = "{\"properties\":" + text + "}";
+    const bool fault = FindJsonFault(text, 2000).has_value();
     ++all[name[0]];
     refused[name[0]] += fault;
     EXPECT_TRUE(name[0] == 'i' || fault == (name[0] == 'n')) << name;

@@ -4,12 +4,14 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 
 #include "base/hash.h"
+#include "data_files/data_files.h"
 #include "ingest/tracking_plan.h"
 
 namespace attune {
@@ -264,34 +266,49 @@ TEST(CsvMapping, SaysWhatIsWrongAndWhere) {
 
 struct DataSet {
   const char* mapping;
+  const char* folder;
   const char* file;
   std::map<std::string, int> events;  // by name (empty: identify); `!reason` for dead letters
   size_t users;
 };
 
+void PrintTo(const DataSet& set, std::ostream* out) { *out << set.folder << '/' << set.file; }
+
 // What the data sets' own descriptions say, and what counting the files with other tools gave.
 const DataSet kDataSets[] = {
-    {"eshop_clothing_2008", "eshop_clothing_2008/e-shop clothing 2008.csv.xz", {{"product_viewed", 165'474}}, 24'026},
-    {"serenade_example", "serenade_example/train.txt.xz", {{"product_viewed", 113'601}}, 23'753},
+    {"eshop_clothing_2008",
+     "eshop_clothing_2008",
+     "e-shop clothing 2008.csv.xz",
+     {{"product_viewed", 165'474}},
+     24'026},
+    {"serenade_example", "serenade_example", "train.txt.xz", {{"product_viewed", 113'601}}, 23'753},
     {"rees46",
-     "rees46_oct2019_head/2019-Oct.head.csv.xz",
+     "rees46_oct2019_head",
+     "2019-Oct.head.csv.xz",
      {{"product_viewed", 17'055}, {"add_to_cart", 165}, {"purchase", 214}},
      4'504},
-    {"otto", "otto_fixture/train.jsonl", {{"product_viewed", 800}, {"add_to_cart", 52}, {"purchase", 10}}, 20},
-    {"msweb", "msweb/anonymous-msweb.data.xz", {{"page_viewed", 98'654}}, 32'711},
-    {"msweb", "msweb/anonymous-msweb.test.xz", {{"page_viewed", 15'191}}, 5'000},
-    {"web_logs", "web_logs/apache_logs.log.xz", {{"page_requested", 10'000}}, 1'862},
-    {"cdnow", "cdnow/CDNOW_master.txt.xz", {{"purchase", 69'659}}, 23'570},
+    {"otto",
+     "otto_fixture",
+     "train.jsonl.xz",
+     {{"product_viewed", 800}, {"add_to_cart", 52}, {"purchase", 10}},
+     20},
+    {"msweb", "msweb", "anonymous-msweb.data.xz", {{"page_viewed", 98'654}}, 32'711},
+    {"msweb", "msweb", "anonymous-msweb.test.xz", {{"page_viewed", 15'191}}, 5'000},
+    {"web_logs", "web_logs", "apache_logs.log.xz", {{"page_requested", 10'000}}, 1'862},
+    {"cdnow", "cdnow", "CDNOW_master.txt.xz", {{"purchase", 69'659}}, 23'570},
     {"hillstrom_email",
-     "hillstrom_email/hillstrom.csv.xz",
+     "hillstrom_email",
+     "hillstrom.csv.xz",
      {{"", 64'000}, {"email_sent", 42'694}, {"page_viewed", 9'394}, {"purchase", 578}},
      64'000},
     {"open_bandit",
-     "open_bandit_sample/bts/men/men.csv.xz",
+     "open_bandit_sample",
+     "bts/men/men.csv.xz",
      {{"recommendation_shown", 10'000}, {"recommendation_clicked", 69}},
      238},
     {"open_bandit",
-     "open_bandit_sample/random/women/women.csv.xz",
+     "open_bandit_sample",
+     "random/women/women.csv.xz",
      {{"recommendation_shown", 10'000}, {"recommendation_clicked", 46}},
      205},
 };
@@ -319,22 +336,31 @@ void Count(HistoryReader* reader, std::map<std::string, int>* events, std::set<s
   EXPECT_TRUE(reader->status().ok());
 }
 
-TEST(CsvMapping, ReadsTheDataSets) {
-  for (const DataSet& set : kDataSets) {
-    const LoadedMapping loaded = LoadCsvMapping("examples/mappings/" + std::string(set.mapping) + ".yaml");
-    for (const Problem& problem : loaded.problems) ADD_FAILURE() << ToText(problem);
-    ASSERT_NE(loaded.mapping, nullptr);
-    const std::string path = "../shared/data/" + std::string(set.file);
-    ASSERT_TRUE(std::filesystem::exists(path)) << path << " is missing";
-    auto reader = HistoryReader::Open(path, loaded.mapping.get());
-    ASSERT_TRUE(reader.ok()) << reader.error().message;
-    std::map<std::string, int> events;
-    std::set<std::string> users;
-    Count(reader->get(), &events, &users);
-    EXPECT_EQ(events, set.events) << set.file;
-    EXPECT_EQ(users.size(), set.users) << set.file;
-  }
+class DataSets : public testing::TestWithParam<DataSet> {};
+
+TEST_P(DataSets, AreRead) {
+  const DataSet& set = GetParam();
+  const LoadedMapping loaded = LoadCsvMapping("examples/mappings/" + std::string(set.mapping) + ".yaml");
+  for (const Problem& problem : loaded.problems) ADD_FAILURE() << ToText(problem);
+  ASSERT_NE(loaded.mapping, nullptr);
+  const auto folder = DataSetFolder(set.folder);
+  if (!folder.ok() && folder.error().code == ErrorCode::kNotFound) GTEST_SKIP() << folder.error().message;
+  ASSERT_TRUE(folder.ok()) << folder.error().message;
+  auto reader = HistoryReader::Open(*folder + '/' + set.file, loaded.mapping.get());
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  std::map<std::string, int> events;
+  std::set<std::string> users;
+  Count(reader->get(), &events, &users);
+  EXPECT_EQ(events, set.events);
+  EXPECT_EQ(users.size(), set.users);
 }
+
+// A case has the name of its file, as far as googletest lets it.
+INSTANTIATE_TEST_SUITE_P(CsvMapping, DataSets, testing::ValuesIn(kDataSets), [](const auto& info) {
+  std::string name = info.param.file;
+  std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });
+  return name;
+});
 
 }  // namespace
 }  // namespace attune

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <fstream>
+#include <sstream>
+
+#include "data_files/data_files.h"
 
 namespace attune {
 namespace {
@@ -249,8 +251,9 @@ TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
 
 // The bodies of requests that real client libraries sent to Segment's paths.
 std::vector<std::pair<std::string, std::string>> CapturedRequests(const std::string& file) {
-  std::ifstream in("../shared/fixtures/wire/" + file);
-  EXPECT_TRUE(in.good()) << "../shared/fixtures/wire/" << file << " is missing";
+  const auto capture = DataFile("wire/" + file);
+  EXPECT_TRUE(capture.ok()) << capture.error().message;
+  std::istringstream in(capture.ok() ? *capture : "");
   std::vector<std::pair<std::string, std::string>> requests;
   std::string line, path;
   while (std::getline(in, line)) {
