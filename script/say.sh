@@ -29,3 +29,18 @@ build() {
   quietly "build/$preset/configure.log" cmake --preset "$preset"
   cmake --build --preset "$preset" -j "$(nproc)" "${targets[@]}" || fail "the build failed"
 }
+
+# run_tests PRESET SECONDS [CTEST OPTION...]: builds PRESET and runs its tests, each for SECONDS at most. The results are left
+# in build/PRESET/results for tests/count_cases.py: a NAME.xml from each test program, and ctest.xml with what ctest itself
+# knows and with whole outputs.
+run_tests() {
+  local preset=$1 seconds=$2 results=build/$1/results
+  shift 2
+  rm -rf "$results"  # before the build: what could not be built leaves no results
+  build "$preset"
+  mkdir -p "$results"
+  say "Testing ($preset)"
+  # Nothing is written into the sources.
+  GTEST_OUTPUT="xml:$PWD/$results/" PYTHONPYCACHEPREFIX="$PWD/build/pycache" ctest --preset "$preset" -j "$(nproc)" --timeout "$seconds" "$@" \
+    --test-output-size-passed 10000000 --test-output-size-failed 10000000 --output-junit "$PWD/$results/ctest.xml"
+}

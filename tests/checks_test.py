@@ -141,6 +141,14 @@ class CountCases(Tree):
         result = run("count_cases.py", "release", cwd=self.root)
         self.assertEqual((result.stdout.splitlines()[-1], result.returncode), ("0 passed, 1 failed", 1))
 
+    def test_counts_the_cases_of_a_log(self):
+        self.write("a.log", "skipped faults: they need root\n2 passed, 3 failed, 1 skipped\n")
+        self.write("b.log", "1 passed, 0 failed\nand then it died\n")
+        for logs, last, code in ((["a.log"], "2 passed, 3 failed, 1 skipped", 1), (["b.log"], "0 passed, 1 failed", 1),
+                                 (["none.log"], "0 passed, 1 failed", 1), (["a.log", "none.log"], "2 passed, 4 failed, 1 skipped", 1)):
+            result = run("count_cases.py", *logs, cwd=self.root)
+            self.assertEqual((result.stdout.splitlines()[-1], result.returncode), (last, code), logs)
+
     def test_nothing_at_all_is_no_success(self):
         self.assertEqual(self.count([]), ("0 passed, 0 failed", 1))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Counts the cases of one or more test runs: count_cases.py PRESET...
+"""Counts the cases of one or more test runs: count_cases.py PRESET|FILE.log...
 
-Reads build/PRESET/results: ctest.xml, which knows every test that ran, and a NAME.xml from each googletest program. A
+A FILE.log is the output of a script. Of a preset, reads build/PRESET/results: ctest.xml, which knows every test that ran, and a NAME.xml from each googletest program. A
 script gives its number of cases in its last line, `N passed, M failed` or `N passed, M failed, K skipped`, and a line
 `skipped CASE: REASON` for each case that it skipped; without a last line it counts as one case. A program that ended
 before it could say how its cases went counts as one failure more. A case that was skipped without a reason, or disabled,
@@ -68,19 +68,32 @@ def cases_of(test, folder):
     return scripts_cases(test.findtext("system-out") or "", failed)
 
 
+def presets_cases(preset):
+    """Yields (test, name, outcome, why) for each case of a preset."""
+    folder = pathlib.Path("build") / preset / "results"
+    if not (folder / "ctest.xml").exists():
+        yield "ctest", "", "failed", "did not run to its end"
+        return
+    for test in xml.parse(folder / "ctest.xml").getroot().iter("testcase"):
+        for case in cases_of(test, folder):
+            yield test.get("name"), *case
+
+
+def logs_cases(path):
+    """Yields (script, name, outcome, why) for each case of a script by its output."""
+    output = path.read_text(errors="replace") if path.exists() else ""
+    told = LAST_LINE.search(output)
+    for case in scripts_cases(output, failed=not told or int(told[2]) > 0):
+        yield path.stem, *case
+
+
 def main():
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    for preset in sys.argv[1:]:
-        folder = pathlib.Path("build") / preset / "results"
-        if not (folder / "ctest.xml").exists():
-            counts["failed"] += 1
-            print(f"failed ({preset}): ctest did not run to its end")
-            continue
-        for test in xml.parse(folder / "ctest.xml").getroot().iter("testcase"):
-            for name, outcome, why in cases_of(test, folder):
-                counts[outcome] += 1
-                if outcome != "passed":
-                    print(f"{outcome} ({preset}): {test.get('name')} {name}".rstrip() + (f": {why}" if why else ""))
+    for run in sys.argv[1:]:
+        for test, name, outcome, why in logs_cases(pathlib.Path(run)) if run.endswith(".log") else presets_cases(run):
+            counts[outcome] += 1
+            if outcome != "passed":
+                print(f"{outcome} ({run}): {test} {name}".rstrip() + (f": {why}" if why else ""))
     last = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"{counts['passed']} passed, {counts['failed']} failed{last}")
     return counts["failed"] > 0 or counts["passed"] == 0

@@ -52,7 +52,7 @@ std::string_view Field(std::string_view header, size_t offset, size_t size) {
 
 // The folders that may not be redistributed, and why: lines `NAME: REASON`.
 Result<std::map<std::string, std::string>> Withheld() {
-  Result<std::string> text = ReadFile(kData + "withheld.txt");
+  Result<std::string> text = ReadFile(std::string(kData) + "withheld.txt");
   if (!text.ok()) return std::move(text).error();
   std::map<std::string, std::string> reasons;
   for (std::string_view rest = *text; !rest.empty();) {

@@ -2,8 +2,8 @@
 """Hostile input against the running server: published suites of JSON and of strings, framing, limits, compression, slow clients,
 and bodies made up at random.
 
-ATTUNE_LONG=1 makes the slow clients 1,000 for 60 s each (with slowhttptest), counts what colliding names cost, and lets the random bodies
-run longer. What was decided by looking at it once stands in verdicts/; ATTUNE_WRITE_VERDICTS=1 writes it anew.
+ATTUNE_LONG=1, which script/nightly sets, makes the slow clients 1,000 for 60 s each (with slowhttptest), counts what colliding
+names cost, and lets the random bodies run longer. What was decided by looking at it once stands in verdicts/; ATTUNE_WRITE_VERDICTS=1 writes it anew.
 """
 
 import contextlib
@@ -829,6 +829,7 @@ def test_patterns_are_bounded():
 def test_random_bodies_are_counted_once_or_refused():
     """Whatever is sent, the server answers, never with a fault of its own; and each event that it accepted is counted exactly once."""
     import hypothesis
+    import hypothesis.configuration
     from hypothesis import strategies as st
 
     odd = st.sampled_from(["", " ", "\0", "null", "undefined", "\ufeff", "é", "🙂", "a.b", "__proto__", "x" * 300, "x" * 600, "\u2028", "%", "..", "1e400", "-0"])
@@ -851,7 +852,9 @@ def test_random_bodies_are_counted_once_or_refused():
     numbers = itertools.count()
     totals = {"requests": 0, "accepted": 0}
 
-    with served() as server:
+    with served() as server, folder() as home:
+        hypothesis.configuration.set_hypothesis_home_dir(home)
+
         @hypothesis.settings(max_examples=3000 if LONG else 400, derandomize=True, database=None, deadline=None,
                              suppress_health_check=list(hypothesis.HealthCheck))
         @hypothesis.given(request)
