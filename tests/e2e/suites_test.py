@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 import time
+import unittest
 import urllib.parse
 import zlib
 
@@ -727,7 +728,8 @@ def long_test_slowhttptest():
 def test_one_network_cannot_take_all_connections():
     """Above the cap a network's connections are closed, loopback's are not; others go on."""
     outside = [address for address in subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split() if ":" not in address]
-    expect(outside, "this machine has no address but loopback's")
+    if not outside:
+        raise unittest.SkipTest("this machine has no address but loopback's")
     with served(listen="0.0.0.0:0", extra=["--max-connections-per-network", "20"]) as server:
         clients = [socket.create_connection((outside[0], server.port), timeout=PATIENCE) for _ in range(30)]
         answered = 0
