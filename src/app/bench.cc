@@ -11,6 +11,13 @@
 namespace attune {
 namespace {
 
+struct BenchSettings {
+  std::vector<std::string> names;
+  bool json = false;
+  bool list = false;
+  BenchSizes sizes;
+} bench_settings;
+
 struct Benchmark {
   const char* name;
   const char* help;
@@ -19,10 +26,12 @@ struct Benchmark {
 
 constexpr Benchmark kBenchmarks[] = {
     {"startup", "the process on an empty folder, until it says it is ready", BenchStartup},
-    {"engine", "events/s of the engine alone, 200 conditions, 25 listening to each event", BenchEngine},
+    {"engine", "events/s of the engine alone, 200 conditions, 25 listening to each event",
+     [](BenchReport* report) { BenchEngine(bench_settings.sizes, report); }},
     {"windows", "cost of an event with windows of a minute to 30 days, conditions changing all the time", BenchWindows},
     {"partials", "cost of an event with 1 to 10,000 sequences of its user begun and not ended", BenchPartials},
-    {"replay", "events/s of attune replay, NDJSON to memberships", BenchReplay},
+    {"replay", "events/s of attune replay, NDJSON to memberships",
+     [](BenchReport* report) { BenchReplay(bench_settings.sizes, report); }},
     {"http", "events/s over HTTP in batches, durable, conditions on", BenchHttp},
     {"latency", "accepted to visible, at half of the load that http reaches", BenchLatency},
     {"hot_user", "accepted to visible for others, while a million events of one user come in", BenchHotUser},
@@ -30,12 +39,6 @@ constexpr Benchmark kBenchmarks[] = {
     {"memory", "bytes per user, a million users, 20 definitions", BenchMemory},
     {"recovery", "a million users from snapshots", BenchRecovery},
 };
-
-struct BenchSettings {
-  std::vector<std::string> names;
-  bool json = false;
-  bool list = false;
-} bench_settings;
 
 }  // namespace
 
@@ -60,6 +63,13 @@ void BenchOptions(CLI::App* app) {
   app->add_option("name", bench_settings.names, "which benchmarks (default: all)");
   app->add_flag("--json", bench_settings.json, "a line of JSON for each figure");
   app->add_flag("--list", bench_settings.list, "say what there is, and run nothing");
+  app->add_option("--events", bench_settings.sizes.events, "events of engine and replay (default: 2000000 and 500000)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--users", bench_settings.sizes.users, "users of engine and replay (default: 50000)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--threads", bench_settings.sizes.threads,
+                  "threads of replay that apply events (default: one for each core)")
+      ->check(CLI::PositiveNumber);
 }
 
 int RunBench() {

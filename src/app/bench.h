@@ -34,10 +34,17 @@ class BenchReport {
   bool ok_ = true;
 };
 
-void BenchEngine(BenchReport* report);
+// How much the benchmarks `engine` and `replay` do; 0: as much as docs/benchmarks.md has figures of.
+struct BenchSizes {
+  uint32_t events = 0;
+  uint32_t users = 0;
+  int threads = 0;  // of `replay`, that apply events; 0: one for each core
+};
+
+void BenchEngine(const BenchSizes& sizes, BenchReport* report);
 void BenchWindows(BenchReport* report);
 void BenchPartials(BenchReport* report);
-void BenchReplay(BenchReport* report);
+void BenchReplay(const BenchSizes& sizes, BenchReport* report);
 void BenchHttp(BenchReport* report);
 void BenchLatency(BenchReport* report);
 void BenchHotUser(BenchReport* report);

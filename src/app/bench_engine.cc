@@ -17,6 +17,7 @@
 namespace attune {
 namespace {
 
+constexpr uint32_t kBenchUsers = 50'000;  // of engine and replay
 constexpr Millis kBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 
 // The fields that a program reads of benchmark events.
@@ -54,15 +55,15 @@ bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Mil
 
 }  // namespace
 
-void BenchEngine(BenchReport* report) {
-  constexpr uint32_t kUsers = 50'000;
-  constexpr int kEvents = 2'000'000;
+void BenchEngine(const BenchSizes& sizes, BenchReport* report) {
+  const uint32_t user_count = sizes.users > 0 ? sizes.users : kBenchUsers;
+  const uint32_t event_count = sizes.events > 0 ? sizes.events : 2'000'000;
   const auto program = Program::Compile(BenchPlan(WidePlanYaml()));
   std::vector<std::string> users, products;
-  for (uint32_t u = 0; u < kUsers; ++u) users.push_back(BenchUser(u));
+  for (uint32_t u = 0; u < user_count; ++u) users.push_back(BenchUser(u));
   for (uint32_t p = 0; p < 200; ++p) products.push_back(fmt::format("P{:04}", p));
-  BenchLoad load(1, kUsers, kBegin, 200);
-  std::vector<BenchLoad::Event> events(kEvents);
+  BenchLoad load(1, user_count, kBegin, 200);
+  std::vector<BenchLoad::Event> events(event_count);
   for (auto& event : events) event = load.Next();
   NameId names[8];
   for (size_t i = 0; i < 8; ++i) names[i] = program->NameOf(kBenchNames[i]);
@@ -88,8 +89,8 @@ void BenchEngine(BenchReport* report) {
     effects.transitions.clear();
   }
   const double seconds = ThreadSeconds() - began;
-  report->Add({"engine_events_per_second_per_core", kEvents / seconds, "events/s", ">= 500000"});
-  report->Add({"engine_transitions_per_event", static_cast<double>(transitions) / kEvents, "", ""});
+  report->Add({"engine_events_per_second_per_core", event_count / seconds, "events/s", ">= 500000"});
+  report->Add({"engine_transitions_per_event", static_cast<double>(transitions) / event_count, "", ""});
 
   std::map<uint32_t, std::vector<BenchLoad::Event>> of_user;
   for (const auto& event : events) {
@@ -111,38 +112,42 @@ void BenchEngine(BenchReport* report) {
 }
 
 // Runs the command itself, in a process of its own.
-void BenchReplay(BenchReport* report) {
-  constexpr int kEvents = 500'000;
+void BenchReplay(const BenchSizes& sizes, BenchReport* report) {
+  const uint32_t user_count = sizes.users > 0 ? sizes.users : kBenchUsers;
+  const uint32_t event_count = sizes.events > 0 ? sizes.events : 500'000;
+  const std::string threads = std::to_string(sizes.threads);
   const BenchFolder folder;
   {
     std::ofstream plan(folder.path() + "/plan.yaml");
     plan << WidePlanYaml();
     std::ofstream out(folder.path() + "/events.ndjson");
-    BenchLoad load(2, 50'000, kBegin, 200);
-    for (int i = 0; i < kEvents; ++i) {
+    BenchLoad load(2, user_count, kBegin, 200);
+    for (uint32_t i = 0; i < event_count; ++i) {
       const auto event = load.Next();
       out << BenchJson(event, fmt::format("r-{}", i), event.time) << '\n';
     }
   }
+  // Resolved here: under valgrind the link names the program that is run only to those who read it.
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const auto began = std::chrono::steady_clock::now();
   const pid_t child = fork();
   if (child == 0) {
     const std::string path = folder.path();
     const int out = open((path + "/stdout").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (out < 0 || dup2(out, STDOUT_FILENO) < 0) _exit(127);
-    execl("/proc/self/exe", "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events",
-          (path + "/events.ndjson").c_str(), "--out", (path + "/out").c_str(), nullptr);
+    execl(self.c_str(), "attune", "replay", "--plan", (path + "/plan.yaml").c_str(), "--events",
+          (path + "/events.ndjson").c_str(), "--out", (path + "/out").c_str(), "--threads", threads.c_str(), nullptr);
     _exit(127);
   }
   int status = 0;
   waitpid(child, &status, 0);
   const double seconds = SecondsSince(began);
-  report->Add({"replay_events_per_second", kEvents / seconds, "events/s", ""});
+  report->Add({"replay_events_per_second", event_count / seconds, "events/s", ""});
   std::ifstream printed(folder.path() + "/stdout");
   std::string line;
   std::getline(printed, line);
   report->Check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "attune replay ends well");
-  report->Check(line.starts_with(std::to_string(kEvents) + " events"), "attune replay takes every event: " + line);
+  report->Check(line.starts_with(std::to_string(event_count) + " events"), "attune replay takes every event: " + line);
 }
 
 void BenchMemory(BenchReport* report) {
