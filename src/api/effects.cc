@@ -1,6 +1,8 @@
 // What came of records, over all users: the stream, and the latest of each kind.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/call.h"
 #include "api/effect_stream.h"
 #include "http/problem.h"
@@ -57,7 +59,8 @@ void Api::ListEffects(Call call, bool firings) {
 
 void Api::Stream(Call call) {
   if (draining_) return call.reply.Send(Problem(Code::kDraining, "the server is shutting down"));
-  const uint64_t durable = runtime_.durable_sequence();
+  // Loops get a block just before its sequence is published, so a client may know effects of later records already.
+  const uint64_t durable = std::max(runtime_.outbox().position(), runtime_.durable_sequence());
   if (!call.Reaches(durable)) return;
   const auto wrong = [&](const std::string& detail) {
     call.reply.Send(Problem(Code::kInvalidParameter, detail));

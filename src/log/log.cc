@@ -149,7 +149,7 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     filling_.waiters.push_back({next_sequence_, std::move(callback)});
     for (const LogEntry& entry : entries) {
       const uint16_t flags = filling_.bytes->empty() ? kGroupStart : 0;
-      AppendRecord({next_sequence_++, entry.type, entry.shard, flags, entry.payload}, filling_.bytes.get());
+      AppendUnsealed({next_sequence_++, entry.type, entry.shard, flags, entry.payload}, filling_.bytes.get());
     }
     filling_.last_sequence = next_sequence_ - 1;
   }
@@ -200,6 +200,7 @@ void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
 }
 
 void Log::WriteOut(Group group) {
+  SealRecords(group.bytes.get());  // here and not in Append, which holds the lock that all appends share
   const auto began = options_.steady();
   const Status status = WriteGroup(group);
   if (status.ok()) {
@@ -303,12 +304,12 @@ void Log::Succeed(Group group) {
     pending_bytes_ -= group.bytes->size();
   }
   storage_full_.store(false, std::memory_order_release);
-  durable_sequence_.store(group.last_sequence, std::memory_order_release);
   if (options_.on_durable) {
     const uint64_t offset = end_ - group.bytes->size();
     options_.on_durable(
         {std::move(group.bytes), group.first_sequence, group.last_sequence, file_first_sequence_, offset});
   }
+  durable_sequence_.store(group.last_sequence, std::memory_order_release);
   for (const Waiter& waiter : group.waiters) {
     if (waiter.callback) waiter.callback({}, waiter.first_sequence);
   }

@@ -109,7 +109,9 @@ class Log {
   // What Open found and did.
   const LogRecovery& recovery() const { return recovery_; }
   // The last durable record, 0 when there is none: what a LogReader may read up to while the log
-  // runs.
+  // runs. It rises after on_durable has returned from the record's block, and before the callback of
+  // its append: whoever reads a sequence here finds on_durable to have its block. What on_durable
+  // hands the block to may be ahead of this for a moment.
   uint64_t durable_sequence() const { return durable_sequence_.load(std::memory_order_acquire); }
   // After an I/O error the log accepts nothing more: which of the last bytes are on the disk is
   // known only after another Open. Answer what is in flight, then end the process with an error.

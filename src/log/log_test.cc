@@ -157,6 +157,28 @@ TEST(Log, TheSinkSeesEveryRecordInOrderBeforeItsAnswer) {
   EXPECT_EQ(record.payload, "1");
 }
 
+// Whoever sees a sequence finds the sink to have its block; whoever gets an answer sees its sequence.
+TEST(Log, ASequenceIsPublishedBetweenTheSinkAndTheAnswer) {
+  FakeDisk disk;
+  std::unique_ptr<Log> log;
+  LogOptions options = On(disk);
+  std::vector<uint64_t> in_sink, in_answer;
+  options.on_durable = [&](const DurableBlock&) { in_sink.push_back(log->durable_sequence()); };
+  log = MustOpen(options);
+  for (int i = 0; i < 3; ++i) {
+    std::promise<void> answered;
+    const LogEntry entries[] = {{1, 1, "a"}, {1, 1, "b"}};
+    ASSERT_TRUE(log->Append(entries, [&](const Status&, uint64_t) {
+                     in_answer.push_back(log->durable_sequence());
+                     answered.set_value();
+                   }).ok());
+    answered.get_future().wait();
+  }
+  log->Close();
+  EXPECT_EQ(in_sink, (std::vector<uint64_t>{0, 2, 4}));
+  EXPECT_EQ(in_answer, (std::vector<uint64_t>{2, 4, 6}));
+}
+
 TEST(Log, OneSyncServesEverybodyWhoWaits) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));

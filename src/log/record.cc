@@ -12,20 +12,40 @@ constexpr std::string_view kMagic = "attn-log";
 constexpr size_t kRecordCrcOffset = 16;
 constexpr size_t kFileCrcOffset = 36;
 
+// Computes the checksum of the record that begins there.
+void Seal(char* record, size_t payload_bytes) {
+  const uint32_t of_header = Crc32c({record, kRecordCrcOffset});
+  const uint32_t crc = Crc32c({record + kRecordHeaderBytes, payload_bytes}, of_header);
+  std::memcpy(record + kRecordCrcOffset, &crc, 4);
+}
+
 }  // namespace
 
-void AppendRecord(const RecordView& record, std::string* out) {
-  char header[kRecordHeaderBytes];
+void AppendUnsealed(const RecordView& record, std::string* out) {
+  char header[kRecordHeaderBytes] = {};
   const uint32_t length = static_cast<uint32_t>(record.payload.size());
   std::memcpy(header, &length, 4);
   header[4] = static_cast<char>(record.type);
   header[5] = static_cast<char>(record.shard);
   std::memcpy(header + 6, &record.flags, 2);
   std::memcpy(header + 8, &record.sequence, 8);
-  const uint32_t crc = Crc32c(record.payload, Crc32c({header, kRecordCrcOffset}));
-  std::memcpy(header + kRecordCrcOffset, &crc, 4);
   out->append(header, kRecordHeaderBytes);
   out->append(record.payload);
+}
+
+void AppendRecord(const RecordView& record, std::string* out) {
+  const size_t begin = out->size();
+  AppendUnsealed(record, out);
+  Seal(out->data() + begin, record.payload.size());
+}
+
+void SealRecords(std::string* bytes) {
+  for (size_t at = 0; at < bytes->size();) {
+    uint32_t length;
+    std::memcpy(&length, bytes->data() + at, 4);
+    Seal(bytes->data() + at, length);
+    at += kRecordHeaderBytes + length;
+  }
 }
 
 bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* payload_bytes) {

@@ -58,6 +58,11 @@ struct RecordView {
 // Appends the record's bytes. `payload` is at most kMaxPayloadBytes.
 void AppendRecord(const RecordView& record, std::string* out);
 
+// The same in two steps, for a writer that fills bytes under a lock and need not compute checksums there. AppendUnsealed leaves
+// the checksum 0; SealRecords computes those of all records in `bytes`, which are AppendUnsealed's and nothing else.
+void AppendUnsealed(const RecordView& record, std::string* out);
+void SealRecords(std::string* bytes);
+
 // Takes the first record off `bytes`, which a Log handed to its sink. Its checksum was computed in
 // this process and is not checked again. False at the end. `record->payload` points into the same
 // bytes.

@@ -44,6 +44,23 @@ TEST(Record, TheDocumentsExampleIsWhatIsWritten) {
   EXPECT_EQ(ExampleOfTheDocument(), Hex(bytes));
 }
 
+TEST(Record, SealingGivesUnsealedRecordsTheirChecksums) {
+  const RecordView records[] = {{1, 1, 5, kGroupStart, "hello"}, {2, 1, 9, 0, ""}, {3, 7, 63, 0, std::string_view("\0\xff", 2)}};
+  std::string sealed, bytes;
+  for (const RecordView& record : records) {
+    AppendRecord(record, &sealed);
+    AppendUnsealed(record, &bytes);
+  }
+  ASSERT_EQ(bytes.size(), sealed.size());
+  RecordView parsed;
+  EXPECT_FALSE(ParseRecord(bytes, &parsed));
+  SealRecords(&bytes);
+  EXPECT_EQ(Hex(bytes), Hex(sealed));
+  std::string none;
+  SealRecords(&none);
+  EXPECT_EQ(none, "");
+}
+
 // Checksums by a bitwise implementation of CRC-32C that is not this program's.
 TEST(Record, HasTheBytesThatTheGrammarSays) {
   EXPECT_EQ(Hex(EncodeFileHeader({1, 0})),
