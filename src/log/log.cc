@@ -89,7 +89,7 @@ Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions option
   }
   log->durable_sequence_ = recovery->last_sequence;
   log->next_sequence_ = recovery->last_sequence + 1;
-  if (!log->options_.stepped) log->thread_ = std::thread([raw = log.get()] { raw->Run(); });
+  log->worker_ = log->options_.workers->Start("attune-log", [raw = log.get()] { return raw->Step(); });
   return log;
 }
 
@@ -101,24 +101,25 @@ void Log::Close() {
     std::lock_guard lock(mutex_);
     closing_ = true;
   }
-  work_.notify_one();
   if (std::exchange(closed_, true)) return;
-  if (thread_.joinable()) thread_.join();
-  while (options_.stepped && Step()) continue;
+  if (worker_) {  // else Open failed
+    worker_->Wake();
+    worker_->Join();
+  }
   // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
   // are.
   if (file_ && !failed()) (void)CutToEnd();
 }
 
-bool Log::Step() {
+Worker::Next Log::Step() {
   Group group;
   {
     std::lock_guard lock(mutex_);
-    if (filling_.bytes->empty()) return false;
+    if (filling_.bytes->empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
     group = TakeGroup();
   }
   WriteOut(std::move(group));
-  return true;
+  return Worker::Next::Now();
 }
 
 Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
@@ -154,7 +155,7 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
     filling_.last_sequence = next_sequence_ - 1;
   }
   // Not empty: the log's thread is awake or about to look.
-  if (was_empty) work_.notify_one();
+  if (was_empty) worker_->Wake();
   return {};
 }
 
@@ -175,22 +176,9 @@ Log::Group Log::TakeGroup() {
   return group;
 }
 
-void Log::Run() {
-  while (true) {
-    Group group;
-    {
-      std::unique_lock lock(mutex_);
-      work_.wait(lock, [&] { return closing_ || !filling_.bytes->empty(); });
-      if (filling_.bytes->empty()) break;
-      group = TakeGroup();
-    }
-    WriteOut(std::move(group));
-  }
-}
-
 // Small groups say how long a sync takes, not how fast the disk is.
 void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
-  if (bytes < kTellingBytes || options_.stepped) return;
+  if (bytes < kTellingBytes) return;
   const double wait = std::chrono::duration<double>(options_.max_wait).count();
   const double most = static_cast<double>(bytes) / std::max(took.count(), 1e-6) * wait;
   const std::lock_guard lock(mutex_);

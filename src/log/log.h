@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,10 +13,10 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/result.h"
+#include "base/workers.h"
 #include "log/disk.h"
 #include "log/record.h"
 #include "log/recovery.h"
@@ -58,8 +57,8 @@ struct LogOptions {
   uint64_t reserve_bytes = 16 << 20;
   // Replace damaged records by holes instead of refusing to open; reads every file whole.
   bool repair = false;
-  // No thread: everything that it would do is done in Step. For the simulator.
-  bool stepped = false;
+  // Write beside the callers of Append. Must outlive the log.
+  Workers* workers = &Threads();
   // Must outlive the log.
   Disk* disk = &RealDisk();
   // Called on the log's thread with each block that became durable, in order, before the callbacks
@@ -98,9 +97,6 @@ class Log {
   // kInvalid      no entries, type 0, a payload above kMaxPayloadBytes, or more than
   //               max_pending_bytes in one call
   Status Append(std::span<const LogEntry> entries, Callback callback);
-
-  // Does what the log's thread does with what has gathered; false: nothing has. Only for `stepped`.
-  bool Step();
 
   // Waits until everything appended is durable or has failed, then gives reserved space back. Later
   // appends are refused.
@@ -142,7 +138,7 @@ class Log {
 
   Log(std::string dir, LogOptions options);
 
-  void Run();
+  Worker::Next Step();
   void WriteOut(Group group);
   void NotePace(size_t bytes, std::chrono::duration<double> took);
   Group TakeGroup();
@@ -164,7 +160,6 @@ class Log {
   const std::shared_ptr<BlockPool> pool_;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;  // filling_ has bytes, or closing_
   Group filling_;                 // guarded by mutex_, as all down to failure_
   uint64_t next_sequence_ = 1;
   size_t pending_bytes_ = 0;  // in filling_ and in the group that is being written
@@ -184,7 +179,7 @@ class Log {
   uint64_t zeroed_ = 0;    // blocks of file_ below this were written before, if only with zeros
   std::mutex close_mutex_;
   bool closed_ = false;  // guarded by it
-  std::thread thread_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace attune

@@ -50,6 +50,7 @@ Result<std::vector<std::optional<LogLookup::Found>>> LogLookup::Read(std::span<c
   std::vector<std::optional<Found>> found(sequences.size());
   std::unique_ptr<DiskFile> file;
   uint64_t opened = 0;  // the first sequence of `file`
+  Mark reached{0, 0};   // in it
   for (size_t i = 0; i < sequences.size(); ++i) {
     const auto from = Before(sequences[i]);
     if (!from) continue;
@@ -63,17 +64,21 @@ Result<std::vector<std::optional<LogLookup::Found>>> LogLookup::Read(std::span<c
       }
       file = std::move(*next);
       opened = from->first;
+      reached = from->second;
       block_size_ = 0;  // another file's, or read before its end was written
     }
-    auto record = ReadFrom(*file, from->first, from->second, sequences[i]);
+    // Sequences that are asked for in order are read in one go.
+    if (reached.sequence <= from->second.sequence || reached.sequence > sequences[i]) reached = from->second;
+    auto record = ReadFrom(*file, from->first, &reached, sequences[i]);
     if (!record.ok()) return record.error();
     found[i] = std::move(record).value();
   }
   return found;
 }
 
-Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark,
+Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark* reached,
                                                             uint64_t sequence) {
+  Mark& mark = *reached;
   const auto damaged = [&] {
     return Error{ErrorCode::kCorrupt, fmt::format("{}: damage at offset {}; attune verify says more",
                                                   LogFilePath(dir_, file_first_sequence), mark.offset)};
@@ -92,11 +97,11 @@ Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint
     if (!bytes.ok()) return bytes.error();
     if (!ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return damaged();
     if (record.sequence > sequence) return std::optional<Found>();  // it fell into a hole
-    if (record.sequence == sequence && record.type != kHoleType) {
-      return std::optional(Found{record.type, record.shard, std::string(record.payload)});
-    }
+    std::optional<Found> found;
+    if (record.sequence == sequence && record.type != kHoleType) found = Found{record.type, record.shard, std::string(record.payload)};
     mark.offset += kRecordHeaderBytes + payload_bytes;
     mark.sequence = record.type == kHoleType ? record.sequence : record.sequence + 1;
+    if (found) return found;
     const std::lock_guard hold(mutex_);
     if (const auto marks = files_.find(file_first_sequence); marks != files_.end()) AddMark(&marks->second, mark);
   }

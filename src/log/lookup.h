@@ -50,7 +50,8 @@ class LogLookup {
   void AddMark(std::vector<Mark>* marks, Mark mark);
   // Where to begin reading for a sequence: the file's first sequence, and the last mark that is not behind the record.
   std::optional<std::pair<uint64_t, Mark>> Before(uint64_t sequence);
-  Result<std::optional<Found>> ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark mark, uint64_t sequence);
+  // `reached` is behind the record then, or where it would be.
+  Result<std::optional<Found>> ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark* reached, uint64_t sequence);
   // The bytes at `offset`, at least `size` of them unless the file ends; they live until the next call.
   Result<std::string_view> View(DiskFile& file, uint64_t offset, size_t size);
 

@@ -1,27 +1,29 @@
-// Answers questions from the log on a thread of its own, one after the other, in the order they came.
+// Answers questions from the log beside the loops, one after the other, in the order they came.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
-#include <thread>
+#include <utility>
 
+#include "base/workers.h"
 #include "log/lookup.h"
 
 namespace attune {
 
 class LogQuestions {
  public:
-  explicit LogQuestions(LogLookup* lookup) : lookup_(*lookup), thread_([this] { Run(); }) {}
+  LogQuestions(LogLookup* lookup, Workers* workers)
+      : lookup_(*lookup), worker_(workers->Start("attune-lookup", [this] { return Step(); })) {}
   // Answers those that wait first.
   ~LogQuestions() {
     {
       const std::lock_guard hold(mutex_);
       closing_ = true;
     }
-    work_.notify_one();
-    thread_.join();
+    worker_->Wake();
+    worker_->Join();
   }
 
   void Ask(std::function<void(LogLookup&)> question) {
@@ -29,29 +31,27 @@ class LogQuestions {
       const std::lock_guard hold(mutex_);
       questions_.push_back(std::move(question));
     }
-    work_.notify_one();
+    worker_->Wake();
   }
 
  private:
-  void Run() {
-    std::unique_lock hold(mutex_);
-    while (true) {
-      work_.wait(hold, [&] { return closing_ || !questions_.empty(); });
-      if (questions_.empty()) return;
-      const auto question = std::move(questions_.front());
+  Worker::Next Step() {
+    std::function<void(LogLookup&)> question;
+    {
+      const std::lock_guard hold(mutex_);
+      if (questions_.empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
+      question = std::move(questions_.front());
       questions_.pop_front();
-      hold.unlock();
-      question(lookup_);
-      hold.lock();
     }
+    question(lookup_);
+    return Worker::Next::Now();
   }
 
   LogLookup& lookup_;
   std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<std::function<void(LogLookup&)>> questions_;
+  std::deque<std::function<void(LogLookup&)>> questions_;  // guarded by it, as is the next
   bool closing_ = false;
-  std::thread thread_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace attune

@@ -6,12 +6,12 @@
 namespace attune {
 namespace {
 
-constexpr auto kRetryEvery = std::chrono::milliseconds(250);
+constexpr std::chrono::milliseconds kRetryEvery(250);
 
 }  // namespace
 
-StoreWriter::StoreWriter(Store* store, bool stepped) : store_(*store) {
-  if (!stepped) thread_ = std::thread([this] { Run(); });
+StoreWriter::StoreWriter(Store* store, Workers* workers) : store_(*store) {
+  worker_ = workers->Start("attune-store", [this] { return Step(); });
 }
 
 StoreWriter::~StoreWriter() {
@@ -19,9 +19,8 @@ StoreWriter::~StoreWriter() {
     const std::lock_guard hold(mutex_);
     closing_ = true;
   }
-  work_.notify_one();
-  if (thread_.joinable()) thread_.join();
-  while (Step()) continue;
+  worker_->Wake();
+  worker_->Join();
 }
 
 uint64_t StoreWriter::Write(WriteBatch batch, std::function<void(bool written)> then) {
@@ -31,7 +30,7 @@ uint64_t StoreWriter::Write(WriteBatch batch, std::function<void(bool written)> 
     tasks_.push_back({std::move(batch), std::move(then), nullptr, 0});
     number = ++taken_;
   }
-  work_.notify_one();
+  worker_->Wake();
   return number;
 }
 
@@ -42,7 +41,7 @@ void StoreWriter::Do(std::function<bool()> work, size_t bytes) {
     tasks_.push_back({WriteBatch(), nullptr, std::move(work), bytes});
     ++taken_;
   }
-  work_.notify_one();
+  worker_->Wake();
 }
 
 bool StoreWriter::IsReadyAfter(uint64_t number) {
@@ -51,9 +50,10 @@ bool StoreWriter::IsReadyAfter(uint64_t number) {
   return std::count_if(tasks_.begin(), tasks_.end(), [](const Task& task) { return !task.then && !task.work; }) <= 2;
 }
 
-bool StoreWriter::Step() {
+Worker::Next StoreWriter::Step() {
   std::unique_lock hold(mutex_);
-  return !tasks_.empty() && WriteFirst(&hold);
+  if (tasks_.empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
+  return WriteFirst(&hold) ? Worker::Next::Now() : Worker::Next::After(kRetryEvery);
 }
 
 bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
@@ -79,15 +79,6 @@ bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
   hold->lock();
   tasks_.pop_front();
   return true;
-}
-
-void StoreWriter::Run() {
-  std::unique_lock hold(mutex_);
-  while (true) {
-    work_.wait(hold, [&] { return closing_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    if (!WriteFirst(&hold)) work_.wait_for(hold, kRetryEvery, [&] { return closing_; });
-  }
 }
 
 }  // namespace attune

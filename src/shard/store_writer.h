@@ -5,13 +5,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
-#include <thread>
 
+#include "base/workers.h"
 #include "state/store.h"
 
 namespace attune {
@@ -19,8 +19,7 @@ namespace attune {
 // Threads: any.
 class StoreWriter {
  public:
-  // `stepped`: without a thread, see Step.
-  explicit StoreWriter(Store* store, bool stepped = false);
+  explicit StoreWriter(Store* store, Workers* workers = &Threads());
   // Writes what waits first; gives up what fails then: the log has it all.
   ~StoreWriter();
 
@@ -40,9 +39,6 @@ class StoreWriter {
   // Whether the store will take nothing more before the next start.
   bool failed() const { return failed_; }
 
-  // Tries to write one batch; false: none waits, or it must be tried again.
-  bool Step();
-
  private:
   struct Task {
     WriteBatch batch;
@@ -51,20 +47,19 @@ class StoreWriter {
     size_t bytes = 0;
   };
 
-  void Run();
+  Worker::Next Step();
   // Writes the first; the lock is let go meanwhile. False: it is to be tried again.
   bool WriteFirst(std::unique_lock<std::mutex>* hold);
 
   Store& store_;
   std::mutex mutex_;
-  std::condition_variable work_;
   std::deque<Task> tasks_;  // guarded by it, as are the next; the first is being written
   uint64_t taken_ = 0;
   bool closing_ = false;
   std::atomic<size_t> waiting_bytes_{0};
   std::atomic<bool> retrying_{false};
   std::atomic<bool> failed_{false};
-  std::thread thread_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace attune
