@@ -6,18 +6,20 @@ set(ATTUNE_MAY_INCLUDE_engine base event plan)
 set(ATTUNE_MAY_INCLUDE_learn  base event plan engine)
 set(ATTUNE_MAY_INCLUDE_log    base)
 set(ATTUNE_MAY_INCLUDE_state  base)
-set(ATTUNE_MAY_INCLUDE_shard  base event plan engine log state)
+set(ATTUNE_MAY_INCLUDE_identity base event)
+set(ATTUNE_MAY_INCLUDE_shard  base event plan engine log state identity)
 set(ATTUNE_MAY_INCLUDE_ingest base event plan log)
 set(ATTUNE_MAY_INCLUDE_http   base)
-set(ATTUNE_MAY_INCLUDE_api    base event plan engine learn log state shard ingest http)
-set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state shard ingest http api)
+set(ATTUNE_MAY_INCLUDE_api    base event plan engine learn log state identity shard ingest http)
+set(ATTUNE_MAY_INCLUDE_app    base event plan engine learn log state identity shard ingest http api)
 
 # Modules of testing/: they may include those of src/; of src/, only tests include them.
 set(ATTUNE_MAY_INCLUDE_data_files base)
 set(ATTUNE_MAY_INCLUDE_fake_disk base log)
+set(ATTUNE_MAY_INCLUDE_step_workers base)
 set(ATTUNE_MAY_INCLUDE_fake_store base state)
-set(ATTUNE_MAY_INCLUDE_oracle    base event plan engine shard)
-set(ATTUNE_MAY_INCLUDE_simulator base event plan engine log state shard oracle fake_disk fake_store)
+set(ATTUNE_MAY_INCLUDE_oracle    base event plan engine identity shard)
+set(ATTUNE_MAY_INCLUDE_simulator base event plan engine log state identity shard oracle fake_disk fake_store step_workers)
 
 # attune_module(NAME [FOLDER F] [PROGRAM P] [LIBS ...] [TEST_LIBS ...]): library attune_NAME from F/NAME/*.cc (F: src, or
 # testing), and test program NAME_test from F/NAME/*_test.cc, which links TEST_LIBS too. With PROGRAM, F/NAME/main.cc is not

@@ -84,6 +84,7 @@ class Api {
   void Unmerge(Call call);
   void ShowPlan(Call call);
   void PutPlan(Call call);
+  void ReplacePlan(Call& call);
   void ListSegments(Call call);
   void ShowSegment(Call call);
   void ListMembers(Call call);

@@ -44,10 +44,12 @@ void Api::Explain(Call call) {
     const UserState* state = owner.engine().Find(person);
     if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
     const Millis t = at.value_or(std::max({now, state->now, state->looked}));
-    const auto history = owner.HistoryOf(runtime_.store(), person, state->slot);
-    if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));
-    runtime_.AskLog([this, shared, name = std::string(person), history = *history, t, plan, parsed, expression](LogLookup& log) {
-      const auto records = log.Read(history);
+    runtime_.AskLog([this, shared, world = runtime_.world(), indexed = owner.Indexed(person), t, plan, parsed,
+                     expression](LogLookup& log) {
+      const std::string& name = indexed.id;
+      const auto history = world->HistoryOf(indexed);
+      if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));
+      const auto records = log.Read(*history);
       if (!records.ok()) {
         return shared->reply.Send(Problem(Code::kLogUnreadable, records.error().message));
       }

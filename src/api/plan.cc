@@ -45,8 +45,18 @@ std::string PlanJson(const Plan& plan, const PlanProgress& progress) {
 
 void Api::ShowPlan(Call call) { call.Json(PlanJson(runtime_.world()->plan(), runtime_.plan_progress())); }
 
+// Beside the loops of the server, one after the other: a plan may be long, and its file is synced.
 void Api::PutPlan(Call call) {
   if (draining_) return call.reply.Send(Later(Code::kDraining, "the server is shutting down"));
+  auto shared = std::make_shared<Call>(std::move(call));
+  const bool begun = slow_.Begin([this, shared] {
+    ReplacePlan(*shared);
+    return SlowAnswers::Turn::kDone;
+  });
+  if (!begun) shared->reply.Send(Later(Code::kOverloaded, "many long questions are being answered"));
+}
+
+void Api::ReplacePlan(Call& call) {
   const std::string& path = options_.plan_path;
   if (path.empty() || std::filesystem::is_directory(path)) {
     return call.reply.Send(Problem(Code::kPlanNotReplaceable,

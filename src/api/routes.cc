@@ -1,6 +1,7 @@
 // The table of routes, and what describes itself: OpenAPI, health, metrics.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "api/call.h"
@@ -8,6 +9,12 @@
 #include "http/problem.h"
 
 namespace attune {
+namespace {
+
+// A shard loop that has work to do moves many times a second.
+constexpr std::chrono::seconds kStalledAfter(10);
+
+}  // namespace
 
 std::span<const Api::Route> Api::Routes() {
   using A = Access;
@@ -193,9 +200,15 @@ void Api::OpenApi(Call call) {
 void Api::Health(Call call) { call.Json("{\"status\":\"ok\"}"); }
 
 void Api::Ready(Call call) {
-  if (!draining_ && runtime_.failure().ok()) return call.Json("{\"status\":\"ready\"}");
-  call.reply.Send(Problem(draining_ ? Code::kDraining : Code::kStorageFailed,
-                          draining_ ? "the server is shutting down" : "the disk has failed"));
+  if (draining_) return call.reply.Send(Problem(Code::kDraining, "the server is shutting down"));
+  if (const Status failure = runtime_.failure(); !failure.ok()) {
+    return call.reply.Send(Problem(Code::kStorageFailed, "the disk has failed: " + failure.error().message));
+  }
+  const auto stalled = std::chrono::duration_cast<std::chrono::seconds>(runtime_.stalled());
+  if (stalled >= kStalledAfter) {
+    return call.reply.Send(Problem(Code::kOverloaded, fmt::format("a shard loop has not moved for {} s though it has work to do", stalled.count())));
+  }
+  call.Json("{\"status\":\"ready\"}");
 }
 
 void Api::Settings(Call call) {
@@ -211,6 +224,8 @@ void Api::LibraryMetrics(Call call) {
 }
 
 namespace {
+
+uint64_t Microseconds(std::chrono::nanoseconds time) { return static_cast<uint64_t>(time.count() / 1000); }
 
 int64_t UptimeMs(std::chrono::steady_clock::time_point began) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
@@ -230,6 +245,7 @@ void Api::ShowStatus(Call call) {
 
 void Api::Metrics(Call call) {
   const RuntimeStats& stats = runtime_.stats();
+  const Meeting& meeting = runtime_.meeting();
   struct Figure {
     const char* name;
     const char* type;
@@ -249,6 +265,12 @@ void Api::Metrics(Call call) {
       {"attune_firings_total", "counter", "Triggers that fired", stats.firings},
       {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
       {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
+      {"attune_rebuilds_total", "counter", "People whose state was rebuilt after a merge or the undoing of one", stats.rebuilds},
+      {"attune_rebuilt_records_total", "counter", "Records that were applied once more for these", stats.rebuilt_records},
+      {"attune_meetings_total", "counter", "Records at which all shard loops met", meeting.held()},
+      {"attune_meeting_longest_hold_microseconds", "gauge", "The longest that all shard loops stood still at one", Microseconds(meeting.longest_hold())},
+      {"attune_meeting_longest_wait_microseconds", "gauge", "The longest that one shard loop waited there for the others", Microseconds(meeting.longest_wait())},
+      {"attune_loop_stalled_milliseconds", "gauge", "How long the slowest shard loop has not moved though it has work to do", Microseconds(runtime_.stalled()) / 1000},
       {"attune_users", "gauge", "Users known", stats.users},
       {"attune_outbox_effects", "gauge", "Changes and firings that are kept", runtime_.outbox().effects()},
       {"attune_stream_clients", "gauge", "Clients that listen to the stream", stream_->subscribers()},

@@ -14,10 +14,10 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/progress.h"
+#include "identity/linked_ids.h"
 #include "ingest/history_line.h"
 #include "log/reader.h"
 #include "shard/history_run.h"
-#include "shard/linked_ids.h"
 #include "shard/record_type.h"
 
 namespace attune {

@@ -15,11 +15,11 @@
 #include <thread>
 
 #include "app/command.h"
-#include "shard/linked_ids.h"
 #include "app/plan_input.h"
 #include "app/replay_output.h"
 #include "base/progress.h"
 #include "engine/output.h"
+#include "identity/linked_ids.h"
 #include "ingest/history_file.h"
 #include "ingest/tracking_plan.h"
 #include "shard/history_run.h"
@@ -253,7 +253,7 @@ class Replay {
     item_.Clear();
     PackRecord(records_.Read(admission.head, admission.json, &admission_.reader()), *program_, &item_);
     item_.String(encoded_);
-    const uint8_t shard = linked_.ShardOf(admission.head.user);
+    const uint8_t shard = ShardOf(linked_.RootOf(admission.head.user));
     if (by_time_) {
       sorted_.push_back({admission.head.time, shard, std::string(item_.view())});
     } else {

@@ -1,6 +1,7 @@
 // Sets of conditions.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,6 +28,7 @@ class ConditionSet {
       words_[i] |= other.words_[i] & ~(rising.words_[i] & holds) & ~(falling.words_[i] & ~holds);
     }
   }
+  void Clear() { std::fill(words_.begin(), words_.end(), 0); }
   void Fill(size_t conditions) {
     for (ConditionId c = 0; c < conditions; ++c) Add(c);
   }

@@ -131,10 +131,25 @@ void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
 // --- records ---
 
 Applied Engine::Apply(const Record& record, Effects* effects) {
+  UserState* user = AdmitUser(record);
+  return user ? ApplyTo(user, record, effects) : Applied::kDuplicate;
+}
+
+UserState* Engine::AdmitUser(const Record& record) {
   UserState* user = Find(record.user);
-  if (user && IsDuplicate(*user, record)) return Applied::kDuplicate;
-  const bool added = user == nullptr;
-  if (added) user = Add(record.user);
+  if (!user) {
+    user = Add(record.user);
+  } else if (IsDuplicate(*user, record)) {
+    return nullptr;
+  }
+  Touch(user);
+  user->known |= record.names_user;
+  user->Remember(record.id, record.time, program_->series_limit);
+  return user;
+}
+
+Applied Engine::ApplyTo(UserState* user, const Record& record, Effects* effects) {
+  const bool added = user->first_seen == kNever;
   Touch(user);
   FireTimers(user, record.time, effects);
   const bool late = record.time < user->now;
@@ -150,9 +165,7 @@ Applied Engine::Apply(const Record& record, Effects* effects) {
       if (user->keys(i)) user->keys(i)->InvalidateAll();
     }
   }
-  user->known |= record.names_user;
   user->first_seen = std::min(user->first_seen, record.time);
-  user->Remember(record.id, record.time, program_->series_limit);
   TakeIn(user, record);
   if (!program_->tracked.empty()) RememberPast(user, record);
   Judge(user, user->now, late, effects);

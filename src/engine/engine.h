@@ -62,28 +62,66 @@ class Engine {
   // Takes in one record: fires the user's timers that are due before it, puts it at its place, judges what it touches.
   // A duplicate changes nothing.
   Applied Apply(const Record& record, Effects* effects);
+  // The two halves of Apply, for a record whose second half must wait. Admit decides whether the record is a duplicate
+  // (false), and else remembers its id and that it names the user; makes the user when there is none.
+  bool Admit(const Record& record) { return AdmitUser(record) != nullptr; }
+  // Of an admitted record, as Apply.
+  Applied ApplyAdmitted(const Record& record, Effects* effects) { return ApplyTo(Find(record.user), record, effects); }
 
   // Begins to bring a user's state near, which lies anywhere in memory: called for each record some kExpect records
   // before it is applied, in their order.
   void Expect(std::string_view user);
   static constexpr size_t kExpect = 12;
 
+  // --- histories that join and part (merge.cc) ---
+
   // A record that was applied before, to be applied again.
   struct PastRecord {
     uint64_t sequence;       // in the log; 0 when it comes from elsewhere
     std::string_view bytes;  // EncodeEvent
   };
-  // Takes in a record by which the history of `from`, a user of the engine `others` (this one or another of the same
-  // program), becomes its user's: `from` leaves her segments and is there no more, and the record's user is judged as one
-  // who did what both did. `history` is both's records and this one, in the order of event time and log. The instant is
-  // the record's, or the latest of either user. `reader` is not the one whose record `merging` is.
-  Applied Merge(const Record& merging, Engine* others, UserState* from, std::span<const PastRecord> history,
-                RecordReader* reader, Effects* effects);
-  // The user's state becomes what it would be had the events of the history, and no others, been hers from the beginning;
-  // she is judged at `at`, or the latest instant at which she was. Makes her when she is not there. Returns her.
-  UserState* Rebuild(std::string_view user, Millis at, std::span<const PastRecord> history, RecordReader* reader,
-                     Effects* effects);
-  // The user leaves all segments and is there no more. Without `effects` nothing is told.
+  // The state of a user that is being made from a history, beside the users, so that the work can be done some records at a
+  // time. Of one engine; give it back in the end.
+  class Draft {
+   public:
+    Draft(Draft&&) noexcept = default;
+    Draft& operator=(Draft&&) noexcept = default;
+
+   private:
+    friend class Engine;
+    explicit Draft(std::unique_ptr<UserState> user) : user_(std::move(user)) {}
+    std::unique_ptr<UserState> user_;
+    Millis changed_from_ = kNever;  // memberships before this instant are right already
+    bool ids_ = false;              // it remembers ids of its own
+    bool in_order_ = true;          // it began empty: every record comes at its end
+  };
+  // An empty one. `ids`: it remembers the ids of the records that it takes in, and else keeps those of the user that it
+  // replaces.
+  Draft BeginDraft(std::string_view user, bool ids);
+  // One with the state that WriteUser wrote of another user, whose history it goes on with. kCorrupt when the bytes do not
+  // fit.
+  Result<Draft> AdoptDraft(std::string_view user, std::string_view bytes);
+  // Takes in a record of the history. False: it does nothing, since the record may have to come before one of the same
+  // instant that the draft has (see CanAdd).
+  bool AddTo(Draft* draft, const PastRecord& past, RecordReader* reader);
+  void Discard(Draft draft);
+
+  // A merge has two halves, as Apply has. Of a record that merges the history of `other`, a user of this engine or another,
+  // into that of its user: the person remembers the ids of both, and the record's. Returns the person.
+  UserState* AdmitMerge(const Record& merging, const UserState& other);
+  // The person takes in the records of the one who ends, and the merging one; false: it does nothing, since the order of
+  // some of them is not known, and the person must be made from both histories. Costs the records given, in the order of
+  // event time and log. Ends `from`, a user of the engine `others` (this one or another of the same program), who leaves all
+  // segments; then the person is judged as one who did what both did. The instant is the record's, or the latest of either
+  // user.
+  bool Absorb(const Record& merging, std::span<const PastRecord> records, Engine* others, UserState* from, RecordReader* reader,
+              Effects* effects);
+  // The same where the draft has all: the history of both, the merging record included.
+  void Merge(const Record& merging, Engine* others, UserState* from, Draft draft, Effects* effects);
+  // The user's state becomes the draft's, and is judged at the latest of `at`, the latest instant at which the user was, and
+  // the draft's latest record. Makes the user when there is none. Returns it.
+  UserState* Rebuild(std::string_view user, Millis at, Draft draft, Effects* effects);
+  // The user leaves all segments and ends. Without `effects` the transitions are not returned.
   void End(UserState* user, Millis at, Effects* effects);
 
   // Whether Apply would drop the record of this user.
@@ -99,6 +137,11 @@ class Engine {
   // --- reading ---
 
   UserState* Find(std::string_view user) const;
+  // The user; a new one when there is none, of whom nothing is known.
+  UserState* FindOrAdd(std::string_view user) {
+    UserState* found = Find(user);
+    return found ? found : Add(user);
+  }
   size_t user_count() const { return by_id_.size(); }
   // Users by their slot, in the order of their first record, those who have ended among them. A slot never changes its
   // user.
@@ -198,11 +241,26 @@ class Engine {
   // A fact of that kind came.
   void InvalidateKeysThatAsk(UserState* user, FactKind kind);
 
+  // The user of a record, made when there is none; null: the record is a duplicate.
+  UserState* AdmitUser(const Record& record);
+  Applied ApplyTo(UserState* user, const Record& record, Effects* effects);
+
   // merge.cc
-  void Rebuild(UserState* user, Millis at, std::span<const PastRecord> history, RecordReader* reader, Effects* effects);
+  // Whether it is sure where a record belongs among those that the user has. What is kept of events has times and no
+  // sequences, so where order counts the place of one is not known among others of its instant, unless it came last.
+  bool CanAdd(const UserState& user, const Record& record, bool came_last);
+  // Whether the order of the event among others of its instant counts in what is kept for the selectors that it matches. Of
+  // a user, or of a key with the program of its own.
+  static bool HasEqual(const UserState& state, const Program& program, std::span<const uint32_t> matched, Millis time);
+  void Add(UserState* user, const Record& record);
+  // Ends `from`. Returns the instant of the merge.
+  Millis BeginMerge(const Record& merging, UserState* into, Engine* others, UserState* from, Effects* effects);
+  void Replace(UserState* user, Draft draft, Millis at, Effects* effects);
 
   // retelling.cc
   void RememberPast(UserState* user, const Record& record);
+  // Without telling anew what it changes. Whether it was kept.
+  bool KeepPast(UserState* user, const Record& record);
   bool MattersToThePast() const;
   void Retell(UserState* user, Millis from);
   void LiveAgain(UserState* user, const PastEvent& event);

@@ -38,6 +38,11 @@ void KeyStates::TakeHolding(const KeyStates& other) {
   }
 }
 
+void KeyStates::ForgetHolding() {
+  for (const auto& [bits, key] : keys_) key->holds = false;
+  holding_ = 0;
+}
+
 // Into at_hand_.
 void KeyStates::TakeStale(Millis t) {
   if (all_stale_) {

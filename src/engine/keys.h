@@ -51,6 +51,8 @@ class KeyStates {
 
   // Those that held in the other one, a user's state so far, are taken to hold: so it is known which rise.
   void TakeHolding(const KeyStates& other);
+  // None is taken to hold.
+  void ForgetHolding();
 
   // Calls judge(key), which sets how it comes out at t and until when, for all that are stale or due.
   template <typename Judge>

@@ -7,19 +7,164 @@
 
 namespace attune {
 
-Applied Engine::Merge(const Record& merging, Engine* others, UserState* from, std::span<const PastRecord> history,
-                      RecordReader* reader, Effects* effects) {
-  UserState* into = Find(merging.user);
-  if (!into) into = Add(merging.user);
-  // Neither can be changed before what has been said of her already.
+// --- drafts ---
+
+Engine::Draft Engine::BeginDraft(std::string_view user, bool ids) {
+  Draft draft(std::make_unique<UserState>(user, 0, *program_));
+  draft.ids_ = ids;
+  draft.changed_from_ = kAlways;
+  return draft;
+}
+
+Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view bytes) {
+  Draft draft(std::make_unique<UserState>(user, 0, *program_));
+  UserState& state = *draft.user_;
+  ByteReader in(bytes);
+  if (!ReadUser(&in, &interner_, &state)) return Error{ErrorCode::kCorrupt, "the state of a user does not fit its plan"};
+  // What it held was another's.
+  for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
+    if (state.Holds(c)) state.Leave(c);
+  }
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (state.keys(i)) state.keys(i)->ForgetHolding();
+  }
+  state.ForgetIds();
+  draft.in_order_ = false;
+  return draft;
+}
+
+bool Engine::AddTo(Draft* draft, const PastRecord& past, RecordReader* reader) {
+  UserState* user = draft->user_.get();
+  auto record = reader->Read(past.bytes);
+  ATTUNE_CHECK(record.ok(), "what was read once can be read again");
+  record->sequence = past.sequence;
+  if (!draft->in_order_ && !CanAdd(*user, *record, false)) return false;
+  draft->changed_from_ = std::min(draft->changed_from_, record->time);
+  user->now = std::max(user->now, record->time);
+  user->known |= record->names_user;
+  if (draft->ids_) user->Remember(record->id, record->time, program_->series_limit);
+  Add(user, *record);
+  dirty_.Clear();  // all conditions are judged in the end
+  return true;
+}
+
+void Engine::Discard(Draft draft) { draft.user_->ReleaseTexts(&interner_); }
+
+bool Engine::CanAdd(const UserState& user, const Record& record, bool came_last) {
+  if (came_last) return true;
+  for (const Fact& fact : record.facts) {
+    const Fact* known = user.FindFact(fact.kind, fact.name);
+    if (known && known->time == fact.time && known->json != fact.json) return false;
+  }
+  if (record.kind != EventKind::kTrack || user.recent().empty() || record.sequence > user.recent().back()) return true;
+  matched_.clear();
+  for (const uint32_t selector : program_->selectors_of_name[record.name]) {
+    if (evaluator_.Matches(program_->selectors[selector].filter, record.fields)) matched_.push_back(selector);
+  }
+  for (size_t i = 0; i < user.sessions.size(); ++i) {
+    if (user.sessions[i].first == record.time) return false;  // which of the two gives the session its id
+  }
+  if (HasEqual(user, *program_, matched_, record.time)) return false;
+  if (user.memberships()) {
+    const auto& events = user.memberships()->events();
+    const auto at = std::partition_point(events.begin(), events.end(), [&](const PastEvent& e) { return e.time < record.time; });
+    if (at != events.end() && at->time == record.time) return false;
+  }
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (!user.keys(i)) continue;
+    const KeySpec& spec = program_->keys[i];
+    bool equal = false;
+    user.keys(i)->ForEach([&](const Key& key) { equal |= key.last == record.time || HasEqual(key.state, *spec.within, matched_, record.time); });
+    if (equal) return false;
+  }
+  return true;
+}
+
+bool Engine::HasEqual(const UserState& state, const Program& program, std::span<const uint32_t> matched, Millis time) {
+  if (state.sequences() && state.sequences()->HasEventAt(program.sequences, time)) return true;
+  for (const uint32_t selector : matched) {
+    for (const uint32_t index : program.series_of_selector[selector]) {
+      if (program.series[index].field == kNone) continue;  // equals are alike
+      const Series held = state.FindSeries(index);
+      uint32_t low = 0, high = static_cast<uint32_t>(held.size());
+      while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        held.time(middle) < time ? low = middle + 1 : high = middle;
+      }
+      if (low < held.size() && held.time(low) == time) return true;
+    }
+    for (const uint32_t index : program.totals_of_selector[selector]) {
+      const TotalSpec& spec = program.totals[index];
+      if (spec.kind != TotalSpec::Kind::kFirst && spec.kind != TotalSpec::Kind::kLast) continue;
+      const uint64_t* words = state.FindTotal(spec.slot);
+      if (words && static_cast<Millis>(words[spec.Words() - 1]) == time) return true;
+    }
+  }
+  return false;
+}
+
+void Engine::Add(UserState* user, const Record& record) {
+  user->first_seen = std::min(user->first_seen, record.time);
+  TakeIn(user, record);
+  if (!program_->tracked.empty()) KeepPast(user, record);
+}
+
+// --- merging ---
+
+UserState* Engine::AdmitMerge(const Record& merging, const UserState& other) {
+  UserState* into = FindOrAdd(merging.user);
+  Touch(into);
+  into->RememberAll(other, program_->series_limit);
+  into->known |= merging.names_user;
+  into->Remember(merging.id, merging.time, program_->series_limit);
+  return into;
+}
+
+// Neither can be changed before the instant of what was returned for it already.
+Millis Engine::BeginMerge(const Record& merging, UserState* into, Engine* others, UserState* from, Effects* effects) {
   const Millis at = std::max({merging.time, into->now, from->now});
+  Touch(into);
   FireTimers(into, at, effects);
   others->FireTimers(from, at, effects);
-  into->known |= merging.names_user;
   for (const Firing& firing : from->firings()) into->MakeFirings().push_back(firing);
   others->End(from, at, effects);
-  Rebuild(into, at, history, reader, effects);
-  return Applied::kNew;
+  return at;
+}
+
+bool Engine::Absorb(const Record& merging, std::span<const PastRecord> records, Engine* others, UserState* from, RecordReader* reader,
+                    Effects* effects) {
+  UserState* into = FindOrAdd(merging.user);
+  const auto read = [&](const PastRecord& past) {
+    auto record = reader->Read(past.bytes);
+    ATTUNE_CHECK(record.ok(), "what was read once can be read again");
+    record->sequence = past.sequence;
+    return *record;
+  };
+  for (const PastRecord& past : records) {
+    if (!CanAdd(*into, read(past), past.sequence == merging.sequence)) return false;
+  }
+  const Millis at = BeginMerge(merging, into, others, from, effects);
+  into->now = at;
+  into->looked = at;
+  Millis first = at;
+  for (const PastRecord& past : records) {
+    const Record record = read(past);
+    first = std::min(first, record.time);
+    Add(into, record);
+  }
+  if (!program_->tracked.empty()) Retell(into, std::max(first, into->first_seen));
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (into->keys(i)) into->keys(i)->InvalidateAll();
+  }
+  dirty_.Fill(program_->conditions.size());
+  Judge(into, at, false, effects);
+  Arm(into);
+  return true;
+}
+
+void Engine::Merge(const Record& merging, Engine* others, UserState* from, Draft draft, Effects* effects) {
+  UserState* into = FindOrAdd(merging.user);
+  Replace(into, std::move(draft), BeginMerge(merging, into, others, from, effects), effects);
 }
 
 void Engine::End(UserState* user, Millis at, Effects* effects) {
@@ -34,45 +179,35 @@ void Engine::End(UserState* user, Millis at, Effects* effects) {
   user->End();
 }
 
-UserState* Engine::Rebuild(std::string_view id, Millis at, std::span<const PastRecord> history, RecordReader* reader,
-                           Effects* effects) {
-  UserState* user = Find(id);
-  if (!user) user = Add(id);
+UserState* Engine::Rebuild(std::string_view id, Millis at, Draft draft, Effects* effects) {
+  UserState* user = FindOrAdd(id);
   FireTimers(user, at, effects);
-  Rebuild(user, std::max(at, user->now), history, reader, effects);
+  at = std::max({at, user->now, draft.user_->now});
+  Replace(user, std::move(draft), at, effects);
   return user;
 }
 
-void Engine::Rebuild(UserState* user, Millis at, std::span<const PastRecord> history, RecordReader* reader, Effects* effects) {
+void Engine::Replace(UserState* user, Draft draft, Millis at, Effects* effects) {
   Touch(user);
-  UserState before(user->id(), user->slot, *program_);
-  before.armed = user->armed;
-  before.looked = at;
-  before.known = user->known;
-  before.dirty = user->dirty;
-  before.in_snapshot = user->in_snapshot;
+  UserState& next = *draft.user_;
+  next.armed = user->armed;
+  next.looked = at;
+  next.known |= user->known;
+  next.dirty = user->dirty;
+  next.in_snapshot = user->in_snapshot;
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
-    if (user->Holds(c)) before.Enter(c, user->Since(c));
+    if (user->Holds(c)) next.Enter(c, user->Since(c));
   }
-  if (!user->firings().empty()) before.MakeFirings().assign(user->firings().begin(), user->firings().end());
-  user->Swap(&before);
-  for (const PastRecord& past : history) {
-    auto record = reader->Read(past.bytes);
-    ATTUNE_CHECK(record.ok(), "what was read once can be read again");
-    record->sequence = past.sequence;
-    user->now = std::max(user->now, record->time);
-    user->first_seen = std::min(user->first_seen, record->time);
-    user->known |= record->names_user;
-    user->Remember(record->id, record->time, program_->series_limit);
-    TakeIn(user, *record);
-    if (!program_->tracked.empty()) RememberPast(user, *record);
-  }
+  if (!user->firings().empty() || !next.firings().empty()) next.MakeFirings().assign(user->firings().begin(), user->firings().end());
+  if (!draft.ids_) next.RememberAll(*user, program_->series_limit);
+  user->Swap(&next);  // from here on `next` is what was
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (before.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*before.keys(i));
+    if (next.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*next.keys(i));
+    if (user->keys(i)) user->keys(i)->InvalidateAll();
   }
-  before.ReleaseTexts(&interner_);
+  next.ReleaseTexts(&interner_);
   user->now = at;
-  if (!program_->tracked.empty()) Retell(user, user->first_seen);
+  if (!program_->tracked.empty()) Retell(user, std::max(draft.changed_from_, user->first_seen));
   dirty_.Fill(program_->conditions.size());
   Judge(user, at, false, effects);
   Arm(user);

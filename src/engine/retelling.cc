@@ -9,6 +9,12 @@ namespace attune {
 
 // Keeps what the tracked segments see of a record that was just taken in.
 void Engine::RememberPast(UserState* user, const Record& record) {
+  const bool kept = KeepPast(user, record);
+  // A user's first record is where their memberships begin, whatever it says.
+  if (record.time < user->now && (kept || record.time == user->first_seen)) Retell(user, record.time);
+}
+
+bool Engine::KeepPast(UserState* user, const Record& record) {
   const Program::Past& past = program_->past;
   bool kept = false;
   for (const Fact& fact : record.facts) {
@@ -30,8 +36,7 @@ void Engine::RememberPast(UserState* user, const Record& record) {
     memberships.Add(std::move(event), user->now, &interner_);
     kept = true;
   }
-  // A user's first record is where her memberships begin, whatever it says.
-  if (record.time < user->now && (kept || record.time == user->first_seen)) Retell(user, record.time);
+  return kept;
 }
 
 bool Engine::MattersToThePast() const {

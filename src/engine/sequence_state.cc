@@ -263,4 +263,13 @@ bool SequenceState::Read(const SequenceProgram& program, Interner* interner, Byt
   return in->ok();
 }
 
+bool SequenceState::HasEventAt(const SequenceProgram& program, Millis time) const {
+  size_t low = 0, high = history_.size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    history_.time(program.layout(), middle) < time ? low = middle + 1 : high = middle;
+  }
+  return low < history_.size() && history_.time(program.layout(), low) == time;
+}
+
 }  // namespace attune

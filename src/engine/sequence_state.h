@@ -44,6 +44,8 @@ class SequenceState {
                                  const StepRestriction& restriction) const;
 
   const StepHistory& history() const { return history_; }
+  // Whether an event of that instant is kept.
+  bool HasEventAt(const SequenceProgram& program, Millis time) const;
   void ReleaseTexts(const SequenceProgram& program, Interner* interner);
   size_t MemoryBytes(const SequenceProgram& program) const;
   void Write(const SequenceProgram& program, const Interner& interner, ByteWriter* out) const;

@@ -240,6 +240,17 @@ void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
   index.insert(id);
 }
 
+void UserState::RememberAll(const UserState& other, uint32_t limit) {
+  for (size_t i = 0; i < other.parts_[kIds].size; ++i) {
+    Remember(other.Words(kIds)[i], static_cast<Millis>(other.IdTimes()[i]), limit);
+  }
+}
+
+void UserState::ForgetIds() {
+  parts_[kIds].size = 0;
+  if (rare_) rare_->ids.clear();
+}
+
 void UserState::AddRecent(uint64_t sequence) {
   if (parts_[kRecent].size == kRecentEvents) {
     uint64_t* sequences = Words(kRecent);

@@ -122,6 +122,10 @@ class UserState {
   bool HasSeen(uint64_t id, Millis time, Millis span) const;
   // Remembers one more; forgets the oldest beyond `limit`.
   void Remember(uint64_t id, Millis time, uint32_t limit);
+  // Those of another user besides.
+  void RememberAll(const UserState& other, uint32_t limit);
+  void ForgetIds();
+  size_t remembered_ids() const { return parts_[kIds].size; }
 
   // --- sequences in the log of the events that came last, at most kRecentEvents ---
 

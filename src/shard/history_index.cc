@@ -1,5 +1,7 @@
 #include "shard/history_index.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -18,9 +20,29 @@ std::string NamesOf(uint8_t shard, std::string_view id) {
 
 }  // namespace
 
-void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>& id_of, WriteBatch* batch) {
+void HistoryIndex::Note(uint32_t slot, uint64_t sequence) {
+  const std::lock_guard hold(mutex_);
+  notes_.push_back({slot, sequence});
+}
+
+void HistoryIndex::NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser other) {
+  const std::lock_guard hold(mutex_);
+  other.since = sequence;
+  inclusions_.push_back({slot, sequence, std::move(other)});
+}
+
+void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>& id_of, uint64_t position, WriteBatch* batch) {
+  const std::lock_guard hold(mutex_);
   notes_.erase(notes_.begin(), notes_.begin() + static_cast<std::ptrdiff_t>(written_));
+  inclusions_.erase(inclusions_.begin(), inclusions_.begin() + static_cast<std::ptrdiff_t>(inclusions_written_));
   written_ = notes_.size();
+  inclusions_written_ = inclusions_.size();
+  by_slot_.clear();
+  indexed_ = inclusions_indexed_ = 0;
+  // The position is in the name, since a record may be noted once more: no piece may overwrite another.
+  const auto name = [&](uint32_t slot, uint64_t sequence) {
+    return NamesOf(shard_, id_of(slot)) + keys::Ordered(sequence) + keys::Ordered(position);
+  };
   std::vector<Entry> sorted = notes_;
   std::sort(sorted.begin(), sorted.end(),
             [](const Entry& a, const Entry& b) { return std::pair(a.slot, a.sequence) < std::pair(b.slot, b.sequence); });
@@ -33,31 +55,90 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
       piece.Varint(sorted[i].sequence - before);
       before = sorted[i].sequence;
     }
-    batch->Put(keys::kHistory, NamesOf(shard_, id_of(first.slot)) + keys::Ordered(first.sequence), piece.view());
+    batch->Put(keys::kHistory, name(first.slot, first.sequence), piece.view());
+  }
+  for (const Inclusion& inclusion : inclusions_) {
+    piece.Clear();
+    piece.Varint(0);  // which no sequence is
+    piece.U8(inclusion.other.shard);
+    piece.String(inclusion.other.id);
+    // Apart from the piece that begins with the same record.
+    batch->Put(keys::kHistory, name(inclusion.slot, inclusion.sequence) + 'i', piece.view());
   }
 }
 
-Result<std::vector<uint64_t>> HistoryIndex::Of(const Store& store, std::string_view id, uint32_t slot) const {
-  std::vector<uint64_t> sequences;
-  const std::string names = NamesOf(shard_, id);
+void HistoryIndex::ReadUnsaved(uint32_t slot, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const {
+  const std::lock_guard hold(mutex_);
+  for (; indexed_ < notes_.size(); ++indexed_) by_slot_[notes_[indexed_].slot].sequences.push_back(notes_[indexed_].sequence);
+  for (; inclusions_indexed_ < inclusions_.size(); ++inclusions_indexed_) {
+    by_slot_[inclusions_[inclusions_indexed_].slot].inclusions.push_back(inclusions_indexed_);
+  }
+  const auto found = by_slot_.find(slot);
+  if (found == by_slot_.end()) return;
+  sequences->insert(sequences->end(), found->second.sequences.begin(), found->second.sequences.end());
+  for (const size_t i : found->second.inclusions) included->push_back(inclusions_[i].other);
+}
+
+Status HistoryIndex::ReadSaved(const Store& store, uint8_t shard, std::string_view id, std::vector<uint64_t>* sequences,
+                               std::vector<IndexedUser>* included) {
+  const std::string names = NamesOf(shard, id);
   bool whole = true;
   const Status read = store.ForEach(
       keys::kHistory,
       [&](std::string_view name, std::string_view piece) {
         if (!name.starts_with(names)) return false;
         ByteReader in(piece);
-        for (uint64_t sequence = 0; whole && in.remaining() > 0;) {
-          sequence += in.Varint();
-          whole = in.ok();
-          sequences.push_back(sequence);
+        uint64_t sequence = in.Varint();
+        if (sequence == 0) {
+          const uint8_t of = in.U8();
+          included->push_back({of, kNoSlot, std::string(in.String())});
+          whole = in.done();
+          return whole;
         }
-        return whole;
+        while (true) {
+          whole = in.ok();
+          sequences->push_back(sequence);
+          if (!whole || in.remaining() == 0) return whole;
+          sequence += in.Varint();
+        }
       },
       names);
   if (!read.ok()) return read.error();
   if (!whole) return Error{ErrorCode::kCorrupt, "the index of a user's history cannot be read"};
-  for (const Entry& note : notes_) {
-    if (note.slot == slot) sequences.push_back(note.sequence);
+  return {};
+}
+
+Result<std::vector<uint64_t>> HistoryIndex::Collect(const Store& store,
+                                                    const std::function<const HistoryIndex*(uint8_t shard)>& index_of,
+                                                    IndexedUser user, const IndexedUser* but,
+                                                    const std::function<uint64_t(uint8_t shard)>& up_to) {
+  std::vector<uint64_t> sequences;
+  std::vector<IndexedUser> left = {std::move(user)};
+  absl::flat_hash_set<std::pair<uint8_t, std::string>> read;       // from the store
+  absl::flat_hash_set<std::pair<uint8_t, uint32_t>> read_unsaved;  // from memory
+  if (but) {
+    read.emplace(but->shard, but->id);
+    read_unsaved.emplace(but->shard, but->slot);
+  }
+  while (!left.empty()) {
+    const IndexedUser next = std::move(left.back());
+    left.pop_back();
+    const HistoryIndex* index = index_of ? index_of(next.shard) : nullptr;
+    const size_t before = sequences.size(), left_before = left.size();
+    if (index && next.slot != kNoSlot && read_unsaved.emplace(next.shard, next.slot).second) {
+      index->ReadUnsaved(next.slot, &sequences, &left);
+    }
+    if (read.emplace(next.shard, next.id).second) {
+      if (Status status = ReadSaved(store, next.shard, next.id, &sequences, &left); !status.ok()) return status.error();
+    }
+    if (!up_to) continue;
+    const uint64_t last = up_to(next.shard);
+    sequences.erase(std::remove_if(sequences.begin() + static_cast<std::ptrdiff_t>(before), sequences.end(),
+                                   [&](uint64_t sequence) { return sequence > last; }),
+                    sequences.end());
+    left.erase(std::remove_if(left.begin() + static_cast<std::ptrdiff_t>(left_before), left.end(),
+                              [&](const IndexedUser& included) { return included.since > last; }),
+               left.end());
   }
   std::sort(sequences.begin(), sequences.end());
   sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());

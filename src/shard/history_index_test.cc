@@ -25,12 +25,15 @@ class HistoryIndexTest : public testing::Test {
 
   void Write(HistoryIndex* index) {
     WriteBatch batch;
-    index->WriteTo([&](uint32_t slot) { return std::string_view(ids_[slot]); }, &batch);
+    index->WriteTo([&](uint32_t slot) { return std::string_view(ids_[slot]); }, ++position_, &batch);
     ASSERT_TRUE(store_->Write(batch).ok());
   }
-  Sequences Of(const HistoryIndex& index, std::string_view id, uint32_t slot) { return index.Of(*store_, id, slot).value(); }
+  Sequences Of(const HistoryIndex& index, uint8_t shard, std::string_view id, uint32_t slot) {
+    return HistoryIndex::Collect(*store_, [&](uint8_t of) { return of == shard ? &index : nullptr; }, {shard, slot, std::string(id)}).value();
+  }
 
   const std::vector<std::string> ids_ = {"ann", "an", std::string("a\0b", 3), ""};
+  uint64_t position_ = 0;
   std::string dir_;
   std::unique_ptr<Store> store_;
 };
@@ -46,12 +49,12 @@ TEST_F(HistoryIndexTest, IsTheSameBeforeAndAfterItIsWritten) {
     for (uint64_t sequence = 1; sequence <= 400; ++sequence) {
       if (sequence % ids_.size() == slot) expected.push_back(sequence * sequence);
     }
-    EXPECT_EQ(Of(index, ids_[slot], slot), expected) << slot;
+    EXPECT_EQ(Of(index, 7, ids_[slot], slot), expected) << slot;
   }
   Write(&index);
   Write(&index);
   const HistoryIndex reopened(7);
-  for (uint32_t slot = 0; slot < ids_.size(); ++slot) EXPECT_EQ(Of(reopened, ids_[slot], slot), Of(index, ids_[slot], slot));
+  for (uint32_t slot = 0; slot < ids_.size(); ++slot) EXPECT_EQ(Of(reopened, 7, ids_[slot], slot), Of(index, 7, ids_[slot], slot));
 }
 
 TEST_F(HistoryIndexTest, KnowsOnlyItsShardAndUser) {
@@ -60,9 +63,9 @@ TEST_F(HistoryIndexTest, KnowsOnlyItsShardAndUser) {
   other.Note(0, 6);
   Write(&index);
   Write(&other);
-  EXPECT_EQ(Of(index, "ann", 0), (Sequences{5}));
-  EXPECT_EQ(Of(other, "ann", 0), (Sequences{6}));
-  EXPECT_EQ(Of(index, "nobody", 9), Sequences());
+  EXPECT_EQ(Of(index, 1, "ann", 0), (Sequences{5}));
+  EXPECT_EQ(Of(other, 2, "ann", 0), (Sequences{6}));
+  EXPECT_EQ(Of(index, 1, "nobody", 9), Sequences());
 }
 
 TEST_F(HistoryIndexTest, TakesARecordTwice) {
@@ -71,9 +74,42 @@ TEST_F(HistoryIndexTest, TakesARecordTwice) {
   Write(&index);
   index.Note(0, 5);  // applied again after a stop
   index.Note(0, 3);  // came with another's history
-  EXPECT_EQ(Of(index, "ann", 0), (Sequences{3, 5}));
+  EXPECT_EQ(Of(index, 1, "ann", 0), (Sequences{3, 5}));
   Write(&index);
-  EXPECT_EQ(Of(index, "ann", 0), (Sequences{3, 5}));
+  EXPECT_EQ(Of(index, 1, "ann", 0), (Sequences{3, 5}));
+}
+
+// As when a merge is undone: the user's records are noted once more, some of them with others.
+TEST_F(HistoryIndexTest, NoPieceOverwritesAnother) {
+  HistoryIndex index(1);
+  for (const uint64_t sequence : {5, 6, 7}) index.Note(0, sequence);
+  Write(&index);
+  Write(&index);
+  index.Note(0, 5);
+  Write(&index);
+  Write(&index);
+  EXPECT_EQ(Of(HistoryIndex(1), 1, "ann", 0), (Sequences{5, 6, 7}));
+}
+
+// ann includes what was an's, and an what was a's: in memory, partly in the store, and in the store alone.
+TEST_F(HistoryIndexTest, FollowsWhatAHistoryIncludes) {
+  HistoryIndex index(7);
+  index.Note(2, 1);
+  index.Note(1, 2);
+  index.NoteIncluded(1, 3, {7, 2, ids_[2]});
+  index.Note(0, 4);
+  index.NoteIncluded(0, 5, {7, 1, ids_[1]});
+  index.NoteIncluded(2, 6, {7, 0, ids_[0]});  // and a's history goes on with what ann's has: no end without marks
+  const IndexedUser an{7, 1, ids_[1]};
+  const auto without_an = [&](const HistoryIndex& of) {
+    return HistoryIndex::Collect(*store_, [&](uint8_t) { return &of; }, {7, 0, ids_[0]}, &an).value();
+  };
+  for (int written = 0; written < 3; ++written) {
+    EXPECT_EQ(Of(index, 7, "ann", 0), (Sequences{1, 2, 4})) << written;
+    EXPECT_EQ(without_an(index), (Sequences{4})) << written;
+    Write(&index);
+  }
+  EXPECT_EQ(Of(HistoryIndex(7), 7, "ann", kNoSlot), (Sequences{1, 2, 4}));
 }
 
 }  // namespace

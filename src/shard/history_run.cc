@@ -38,7 +38,7 @@ Applied HistoryRun::Apply(Record record, std::string_view bytes) {
     const std::string other(identity_.PersonOf(record.anonymous_id));
     merged = identity_.MayMerge(other, record.user) ? engine_.Find(other) : nullptr;
     if (identity_.MayMerge(other, record.user) && !(merged && merged->known)) {
-      identity_.Merge(other, record.user);
+      identity_.Merge(other, record.user, position_);
       if (const auto found = kept_.find(other); found != kept_.end()) {
         others = std::move(found->second);
         kept_.erase(found);
@@ -47,21 +47,9 @@ Applied HistoryRun::Apply(Record record, std::string_view bytes) {
       merged = nullptr;
     }
   }
-  std::vector<Kept>* history = nullptr;
-  if (keeps) {
-    history = &kept_[record.user];
-    if (!others.empty()) {
-      std::vector<Kept> both;
-      std::merge(std::make_move_iterator(history->begin()), std::make_move_iterator(history->end()),
-                 std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()), std::back_inserter(both),
-                 [](const Kept& a, const Kept& b) { return std::tie(a.time, a.position) < std::tie(b.time, b.position); });
-      *history = std::move(both);
-    }
-    const auto after = std::upper_bound(history->begin(), history->end(), record.time,
-                                        [](Millis t, const Kept& kept) { return t < kept.time; });
-    history->insert(after, {record.time, ++position_, std::string(bytes)});
-  }
-  if (merged) return MergeAt(merged, record, history);
+  if (keeps) record.sequence = ++position_;
+  if (merged) return MergeAt(merged, record, bytes, std::move(others));
+  if (keeps) Insert({record.time, record.sequence, std::string(bytes)}, &kept_[record.user]);
 
   if (!at_.empty()) {
     if (user) {
@@ -75,8 +63,15 @@ Applied HistoryRun::Apply(Record record, std::string_view bytes) {
   return applied;
 }
 
-Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::vector<Kept>* history) {
-  ATTUNE_CHECK(history != nullptr, "histories that are merged were said to be");
+void HistoryRun::Insert(Kept kept, std::vector<Kept>* history) {
+  const auto after = std::upper_bound(history->begin(), history->end(), std::pair(kept.time, kept.position),
+                                      [](const auto& place, const Kept& k) { return place < std::pair(k.time, k.position); });
+  history->insert(after, std::move(kept));
+}
+
+// Costs the smaller of the two histories, as PersonRebuild does.
+Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::string_view bytes, std::vector<Kept> others) {
+  ATTUNE_CHECK(!bytes.empty(), "histories that are merged were said to be");
   UserState* user = engine_.Find(record.user);
   Millis at = std::max(record.time, other->now);
   if (user) at = std::max(at, user->now);
@@ -88,18 +83,46 @@ Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::vector<
       next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
     }
   }
+  std::vector<Kept>& own = kept_[record.user];
+  const bool absorbs = others.size() <= own.size();
+  std::vector<Kept> smaller = std::move(absorbs ? others : own);
+  if (!absorbs) own = std::move(others);
+  Insert({record.time, record.sequence, std::string(bytes)}, &smaller);
   std::vector<Engine::PastRecord> past;
-  for (const Kept& kept : *history) past.push_back({0, kept.bytes});
+  for (const Kept& kept : smaller) past.push_back({kept.position, kept.bytes});
   RecordReader reader(engine_.shared_program());  // what the record at hand views stays as it is
-  const Applied applied = engine_.Merge(record, &engine_, other, past, &reader, &effects_);
+  engine_.AdmitMerge(record, *other);
+  bool merged = false;
+  if (absorbs) {
+    merged = engine_.Absorb(record, past, &engine_, other, &reader, &effects_);
+  } else {
+    ByteWriter state;
+    WriteUser(*other, engine_.interner(), &state);
+    auto draft = engine_.AdoptDraft(record.user, state.view());
+    ATTUNE_CHECK(draft.ok(), "a state that was written can be read");
+    merged = std::all_of(past.begin(), past.end(), [&](const auto& one) { return engine_.AddTo(&*draft, one, &reader); });
+    if (merged) {
+      engine_.Merge(record, &engine_, other, std::move(draft).value(), &effects_);
+    } else {
+      engine_.Discard(std::move(draft).value());
+    }
+  }
+  for (Kept& kept : smaller) Insert(std::move(kept), &own);
+  if (!merged) engine_.Merge(record, &engine_, other, DraftOf(record.user, own, false, &reader), &effects_);
   Emit();
-  return applied;
+  return Applied::kNew;
+}
+
+Engine::Draft HistoryRun::DraftOf(std::string_view user, const std::vector<Kept>& history, bool ids, RecordReader* reader) {
+  Engine::Draft draft = engine_.BeginDraft(user, ids);
+  for (const Kept& kept : history) engine_.AddTo(&draft, {kept.position, kept.bytes}, reader);
+  return draft;
 }
 
 void HistoryRun::UndoMerge(std::string_view id, Millis at) {
   if (!identity_.IsMerged(id)) return;
   const std::string person(identity_.PersonOf(id));
-  identity_.Undo(id);
+  identity_.Undo(id, position_);
   auto& hers = kept_[person];
   const auto theirs = std::stable_partition(hers.begin(), hers.end(), [&](const Kept& kept) {
     return identity_.PersonOf(DecodeEvent(kept.bytes)->head.user) == person;
@@ -108,9 +131,7 @@ void HistoryRun::UndoMerge(std::string_view id, Millis at) {
   hers.erase(theirs, hers.end());
   kept_[id] = std::move(parted);
   for (const std::string_view part : {std::string_view(person), id}) {
-    std::vector<Engine::PastRecord> past;
-    for (const Kept& kept : kept_[part]) past.push_back({0, kept.bytes});
-    if (past.empty()) continue;
+    if (kept_[part].empty()) continue;
     if (UserState* user = engine_.Find(part)) {
       if (!at_.empty()) PassInstants(user, at);
       engine_.AdvanceUser(user, at - 1, &effects_);
@@ -118,7 +139,7 @@ void HistoryRun::UndoMerge(std::string_view id, Millis at) {
       next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
     }
     const size_t firings = effects_.firings.size();
-    engine_.Rebuild(part, at, past, &reader_, &effects_);
+    engine_.Rebuild(part, at, DraftOf(part, kept_[part], true, &reader_), &effects_);
     effects_.firings.resize(firings);  // nothing happened now that a trigger should tell
   }
   Emit();

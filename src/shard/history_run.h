@@ -9,8 +9,8 @@
 
 #include "base/text_map.h"
 #include "engine/engine.h"
-#include "engine/identity.h"
 #include "engine/record.h"
+#include "identity/identity.h"
 
 namespace attune {
 
@@ -56,7 +56,9 @@ class HistoryRun {
     std::string bytes;
   };
 
-  Applied MergeAt(UserState* other, const Record& record, std::vector<Kept>* history);
+  Applied MergeAt(UserState* other, const Record& record, std::string_view bytes, std::vector<Kept> others);
+  static void Insert(Kept kept, std::vector<Kept>* history);
+  Engine::Draft DraftOf(std::string_view user, const std::vector<Kept>& history, bool ids, RecordReader* reader);
   void PassInstants(UserState* user, Millis before);
   void Emit();
 

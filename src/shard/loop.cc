@@ -1,135 +1,394 @@
-// The loops of a runtime.
+#include "shard/loop.h"
+
 #include <algorithm>
-#include <chrono>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "shard/runtime.h"
-#include "state/keyspace.h"
 
 namespace attune {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr size_t kLetterOverhead = 256;
 constexpr size_t kSnapshotSlice = 64;  // users written between two looks at the queue: a fraction of a millisecond
+// Records of a paused shard that are applied between two looks at the others.
+constexpr size_t kPausedSlice = 256;
 
 }  // namespace
 
-void Runtime::Loop::Enter(World* entered) {
-  world = entered;
-  shards.clear();
-  for (size_t i = static_cast<size_t>(index); i < kShards; i += static_cast<size_t>(runtime->options_.threads)) shards.push_back(&world->shard(i));
-  last_batch.assign(shards.size(), 0);
-  snapshotted = 0;
+Loop::Loop(Runtime* runtime, size_t index) : runtime_(*runtime), index_(index) {}
+
+void Loop::Start(Workers* workers) {
+  moved_ = Clock::now().time_since_epoch().count();
+  worker_ = workers->Start("attune-shards", [this] { return Step(); });
 }
 
-Shard* Runtime::Loop::Of(uint8_t number) {
-  return number % runtime->options_.threads == index ? &world->shard(number) : nullptr;
-}
+// --- any thread ---
 
-// One shard's snapshot at a time, a slice in each turn of the loop. The pause after each keeps snapshots at about a tenth of
-// the loop's time, however many users change: under load a user's changes are then written together.
-void Runtime::Loop::Run() {
-  const auto share = std::chrono::milliseconds(runtime->options_.snapshot_every_ms) / static_cast<int>(shards.size());
-  auto next_snapshot = Clock::now() + std::chrono::milliseconds(runtime->options_.snapshot_every_ms);
-  Clock::duration snapshot_work{};
-  auto next_tick = Clock::now();
-  auto next_sample = Clock::now();  // of the sizes of segments, which the first loop takes for all
-  std::deque<Task> taken;
-  while (true) {
-    {
-      std::unique_lock hold(mutex);
-      const bool busy = shards[snapshotted]->in_snapshot();
-      if (!busy) work.wait_until(hold, next_tick, [&] { return closing || !tasks.empty(); });
-      if (closing && tasks.empty()) break;
-      taken.swap(tasks);
-    }
-    for (const Task& task : taken) Do(task);
-    taken.clear();
-    if (Clock::now() >= next_tick) {
-      Tick(runtime->options_.clock());
-      next_tick = Clock::now() + std::chrono::milliseconds(runtime->options_.tick_every_ms);
-    }
-    if (index == 0 && Clock::now() >= next_sample) {
-      runtime->SampleSizes();
-      next_sample = Clock::now() + std::chrono::milliseconds(runtime->options_.sample_every_ms);
-    }
-    const auto now = Clock::now();
-    if (now < next_snapshot && !shards[snapshotted]->in_snapshot()) continue;
-    if (!Snapshot()) continue;
-    snapshot_work += Clock::now() - now;
-    if (shards[snapshotted]->in_snapshot()) continue;
-    next_snapshot = Clock::now() + std::max<Clock::duration>(share, snapshot_work * 9);
-    snapshot_work = {};
+void Loop::Push(const DurableBlock& block) {
+  {
+    const std::lock_guard hold(mutex_);
+    tasks_.push_back({block, nullptr, 0});
+    idle_.store(false, std::memory_order_release);
   }
-  WriteLastSnapshots();
+  worker_->Wake();
 }
 
-void Runtime::Loop::Do(const Task& task) {
-  if (task.question) return task.question(*Of(task.shard));
-  Apply(task.block);
-  runtime->backlog_bytes_ -= task.block.bytes->size();
-}
-
-// Whole, so that the next start reads no tail.
-void Runtime::Loop::WriteLastSnapshots() {
-  for (Shard* shard : shards) {
-    while (shard->in_snapshot() && !shard->ContinueSnapshot(kSnapshotSlice)) continue;
-    if (shard->in_snapshot()) FinishSnapshot(shard);
-    shard->BeginSnapshot();
-    while (!shard->ContinueSnapshot(kSnapshotSlice)) continue;
-    FinishSnapshot(shard);
+void Loop::Ask(uint8_t shard, Question question) {
+  {
+    const std::lock_guard hold(mutex_);
+    tasks_.push_back({{}, std::move(question), shard});
+    idle_.store(false, std::memory_order_release);
   }
+  worker_->Wake();
 }
 
-void Runtime::Loop::Apply(const DurableBlock& block) {
-  std::string_view bytes(*block.bytes), ahead = bytes;
-  RecordView record, expected;
-  size_t lead = 0;  // records that `ahead` is in front
+void Loop::Close() {
+  {
+    const std::lock_guard hold(mutex_);
+    closing_ = true;
+  }
+  Wake();
+}
+
+std::chrono::steady_clock::duration Loop::Stalled() const {
+  if (idle()) return {};
+  return Clock::now().time_since_epoch() - Clock::duration(moved_.load(std::memory_order_relaxed));
+}
+
+// --- the loop ---
+
+void Loop::Enter(World* world) {
+  world_ = world;
+  shards_.clear();
+  for (size_t i = index_; i < kShards; i += runtime_.loops_.size()) shards_.push_back(&world->shard(i));
+  last_batch_.assign(shards_.size(), 0);
+  snapshotted_ = 0;
+}
+
+Shard* Loop::Of(uint8_t number) { return number % runtime_.loops_.size() == index_ ? &world_->shard(number) : nullptr; }
+
+Worker::Next Loop::Step() {
+  if (meeting_ && !runtime_.meeting_.IsOver(*meeting_)) return WaitAtMeeting();
+  bool worked = false;
+  if (!block_ && taken_.empty()) {
+    const std::lock_guard hold(mutex_);
+    taken_.swap(tasks_);
+  }
+  if (!block_ && !taken_.empty()) {
+    Task task = std::move(taken_.front());
+    taken_.pop_front();
+    worked = true;
+    if (!task.question) {
+      block_ = std::move(task.block);
+      bytes_ = ahead_ = *block_->bytes;
+      lead_ = 0;
+    } else if (Paused* paused = paused_[task.shard].get()) {
+      Deferred& deferred = paused->queue.emplace_back();
+      deferred.question = std::move(task.question);
+    } else {
+      task.question(*Of(task.shard));
+    }
+  }
+  if (block_) worked |= ApplyBlock();
+  if (meeting_) return WaitAtMeeting();  // others may work on these shards by now
+  worked |= WorkOnPaused();
+  bool closing = false;
+  bool nothing_left = false;
+  {
+    const std::lock_guard hold(mutex_);
+    closing = closing_;
+    nothing_left = tasks_.empty() && taken_.empty() && !block_ && paused_shards_.empty();
+    if (nothing_left) idle_.store(true, std::memory_order_release);
+  }
+  if (worked || nothing_left) moved_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (closing && nothing_left) {
+    if (!runtime_.recovering_) WriteLastSnapshots();
+    return Worker::Next::Done();
+  }
+  if (closing && !runtime_.failure().ok()) return Worker::Next::Done();
+  if (runtime_.recovering_) {
+    if (nothing_left) runtime_.OnRecovered();
+    return worked ? Worker::Next::Now() : Worker::Next::WhenWoken();
+  }
+  const auto rest = DoWhatIsDue();
+  return worked ? Worker::Next::Now() : Worker::Next::After(rest);
+}
+
+// After a failure some loop may never come; the log has what was not applied.
+Worker::Next Loop::WaitAtMeeting() {
+  const std::lock_guard hold(mutex_);
+  return closing_ && !runtime_.failure().ok() ? Worker::Next::Done() : Worker::Next::WhenWoken();
+}
+
+std::chrono::milliseconds Loop::DoWhatIsDue() {
+  const RuntimeOptions& options = runtime_.options_;
+  const auto every = [](Millis span) { return std::chrono::milliseconds(span); };
+  auto now = options.steady();
+  if (now >= next_tick_) {
+    Tick(options.clock());
+    next_tick_ = now + every(options.tick_every_ms);
+  }
+  // Of the sizes of segments, which the first loop takes for all.
+  if (index_ == 0 && now >= next_sample_) {
+    runtime_.SampleSizes();
+    next_sample_ = now + every(options.sample_every_ms);
+  }
+  // One shard's snapshot at a time, a slice in each step. The pause after each keeps snapshots at about a tenth of the
+  // loop's time, however many users change: under load a user's changes are then written together.
+  if (next_snapshot_ == Clock::time_point()) next_snapshot_ = now + every(options.snapshot_every_ms);
+  if (now >= next_snapshot_ || shards_[snapshotted_]->in_snapshot()) {
+    const bool wrote = Snapshot();
+    const auto after = options.steady();
+    if (wrote) snapshot_work_ += after - now;
+    if (wrote && !shards_[snapshotted_]->in_snapshot()) {
+      const auto share = every(options.snapshot_every_ms) / static_cast<int>(shards_.size());
+      next_snapshot_ = after + std::max<Clock::duration>(share, snapshot_work_ * 9);
+      snapshot_work_ = {};
+    }
+    if (wrote) return std::chrono::milliseconds(0);
+  }
+  return std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(next_tick_ - options.steady()));
+}
+
+// --- records ---
+
+bool Loop::ApplyBlock() {
+  RecordView record;
   while (true) {
-    for (; lead <= Engine::kExpect && TakeRecord(&ahead, &expected); ++lead) Expect(expected);
-    if (!TakeRecord(&bytes, &record)) break;
-    --lead;
+    if (meet_at_ && !Meet()) return false;
+    if (!left_.empty()) DoWhatWasLeft();
+    for (; lead_ <= Engine::kExpect && TakeRecord(&ahead_, &record); ++lead_) Expect(record);
+    if (!TakeRecord(&bytes_, &record)) break;
+    --lead_;
     ApplyRecord(record);
   }
-  // What the other loops own is no business of these shards: their state includes it all the same.
-  for (Shard* shard : shards) shard->set_position(block.last_sequence);
-  runtime->outbox_->Passed(static_cast<size_t>(index), block.last_sequence);
+  EndBlock();
+  return true;
 }
 
-void Runtime::Loop::Expect(const RecordView& record) {
+void Loop::EndBlock() {
+  // Records of other loops only advance the position.
+  for (Shard* shard : shards_) {
+    if (!paused_[shard->number()]) shard->set_position(block_->last_sequence);
+  }
+  passed_ = block_->last_sequence;
+  const size_t bytes = block_->bytes->size();
+  block_.reset();
+  runtime_.outbox_->Passed(index_, Passed());
+  runtime_.backlog_bytes_ -= bytes;
+}
+
+uint64_t Loop::Passed() const {
+  uint64_t passed = passed_;
+  for (const uint8_t number : paused_shards_) {
+    const auto& queue = paused_[number]->queue;
+    const auto next = std::find_if(queue.begin(), queue.end(), [](const Deferred& d) { return d.sequence() > 0; });
+    if (next != queue.end()) passed = std::min(passed, next->sequence() - 1);
+  }
+  return passed;
+}
+
+void Loop::Expect(const RecordView& record) {
   Shard* shard = Of(record.shard);
   if (!shard || record.type != static_cast<uint8_t>(RecordType::kEvent)) return;
   const auto event = DecodeEvent(record.payload);
   if (event.ok()) shard->engine().Expect(event->head.user);
 }
 
-void Runtime::Loop::ApplyRecord(const RecordView& record) {
-  if (record.type == static_cast<uint8_t>(RecordType::kPlan) && runtime->IsPlanChange(record)) return MeetAt(record);
+void Loop::ApplyRecord(const RecordView& record) {
+  if (record.type == static_cast<uint8_t>(RecordType::kPlan) && runtime_.changes_ && runtime_.changes_->IsChange(record)) {
+    meet_at_ = record;
+    return;
+  }
   if (!IsOfAnyShard(record.type)) return ApplyTo(Of(record.shard), record, {});
   // Every loop sees these, and each knows the same of who is who.
-  if (world->merging().NeedsAll(record)) return MeetAt(record);
-  const std::string person = world->merging().PersonOfEvent(record);
+  if (world_->merging().NeedsAll(record)) {
+    meet_at_ = record;
+    return;
+  }
+  if (!HoldsEvent(record.type)) return;
+  const std::string person = world_->merging().PersonOfEvent(record);
   ApplyTo(Of(ShardOf(person)), record, person);
 }
 
-void Runtime::Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view person) {
+void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view person) {
   if (!shard || shard->Includes(record.sequence)) return;
+  if (Paused* paused = paused_[shard->number()].get()) {
+    Deferred deferred;
+    if (HoldsEvent(record.type) && paused->parting == 0) {
+      deferred.admitted = shard->Admit(record, person);
+      if (!deferred.admitted) return Publish(record, *shard, {Applied::kDuplicate, true}, 0);
+    }
+    deferred.block = block_->bytes;
+    deferred.record = record;
+    deferred.person = person;
+    runtime_.backlog_bytes_ += record.payload.size();
+    paused->queue.push_back(std::move(deferred));
+    return;
+  }
+  ApplyNow(shard, record, person);
+}
+
+void Loop::ApplyNow(Shard* shard, const RecordView& record, std::string_view person) {
   const size_t users = shard->engine().user_count();
-  const Shard::Outcome outcome = shard->Apply(record, person, &effects);
-  runtime->stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
-  Told(record, *shard, outcome);
+  const Shard::Outcome outcome = shard->Apply(record, person, &effects_);
+  runtime_.stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
+  Publish(record, *shard, outcome, 0);
 }
 
-void Runtime::Loop::MeetAt(const RecordView& record) {
-  runtime->met_for_.store(&record);
-  runtime->meeting_.arrive_and_wait();
+// --- meetings ---
+
+// A loop that waits at a meeting does nothing for others, so it may leave nothing undone that another needs to get there.
+// That is all there is, unless every record before only had to be admitted.
+bool Loop::IsReadyToMeet() const {
+  const bool admitted = meet_at_->type == static_cast<uint8_t>(RecordType::kLinking) && runtime_.parting_ == 0;
+  if (!admitted && !paused_shards_.empty()) return false;
+  return meet_at_->type != static_cast<uint8_t>(RecordType::kPlan) || runtime_.changes_->IsReady();
 }
 
-void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome) {
-  RuntimeStats& stats = runtime->stats_;
+bool Loop::Meet() {
+  if (!meeting_) {
+    if (!IsReadyToMeet()) return false;
+    const Meeting::Arrival arrival = runtime_.meeting_.Arrive(meet_at_->sequence, [this] { runtime_.HoldMeeting(*meet_at_); });
+    if (!arrival.last) {
+      meeting_ = arrival.number;
+      if (!runtime_.meeting_.IsOver(*meeting_)) return false;
+    } else {
+      for (const auto& loop : runtime_.loops_) {
+        if (loop.get() != this) loop->Wake();
+      }
+    }
+  }
+  meeting_.reset();
+  meet_at_.reset();
+  return true;
+}
+
+// --- paused shards ---
+
+Loop::Paused& Loop::Pause(uint8_t shard) {
+  auto& paused = paused_[shard];
+  if (!paused) {
+    paused = std::make_shared<Paused>();
+    paused->since = Clock::now();
+    paused_shards_.push_back(shard);
+    idle_.store(false, std::memory_order_release);
+  }
+  return *paused;
+}
+
+void Loop::DoWhatWasLeft() {
+  for (Left& left : std::exchange(left_, {})) {
+    if (left.rebuild) {
+      Paused& paused = Pause(left.rebuild->shard().number());
+      paused.parting += left.rebuild->parts();
+      paused.queue.emplace_back().rebuild = std::move(left.rebuild);
+    } else if (Paused* paused = paused_[left.leaving->from->number()].get()) {
+      paused->queue.emplace_back().leaving = std::move(left.leaving);
+    } else {
+      Deferred deferred;
+      deferred.leaving = std::move(left.leaving);
+      Leave(*deferred.leaving);
+    }
+  }
+}
+
+void Loop::Leave(const Merging::Leaving& leaving) {
+  Merging::Leave(leaving);
+  runtime_.stats_.users.fetch_sub(1, std::memory_order_relaxed);
+  if (leaving.rebuild) runtime_.LoopOf(leaving.rebuild->shard().number()).Wake();
+}
+
+bool Loop::WorkOnPaused() {
+  bool worked = false;
+  for (size_t i = 0; i < paused_shards_.size();) {
+    const uint8_t number = paused_shards_[i];
+    const std::shared_ptr<Paused> paused = paused_[number];
+    Shard& shard = world_->shard(number);
+    size_t done = 0;
+    while (done < kPausedSlice && !paused->queue.empty() && DoFirst(paused, &shard)) ++done;
+    worked |= done > 0;
+    if (!paused->queue.empty()) {
+      ++i;
+      continue;
+    }
+    shard.set_position(passed_);
+    paused_[number].reset();
+    paused_shards_.erase(paused_shards_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  if (worked) runtime_.outbox_->Passed(index_, Passed());
+  return worked;
+}
+
+bool Loop::DoFirst(const std::shared_ptr<Paused>& paused, Shard* shard) {
+  if (paused->queue.front().rebuild) return WorkOnRebuild(paused);
+  const Deferred first = std::move(paused->queue.front());
+  paused->queue.pop_front();
+  if (first.question) {
+    first.question(*shard);
+  } else if (first.leaving) {
+    Leave(*first.leaving);
+  } else {
+    runtime_.backlog_bytes_ -= first.record.payload.size();
+    if (first.admitted) {
+      Publish(first.record, *shard, shard->ApplyAdmitted(first.record, first.person, &effects_), 0);
+    } else {
+      ApplyNow(shard, first.record, first.person);
+    }
+  }
+  return true;
+}
+
+bool Loop::WorkOnRebuild(const std::shared_ptr<Paused>& paused) {
+  const std::shared_ptr<PersonRebuild> rebuild = paused->queue.front().rebuild;
+  using Load = Paused::Load;
+  switch (paused->load.load(std::memory_order_acquire)) {
+    case Load::kLoading:
+    case Load::kFailed: return false;
+    case Load::kNotAsked: {
+      if (!rebuild->IsGiven()) return false;
+      paused->load = Load::kLoading;
+      const auto load = [this, paused, rebuild](LogLookup& log) {
+        const Status loaded = rebuild->Load(*runtime_.store_, world_->shards(), &log);
+        if (!loaded.ok()) runtime_.Fail(loaded);
+        paused->load.store(loaded.ok() ? Load::kLoaded : Load::kFailed, std::memory_order_release);
+      };
+      if (!rebuild->needs_log()) {
+        load(*runtime_.lookup_);
+        return true;
+      }
+      runtime_.questions_->Ask([this, load](LogLookup& log) {
+        load(log);
+        Wake();
+      });
+      return false;
+    }
+    case Load::kLoaded: break;
+  }
+  if (!rebuild->Step(kPausedSlice)) return true;
+  Shard& shard = rebuild->shard();
+  const size_t users = shard.engine().user_count();
+  const auto outcome = rebuild->Finish(&effects_);
+  paused->load = Load::kNotAsked;
+  runtime_.stats_.rebuilt_records.fetch_add(rebuild->records(), std::memory_order_relaxed);
+  if (!outcome) return true;  // it must be loaded again
+  runtime_.stats_.users.fetch_add(shard.engine().user_count() - users, std::memory_order_relaxed);
+  runtime_.stats_.rebuilds.fetch_add(1, std::memory_order_relaxed);
+  paused->parting -= rebuild->parts();
+  runtime_.parting_ -= rebuild->parts();
+  RecordView record;
+  record.sequence = rebuild->sequence();
+  record.type = static_cast<uint8_t>(RecordType::kLinking);
+  Publish(record, shard, *outcome, rebuild->first_effect());
+  paused->queue.pop_front();
+  return true;
+}
+
+// --- what came of records ---
+
+void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first) {
+  RuntimeStats& stats = runtime_.stats_;
   if (outcome.event) {
     stats.events.fetch_add(1, std::memory_order_relaxed);
     if (outcome.applied == Applied::kLate) stats.late.fetch_add(1, std::memory_order_relaxed);
@@ -142,22 +401,21 @@ void Runtime::Loop::Told(const RecordView& record, Shard& shard, const Shard::Ou
   } else if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
     KeepLetter(record);
   }
-  if (!effects.transitions.empty() || !effects.firings.empty()) {
-    world->CountTransitions(effects);
-    stats.transitions.fetch_add(effects.transitions.size(), std::memory_order_relaxed);
-    stats.firings.fetch_add(effects.firings.size(), std::memory_order_relaxed);
-    // At a meeting the shard may be another loop's, which stands still: what it had said before goes out first.
-    runtime->outbox_->Add(runtime->LaneOf(shard), shard.number(), record.sequence, effects, world->program());
+  if (!effects_.transitions.empty() || !effects_.firings.empty()) {
+    world_->CountTransitions(effects_);
+    stats.transitions.fetch_add(effects_.transitions.size(), std::memory_order_relaxed);
+    stats.firings.fetch_add(effects_.firings.size(), std::memory_order_relaxed);
+    runtime_.outbox_->Add(index_, shard.number(), record.sequence, effects_, world_->program(), first);
   }
-  effects.transitions.clear();
-  effects.firings.clear();
+  effects_.transitions.clear();
+  effects_.firings.clear();
 }
 
-void Runtime::Loop::KeepLetter(const RecordView& record) {
-  const auto& keep = runtime->options_.on_dead_letter;
+void Loop::KeepLetter(const RecordView& record) {
+  const auto& keep = runtime_.options_.on_dead_letter;
   if (!keep) return;
-  if (!runtime->writer_) return static_cast<void>(keep(record));  // recovering: what fails now fails the start, too
-  runtime->writer_->Do(
+  if (!runtime_.writer_) return static_cast<void>(keep(record));  // recovering: what fails now fails the start, too
+  runtime_.writer_->Do(
       [&keep, record, payload = std::string(record.payload)] {
         RecordView kept = record;
         kept.payload = payload;
@@ -166,36 +424,24 @@ void Runtime::Loop::KeepLetter(const RecordView& record) {
       record.payload.size() + kLetterOverhead);
 }
 
-void Runtime::SampleSizes() {
-  if (writer_->retrying()) return;
-  WriteBatch batch;
-  const Millis now = options_.clock();
-  if (server_clock_ && std::exchange(clock_noted_at_, durable_sequence()) != durable_sequence()) {
-    ByteWriter last;
-    last.I64(now);
-    batch.Put(keys::kConfig, kClockName, last.view());
-  }
-  world()->SampleSizes(now, &batch);
-  outbox_->Trim(now, &batch);
-  if (!batch.empty()) writer_->Write(std::move(batch));
-}
+// --- time ---
 
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
-void Runtime::Loop::Tick(Millis now) {
-  runtime->outbox_->Flush(static_cast<size_t>(index));
-  for (Shard* shard : shards) {
-    if (shard->TickDue() <= now) LogTick(shard, now, nullptr);
+void Loop::Tick(Millis now) {
+  runtime_.outbox_->Flush(index_);
+  for (Shard* shard : shards_) {
+    if (!paused_[shard->number()] && shard->TickDue() <= now) LogTick(shard, now, nullptr);
   }
 }
 
-void Runtime::Loop::LogTick(Shard* shard, Millis now, std::function<void()> then) {
+void Loop::LogTick(Shard* shard, Millis now, std::function<void()> then) {
   ByteWriter payload;
   payload.I64(now);
   shard->TickSent();
   const uint8_t number = shard->number();
   const LogEntry entry{static_cast<uint8_t>(RecordType::kTick), number, payload.view()};
-  const Status status = runtime->log_->Append({&entry, 1}, [this, number, then](const Status& durable, uint64_t) {
-    if (!durable.ok()) runtime->Ask(number, [](Shard& failed) { failed.TickFailed(); });
+  const Status status = runtime_.log_->Append({&entry, 1}, [this, number, then](const Status& durable, uint64_t) {
+    if (!durable.ok()) Ask(number, [](Shard& failed) { failed.TickFailed(); });
     if (then) then();
   });
   if (status.ok()) return;
@@ -203,27 +449,40 @@ void Runtime::Loop::LogTick(Shard* shard, Millis now, std::function<void()> then
   if (then) then();
 }
 
-bool Runtime::Loop::Snapshot() {
-  Shard& shard = *shards[snapshotted];
+// --- snapshots ---
+
+bool Loop::Snapshot() {
+  Shard& shard = *shards_[snapshotted_];
   if (!shard.in_snapshot()) {
-    if (!runtime->writer_->IsReadyAfter(last_batch[snapshotted])) return false;
-    if (!shard.NeedsSnapshot()) {
-      snapshotted = (snapshotted + 1) % shards.size();
+    if (!runtime_.writer_->IsReadyAfter(last_batch_[snapshotted_])) return false;
+    if (!shard.NeedsSnapshot() || paused_[shard.number()]) {
+      snapshotted_ = (snapshotted_ + 1) % shards_.size();
       return false;
     }
     shard.BeginSnapshot();
   }
   if (!shard.ContinueSnapshot(kSnapshotSlice)) return true;
-  last_batch[snapshotted] = FinishSnapshot(&shard);
-  snapshotted = (snapshotted + 1) % shards.size();
+  last_batch_[snapshotted_] = FinishSnapshot(&shard);
+  snapshotted_ = (snapshotted_ + 1) % shards_.size();
   return true;
 }
 
-uint64_t Runtime::Loop::FinishSnapshot(Shard* shard) {
-  // Before the state that includes what they say.
-  runtime->outbox_->Flush(static_cast<size_t>(index));
-  runtime->stats_.snapshots.fetch_add(1, std::memory_order_relaxed);
-  return runtime->writer_->Write(shard->TakeBatch());
+uint64_t Loop::FinishSnapshot(Shard* shard) {
+  // Before the state that includes what they are about.
+  runtime_.outbox_->Flush(index_);
+  runtime_.stats_.snapshots.fetch_add(1, std::memory_order_relaxed);
+  return runtime_.writer_->Write(shard->TakeBatch());
+}
+
+// Whole, so that the next start reads no tail.
+void Loop::WriteLastSnapshots() {
+  for (Shard* shard : shards_) {
+    while (shard->in_snapshot() && !shard->ContinueSnapshot(kSnapshotSlice)) continue;
+    if (shard->in_snapshot()) FinishSnapshot(shard);
+    shard->BeginSnapshot();
+    while (!shard->ContinueSnapshot(kSnapshotSlice)) continue;
+    FinishSnapshot(shard);
+  }
 }
 
 }  // namespace attune

@@ -1,108 +1,33 @@
-// What happens while all loops of a runtime stand still at one record.
+#include "shard/meeting.h"
+
 #include <algorithm>
 
-#include "base/bytes.h"
-#include "shard/runtime.h"
+#include "base/check.h"
 
 namespace attune {
-namespace {
 
-// Who holds a segment under the one plan and not under the other, of that name.
-struct Pair {
-  std::optional<ConditionId> old_id, new_id;
-};
-
-std::vector<Pair> PairSegments(const Program& old_program, const Program& new_program) {
-  std::vector<Pair> pairs;
-  for (ConditionId c = 0; c < old_program.segment_count; ++c) {
-    pairs.push_back({c, new_program.FindSegment(old_program.conditions[c].name)});
+Meeting::Arrival Meeting::Arrive(uint64_t sequence, const std::function<void()>& hold_it) {
+  const std::lock_guard hold(mutex_);
+  const uint64_t number = held_.load(std::memory_order_relaxed);
+  const auto now = Clock::now();
+  if (arrived_ == 0) {
+    sequence_ = sequence;
+    first_ = now;
   }
-  for (ConditionId c = 0; c < new_program.segment_count; ++c) {
-    if (!old_program.FindSegment(new_program.conditions[c].name)) pairs.push_back({std::nullopt, c});
-  }
-  return pairs;
+  ATTUNE_CHECK(sequence == sequence_, "all loops meet at one record");
+  if (++arrived_ < loops_) return {number, false};
+  hold_it();
+  const auto done = Clock::now();
+  Raise(&longest_hold_, done - now);
+  if (loops_ > 1) Raise(&longest_wait_, done - first_);
+  arrived_ = 0;
+  held_.store(number + 1, std::memory_order_release);
+  return {number, true};
 }
 
-struct Differences {
-  Effects leaves, enters;
-
-  // One of the two may not be there.
-  void Compare(const UserState* before, const UserState* after, const std::vector<Pair>& pairs, Millis at) {
-    if (before) at = std::max(at, before->now);
-    if (after) at = std::max(at, after->now);
-    for (const Pair& pair : pairs) {
-      const bool held = before && pair.old_id && before->Holds(*pair.old_id);
-      const bool holds = after && pair.new_id && after->Holds(*pair.new_id);
-      if (held && !holds) leaves.transitions.push_back({at, before, *pair.old_id, false, false});
-      if (holds && !held) enters.transitions.push_back({at, after, *pair.new_id, true, false});
-    }
-  }
-};
-
-Differences Compare(Engine* before, Engine* after, const std::vector<Pair>& pairs, Millis at) {
-  Differences differences;
-  for (const UserState& user : before->users()) {
-    if (!user.ended) differences.Compare(&user, after->Find(user.id()), pairs, at);
-  }
-  for (const UserState& user : after->users()) {
-    if (!user.ended && !before->Find(user.id())) differences.Compare(nullptr, &user, pairs, at);
-  }
-  return differences;
-}
-
-}  // namespace
-
-// On the thread of the loop that came last; the others wait.
-void Runtime::Meet() noexcept {
-  const RecordView* record = met_for_.exchange(nullptr);
-  if (!record) return;  // a loop failed in the recovery
-  if (record->type == static_cast<uint8_t>(RecordType::kPlan)) return EnterWorld(*record);
-  Shard* shard = nullptr;
-  Loop& loop = *loops_[0];
-  const size_t users = world_->user_count();
-  const Shard::Outcome outcome = world_->merging().Apply(*record, world_->shards(), &shard, &loop.effects);
-  stats_.users.fetch_add(world_->user_count() - users, std::memory_order_relaxed);
-  loop.Told(*record, *shard, outcome);
-  // Before the snapshot of either shard, whichever loop writes it.
-  if (writer_) outbox_->Flush(LaneOf(*shard));
-}
-
-bool Runtime::IsPlanChange(const RecordView& record) const {
-  const std::lock_guard hold(change_mutex_);
-  return change_ && change_->IsAt(record);
-}
-
-// Nobody stays in a segment by an old definition: who is in it by one plan alone enters or leaves now. No trigger fires,
-// for nothing happened.
-void Runtime::EnterWorld(const RecordView& record) {
-  std::shared_ptr<PlanChange> change;
-  {
-    const std::lock_guard hold(change_mutex_);
-    change = change_;
-  }
-  std::shared_ptr<World> next = change->Take();
-  if (!next) return;
-  ByteReader in(record.payload);
-  in.U64();
-  const Millis at = in.I64();
-  const std::vector<Pair> pairs = PairSegments(world_->program(), next->program());
-  std::vector<ToldEffect> told;
-  for (size_t i = 0; i < kShards; ++i) {
-    const Differences differences = Compare(&world_->shard(i).engine(), &next->shard(i).engine(), pairs, at);
-    Tell(record.sequence, differences.leaves, world_->program(), &told, static_cast<uint32_t>(told.size()));
-    Tell(record.sequence, differences.enters, next->program(), &told, static_cast<uint32_t>(told.size()));
-  }
-  stats_.transitions.fetch_add(told.size(), std::memory_order_relaxed);
-  outbox_->Add(0, 0, record.sequence, std::move(told));
-  outbox_->Flush(0);
-  stats_.users = next->user_count();
-  std::shared_ptr<World> old = next;
-  {
-    const std::lock_guard hold(world_mutex_);
-    old.swap(world_);
-  }
-  for (const auto& loop : loops_) loop->Enter(world_.get());
-  change->Leave(std::move(old));
+void Meeting::Raise(std::atomic<int64_t>* most, Clock::duration value) {
+  const int64_t nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(value).count();
+  if (nanoseconds > most->load(std::memory_order_relaxed)) most->store(nanoseconds, std::memory_order_relaxed);
 }
 
 }  // namespace attune

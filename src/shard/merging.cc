@@ -2,15 +2,35 @@
 
 #include <algorithm>
 #include <mutex>
-#include <tuple>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "shard/record_type.h"
-#include "shard/shard_of.h"
 #include "state/keyspace.h"
 
 namespace attune {
+namespace {
+
+struct Unmerge {
+  Millis at;
+  std::string_view id;
+};
+
+Unmerge ReadUnmerge(const RecordView& record) {
+  ByteReader in(record.payload);
+  const Millis at = in.I64();
+  const std::string_view id = in.String();
+  ATTUNE_CHECK(in.done(), "a durable record can be read");
+  return {at, id};
+}
+
+EventHead HeadOf(const RecordView& record) {
+  const auto event = DecodeEvent(record.payload);
+  ATTUNE_CHECK(event.ok(), "a durable event can be read");
+  return event->head;
+}
+
+}  // namespace
 
 Status Merging::Restore(uint64_t sequence) {
   restored_ = sequence;
@@ -27,9 +47,9 @@ Status Merging::Restore(uint64_t sequence) {
     if (at > sequence) {
       recorded_.emplace(at, std::move(link));
     } else if (link.undone) {
-      identity_.Undo(link.other);
+      identity_.Undo(link.other, at);
     } else {
-      identity_.Merge(link.other, link.person);
+      identity_.Merge(link.other, link.person, at);
     }
     return true;
   });
@@ -48,34 +68,31 @@ WriteBatch Merging::ForgetEnded() const {
 }
 
 bool Merging::NeedsAll(const RecordView& record) const {
-  if (record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) return true;
+  if (record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) return identity_.IsMerged(ReadUnmerge(record).id);
   if (record.type != static_cast<uint8_t>(RecordType::kLinking)) return false;
-  const auto event = DecodeEvent(record.payload);
-  return event.ok() && identity_.MayMerge(PersonOf(event->head.anonymous_id), PersonOf(event->head.user));
+  const EventHead head = HeadOf(record);
+  return identity_.MayMerge(PersonOf(head.anonymous_id), PersonOf(head.user));
 }
 
-std::string Merging::PersonOfEvent(const RecordView& record) const {
-  const auto event = DecodeEvent(record.payload);
-  ATTUNE_CHECK(event.ok(), "a durable event can be read");
-  return std::string(PersonOf(event->head.user));
-}
+std::string Merging::PersonOfEvent(const RecordView& record) const { return std::string(PersonOf(HeadOf(record).user)); }
 
-Shard::Outcome Merging::Apply(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects) {
+Merging::Met Merging::Apply(const RecordView& record, const Shards& shards) {
   const std::unique_lock hold(mutex_);
-  const bool undo = record.type == static_cast<uint8_t>(RecordType::kUndoMerge);
-  return undo ? Undo(record, shards, shard, effects) : Merge(record, shards, shard, effects);
+  return record.type == static_cast<uint8_t>(RecordType::kUndoMerge) ? Undo(record, shards) : Merge(record, shards);
 }
 
-// What a shard that is ahead did is what is done now, too; else what both know of the two decides.
-bool Merging::MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other) const {
+// What a shard that is ahead did is done now, too; else the states of both decide.
+bool Merging::MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other) {
   if (into.Includes(record.sequence) || from.Includes(record.sequence)) return recorded_.contains(record.sequence);
   const UserState* user = into.engine().Find(record.user);
   if (user && into.engine().IsDuplicate(*user, record)) return false;
   const UserState* known = from.engine().Find(other);
-  return !(known && known->known);
+  if (!known || !known->known) return true;
+  identity_.NoteKnown(other);
+  return false;
 }
 
-Shard::Outcome Merging::Merge(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects) {
+Merging::Met Merging::Merge(const RecordView& record, const Shards& shards) {
   auto read = reader_.Read(record.payload);
   ATTUNE_CHECK(read.ok(), "a durable event can be read");
   Record& merging = *read;
@@ -84,121 +101,220 @@ Shard::Outcome Merging::Merge(const RecordView& record, const Shards& shards, Sh
   merging.user = person;
   Shard& into = *shards[ShardOf(person)];
   Shard& from = *shards[ShardOf(other)];
-  *shard = &into;
+  Met met;
   if (!MayMerge(merging, into, from, other)) {
     into.ForgetLink(record.sequence);  // of another plan, under which it was no duplicate
-    return into.Apply(record, person, effects);
+    met.shard = &into;
+    met.person = person;
+    return met;
   }
-  identity_.Merge(other, person);
+  identity_.Merge(other, person, record.sequence);
   into.NoteLink(record.sequence, other, person, false);
   from.NoteLink(record.sequence, other, person, false);
 
-  // Her state as it was before this record, wherever it lies.
-  ended_.reset();
-  Engine* others = &from.engine();
-  if (from.Includes(record.sequence) && !into.Includes(record.sequence)) {
-    auto ended = Ended(from.number(), record.sequence, other);
-    ATTUNE_CHECK(ended.ok(), "what the store kept of a user whose history another shard still needs can be read");
-    ended_ = std::move(ended).value();
-    if (ended_) others = ended_.get();
+  const bool left_already = from.Includes(record.sequence), merged_already = into.Includes(record.sequence);
+  const UserState* gone = left_already ? nullptr : from.engine().Find(other);
+  const IndexedUser leaving{from.number(), gone ? gone->slot : kNoSlot, other};
+  if (merged_already) {  // by that shard, before the last stop
+    if (gone) {
+      const UserState* user = into.engine().Find(person);
+      if (user) into.NoteIncluded(user->slot, record.sequence, leaving);
+      met.leaving = Leaving{&from, other, record.sequence, nullptr};
+    }
+    return met;
   }
-  UserState* gone = from.Includes(record.sequence) && !ended_ ? nullptr : others->Find(other);
-  const uint32_t slot = gone && !ended_ ? gone->slot : kNoSlot;
-  auto theirs = from.HistoryOf(store_, other, slot);
-  ATTUNE_CHECK(theirs.ok(), "the index of a history can be read");
-  if (gone && !ended_) from.KeepEnded(gone, record.sequence);
-  if (into.Includes(record.sequence)) {  // that shard merged them before the last stop
-    if (gone) others->End(gone, merging.time, nullptr);
-    from.set_position(record.sequence);
-    return {};
+  std::string ended;
+  if (left_already) {
+    auto stored = Ended(from.number(), record.sequence);
+    ATTUNE_CHECK(stored.ok(), "what the store kept of a user whose history another shard still needs can be read");
+    ended = std::move(stored).value();
   }
-  if (!gone) return into.Apply(record, person, effects);
-
+  if (!gone && ended.empty()) {  // nothing is known of the other
+    met.shard = &into;
+    met.person = person;
+    return met;
+  }
+  PersonRebuild::Asked asked;
+  asked.sequence = record.sequence;
+  asked.person = person;
+  asked.merging = record.payload;
+  asked.other = leaving;
   const UserState* user = into.engine().Find(person);
-  auto own = into.HistoryOf(store_, person, user ? user->slot : kNoSlot);
-  ATTUNE_CHECK(own.ok(), "the index of a history can be read");
-  std::vector<uint64_t> sequences = std::move(own).value();
-  sequences.insert(sequences.end(), theirs->begin(), theirs->end());
-  std::erase_if(sequences, [&](uint64_t sequence) { return sequence > record.sequence; });
-  sequences.push_back(record.sequence);
-  const History history = Read(std::move(sequences), person);
-  const Applied applied = into.engine().Merge(merging, others, gone, history.past, &history_reader_, effects);
-  const uint32_t into_slot = into.engine().Find(person)->slot;
-  for (const Engine::PastRecord& past : history.past) into.NoteHistory(into_slot, past.sequence);
-  into.set_position(record.sequence);
-  from.set_position(record.sequence);
-  return {applied, true};
+  asked.own_records = user ? user->remembered_ids() : 0;
+  std::unique_ptr<Engine> guest;
+  if (!gone) {
+    guest = std::make_unique<Engine>(program_);
+    ATTUNE_CHECK(guest->Restore(other, ended).ok(), "the state of a user who ended can be read");
+    gone = guest->Find(other);
+  }
+  asked.other_records = gone->remembered_ids();
+  const uint32_t slot = into.engine().AdmitMerge(merging, *gone)->slot;
+  into.NoteIncluded(slot, record.sequence, leaving);
+  into.NoteHistory(slot, record.sequence);
+  asked.history = {into.number(), slot, person};
+  auto rebuild = std::make_shared<PersonRebuild>(std::move(asked), &into, this, program_);
+  if (left_already) {
+    rebuild->Give(std::move(ended));
+  } else {
+    met.leaving = Leaving{&from, other, record.sequence, rebuild};
+  }
+  met.rebuilds.push_back(std::move(rebuild));
+  return met;
 }
 
-Shard::Outcome Merging::Undo(const RecordView& record, const Shards& shards, Shard** shard, Effects* effects) {
-  ByteReader in(record.payload);
-  const Millis at = in.I64();
-  const std::string other(in.String());
-  ATTUNE_CHECK(in.done(), "a durable record can be read");
-  const std::string person(PersonOf(other));
-  Shard& into = *shards[ShardOf(person)];
-  Shard& from = *shards[ShardOf(other)];
-  *shard = &into;
-  if (!identity_.IsMerged(other)) return {};
-  identity_.Undo(other);
-  into.NoteLink(record.sequence, other, person, true);
-  from.NoteLink(record.sequence, other, person, true);
-  const UserState* user = into.engine().Find(person);
-  auto sequences = into.HistoryOf(store_, person, user ? user->slot : kNoSlot);
-  ATTUNE_CHECK(sequences.ok(), "the index of a history can be read");
-  std::erase_if(*sequences, [&](uint64_t sequence) { return sequence > record.sequence; });
-  for (const auto& [shard_of, id] : {std::pair(&into, &person), std::pair(&from, &other)}) {
-    // Both may live in one shard, whose position then is moved by neither.
-    if (shard_of->Includes(record.sequence)) continue;
-    const History history = Read(*sequences, *id);
-    if (history.past.empty()) continue;
-    Engine& engine = shard_of->engine();
-    if (UserState* known = engine.Find(*id)) engine.AdvanceUser(known, at - 1, effects);
-    Effects rebuilt;
-    const uint32_t slot = engine.Rebuild(*id, at, history.past, &history_reader_, &rebuilt)->slot;
-    // Memberships change; but nothing happened now that a trigger should tell.
-    effects->transitions.insert(effects->transitions.end(), rebuilt.transitions.begin(), rebuilt.transitions.end());
-    for (const Engine::PastRecord& past : history.past) shard_of->NoteHistory(slot, past.sequence);
-  }
-  into.set_position(record.sequence);
-  from.set_position(record.sequence);
-  return {};
+void Merging::Leave(const Leaving& leaving) {
+  Shard& from = *leaving.from;
+  UserState* user = from.engine().Find(leaving.id);
+  ATTUNE_CHECK(user != nullptr, "a user who ends is there until then");
+  // What another shard needs is kept in the store as well, should that shard be behind this one at a stop.
+  const bool keep = leaving.rebuild && &leaving.rebuild->shard() != &from;
+  std::string state = from.GiveUp(user, leaving.sequence, keep);
+  // In one shard, what ends a user is included with what their history becomes.
+  if (!leaving.rebuild || keep) from.set_position(leaving.sequence);
+  if (leaving.rebuild) leaving.rebuild->Give(std::move(state));
 }
 
-Result<std::unique_ptr<Engine>> Merging::Ended(uint8_t shard, uint64_t sequence, std::string_view id) const {
-  const auto blob = store_.Get(keys::kEnded, keys::EndedName(shard, sequence));
+Merging::Met Merging::Undo(const RecordView& record, const Shards& shards) {
+  const Unmerge unmerge = ReadUnmerge(record);
+  const std::string other(unmerge.id), person(PersonOf(other));
+  Met met;
+  if (!identity_.IsMerged(other)) return met;
+  identity_.Undo(other, record.sequence);
+  Shard& owner = *shards[ShardOf(person)];
+  const UserState* user = owner.engine().Find(person);
+  const IndexedUser history{owner.number(), user ? user->slot : kNoSlot, person};
+  for (const auto& [id, second] : {std::pair(&person, false), std::pair(&other, true)}) {
+    Shard& shard = *shards[ShardOf(*id)];
+    shard.NoteLink(record.sequence, other, person, true);
+    if (shard.Includes(record.sequence)) continue;
+    PersonRebuild::Asked asked;
+    asked.sequence = record.sequence;
+    asked.person = *id;
+    asked.history = history;
+    asked.parted_at = unmerge.at;
+    asked.second = second;
+    met.rebuilds.push_back(std::make_shared<PersonRebuild>(std::move(asked), &shard, this, program_));
+  }
+  return met;
+}
+
+Result<std::string> Merging::Ended(uint8_t shard, uint64_t sequence) const {
+  auto blob = store_.Get(keys::kEnded, keys::EndedName(shard, sequence));
   if (!blob.ok()) return blob.error();
-  if (!*blob) return std::unique_ptr<Engine>();
-  auto engine = std::make_unique<Engine>(program_);
-  if (Status status = engine->Restore(id, **blob); !status.ok()) return status.error();
-  return engine;
+  return std::move(*blob).value_or("");
 }
 
-Merging::History Merging::Read(std::vector<uint64_t> sequences, std::string_view person) {
-  std::sort(sequences.begin(), sequences.end());
-  sequences.erase(std::unique(sequences.begin(), sequences.end()), sequences.end());
-  auto read = log_.Read(sequences);
-  // Without some of its records the history would be wrong for ever; the next start comes to this record again.
-  ATTUNE_CHECK(read.ok(), "records that are merged can be read back from the log; attune verify names those that cannot");
-  auto found = std::move(read).value();
-  History history;
+// --- rebuilding ---
+
+PersonRebuild::PersonRebuild(Asked asked, Shard* shard, const Merging* merging, std::shared_ptr<const Program> program)
+    : asked_(std::move(asked)), shard_(*shard), merging_(*merging), program_(program), reader_(std::move(program)) {
+  if (parts()) {
+    given_ = true;
+  } else {
+    way_ = asked_.other_records <= asked_.own_records ? Way::kOther : Way::kOwn;
+  }
+}
+
+void PersonRebuild::Give(std::string ended) {
+  ended_ = std::move(ended);
+  given_.store(true, std::memory_order_release);
+}
+
+Status PersonRebuild::Load(const Store& store, const Shards& shards, LogLookup* log) {
+  records_.clear();
+  past_.clear();
+  next_ = 0;
+  std::vector<uint64_t> sequences;
+  if (needs_log()) {
+    const auto index_of = [&](uint8_t shard) { return shard < kShards ? &shards[shard]->history() : nullptr; };
+    auto collected = HistoryIndex::Collect(store, index_of, way_ == Way::kOther ? asked_.other : asked_.history,
+                                           way_ == Way::kOwn ? &asked_.other : nullptr);
+    if (!collected.ok()) return collected.error();
+    sequences = std::move(collected).value();
+    std::erase_if(sequences, [&](uint64_t sequence) { return sequence >= asked_.sequence; });
+  }
+  auto read = log->Read(sequences);
+  if (!read.ok()) return read.error();
+  // Of the two that are merged, what was theirs just before; when they part, what is theirs from then on.
+  const std::string& whose = way_ == Way::kOther ? asked_.other.id : asked_.person;
+  const uint64_t as_of = way_ == Way::kBoth ? asked_.sequence : asked_.sequence - 1;
   struct Place {
     Millis time;
     uint64_t sequence;
     size_t record;
   };
   std::vector<Place> order;
-  for (size_t i = 0; i < found.size(); ++i) {
-    if (!found[i]) continue;  // the log forgot it, or it fell into a hole
-    const auto event = DecodeEvent(found[i]->payload);
-    if (!event.ok() || PersonOf(event->head.user) != person) continue;
-    order.push_back({event->head.time, sequences[i], history.records.size()});
-    history.records.push_back(std::move(*found[i]));
+  for (size_t i = 0; i < read->size(); ++i) {
+    auto& found = (*read)[i];
+    if (!found) continue;  // the log forgot it, or it fell into a hole
+    const auto event = DecodeEvent(found->payload);
+    if (!event.ok() || !merging_.LedTo(event->head.user, whose, as_of)) continue;
+    order.push_back({event->head.time, sequences[i], records_.size()});
+    records_.push_back(std::move(*found));
   }
-  std::sort(order.begin(), order.end(),
-            [](const Place& a, const Place& b) { return std::tie(a.time, a.sequence) < std::tie(b.time, b.sequence); });
-  for (const Place& place : order) history.past.push_back({place.sequence, history.records[place.record].payload});
-  return history;
+  if (!parts()) {
+    order.push_back({DecodeEvent(asked_.merging)->head.time, asked_.sequence, records_.size()});
+    records_.push_back({0, 0, asked_.merging});
+  }
+  std::stable_sort(order.begin(), order.end(), [](const Place& a, const Place& b) { return a.time < b.time; });
+  for (const Place& place : order) past_.push_back({place.sequence, records_[place.record].payload});
+  return {};
+}
+
+bool PersonRebuild::Step(size_t records) {
+  if (way_ != Way::kBoth) return true;
+  Engine& engine = shard_.engine();
+  if (!draft_) draft_ = engine.BeginDraft(asked_.person, parts());
+  for (; records > 0 && next_ < past_.size(); --records) engine.AddTo(&*draft_, past_[next_++], &reader_);
+  return next_ == past_.size();
+}
+
+std::optional<Shard::Outcome> PersonRebuild::Finish(Effects* effects) {
+  Engine& engine = shard_.engine();
+  if (!parts()) {
+    if (!MergeInto(effects)) {
+      way_ = Way::kBoth;
+      return std::nullopt;
+    }
+    shard_.set_position(asked_.sequence);
+    return Shard::Outcome{Applied::kNew, true};
+  }
+  shard_.set_position(asked_.sequence);
+  Engine::Draft draft = *std::exchange(draft_, std::nullopt);
+  if (past_.empty()) return engine.Discard(std::move(draft)), Shard::Outcome();
+  if (UserState* known = engine.Find(asked_.person)) engine.AdvanceUser(known, asked_.parted_at - 1, effects);
+  Effects rebuilt;
+  const uint32_t slot = engine.Rebuild(asked_.person, asked_.parted_at, std::move(draft), &rebuilt)->slot;
+  // Memberships change; but nothing happened now that a trigger should fire for.
+  effects->transitions.insert(effects->transitions.end(), rebuilt.transitions.begin(), rebuilt.transitions.end());
+  // Some were noted for the person that they were merged into.
+  for (const Engine::PastRecord& past : past_) shard_.NoteHistory(slot, past.sequence);
+  return Shard::Outcome();
+}
+
+bool PersonRebuild::MergeInto(Effects* effects) {
+  Engine& engine = shard_.engine();
+  guest_ = std::make_unique<Engine>(program_);
+  ATTUNE_CHECK(guest_->Restore(asked_.other.id, ended_).ok(), "the state of a user who ended can be read");
+  UserState* from = guest_->Find(asked_.other.id);
+  RecordReader merging_reader(program_);
+  auto merging = merging_reader.Read(asked_.merging);
+  ATTUNE_CHECK(merging.ok(), "a durable event can be read");
+  merging->sequence = asked_.sequence;
+  merging->user = asked_.person;
+  if (way_ == Way::kOther) return engine.Absorb(*merging, past_, guest_.get(), from, &reader_, effects);
+  if (way_ == Way::kOwn) {
+    auto adopted = engine.AdoptDraft(asked_.person, ended_);
+    ATTUNE_CHECK(adopted.ok(), "the state of a user who ended can be read");
+    draft_ = std::move(adopted).value();
+    for (const Engine::PastRecord& past : past_) {
+      if (engine.AddTo(&*draft_, past, &reader_)) continue;
+      engine.Discard(*std::exchange(draft_, std::nullopt));
+      return false;
+    }
+  }
+  engine.Merge(*merging, guest_.get(), from, *std::exchange(draft_, std::nullopt), effects);
+  return true;
 }
 
 }  // namespace attune

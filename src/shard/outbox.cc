@@ -72,10 +72,10 @@ Status Outbox::EndRecovery(Write write) {
 
 // --- a lane ---
 
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program) {
+void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first) {
   if (sequence <= told_[shard] || sequence <= skip_) return;
   std::vector<ToldEffect> told;
-  Tell(sequence, effects, program, &told);
+  Tell(sequence, effects, program, &told, first);
   Add(number, shard, sequence, std::move(told));
 }
 
@@ -109,6 +109,11 @@ void Outbox::Passed(size_t number, uint64_t position) {
   {
     const std::lock_guard hold(mutex_);
     std::move(lane.fresh.begin(), lane.fresh.end(), std::back_inserter(lane.waiting));
+    // A shard that was paused is behind the others of its lane.
+    const auto earlier = [](const ToldEffect& a, const ToldEffect& b) { return a.id() < b.id(); };
+    if (!lane.fresh.empty() && !std::is_sorted(lane.waiting.begin(), lane.waiting.end(), earlier)) {
+      std::sort(lane.waiting.begin(), lane.waiting.end(), earlier);
+    }
     lane.applied = position;
     if (Release(&due) && listener_) listener_();
     idle = lane.writes == 0;

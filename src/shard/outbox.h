@@ -53,8 +53,8 @@ class Outbox {
 
   // --- a lane: on its loop's thread ---
 
-  // What came of a record. Records come in the order of the log.
-  void Add(size_t lane, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program);
+  // What came of a record. Those of one shard come in the order of the log. `first`: the index of the first effect.
+  void Add(size_t lane, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first = 0);
   // The same in words, with ids of that sequence.
   void Add(size_t lane, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects);
   // Every record up to this one has been applied, as far as it is the lane's.

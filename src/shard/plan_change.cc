@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <random>
 
 #include "base/bytes.h"
@@ -16,129 +16,240 @@ using State = PlanProgress::State;
 
 // So many records may be left when the change is logged: while they are applied the loops wait.
 constexpr uint64_t kNear = 2000;
-constexpr int kNice = 3;  // half the weight of others: what serves goes first, and yet the change comes to an end
+constexpr int kRecordsAStep = 2000;
+constexpr int kNice = 3;  // half the weight of others: serving goes first, and yet the change comes to an end
 
 uint64_t NewToken() {
   std::random_device random;
-  return uint64_t{random()} << 32 | random();
+  return (uint64_t{random()} << 32 | random()) | 1;
 }
 
 }  // namespace
 
-PlanChange::PlanChange(std::unique_ptr<World> world, Host host)
-    : host_(std::move(host)),
-      token_(NewToken()),
-      began_(host_.clock()),
-      world_(std::move(world)),
-      fingerprint_(world_->plan().fingerprint),
-      thread_([this] { Run(); }) {}
-
-PlanChange::~PlanChange() { Cancel(); }
-
-void PlanChange::Cancel() {
-  cancelled_ = true;
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+PlanChanges::PlanChanges(Host host, Workers* workers) : host_(std::move(host)) {
+  worker_ = workers->Start("attune-plan", [this] { return Step(); });
 }
 
-PlanProgress PlanChange::progress() const {
-  const std::lock_guard hold(mutex_);
-  return {state_, fingerprint_, done_, host_.log->durable_sequence(), began_, failure_};
+PlanChanges::~PlanChanges() {
+  Close();
+  {
+    const std::lock_guard hold(mutex_);
+    abandoned_ = true;
+  }
+  worker_->Wake();
+  worker_->Join();
 }
 
-void PlanChange::Fail(std::string why) {
-  const std::lock_guard hold(mutex_);
-  state_ = cancelled_ ? State::kCancelled : State::kFailed;
-  failure_ = std::move(why);
-  changed_.notify_all();
-}
+// --- any thread ---
 
-bool PlanChange::ReadTo(LogReader* reader, uint64_t last) {
-  if (last == 0) return true;
-  reader->ReadTo(last);
-  RecordView record;
-  Effects effects;
-  while (!cancelled_) {
-    const auto more = reader->Next(&record);
-    if (!more.ok()) {
-      Fail(more.error().message);
-      return false;
+bool PlanChanges::Request(std::shared_ptr<const Plan> plan, uint64_t present) {
+  const uint64_t fingerprint = plan->fingerprint;
+  bool changes = false;
+  {
+    const std::lock_guard hold(mutex_);
+    if (closing_) return false;
+    changes = fingerprint != (token_ != 0 ? logged_ : present);
+    const bool under_way = stage_ == Stage::kReading || wanted_;
+    wanted_ = changes ? std::move(plan) : nullptr;
+    if (changes) {
+      progress_ = {State::kReading, fingerprint, 0, 0, host_.clock(), ""};
+    } else if (under_way) {
+      progress_.state = State::kCancelled;
     }
+    if (stage_ == Stage::kReading) stage_ = Stage::kIdle;  // given up: the worker sees it at its next step
+  }
+  worker_->Wake();
+  return changes;
+}
+
+PlanProgress PlanChanges::progress() const {
+  const std::lock_guard hold(mutex_);
+  PlanProgress progress = progress_;
+  if (!wanted_) progress.done = done_;
+  progress.total = host_.log->durable_sequence();
+  return progress;
+}
+
+void PlanChanges::Close() {
+  {
+    const std::lock_guard hold(mutex_);
+    if ((wanted_ || stage_ == Stage::kReading) && progress_.state == State::kReading) progress_.state = State::kCancelled;
+    closing_ = true;
+    wanted_ = nullptr;
+    if (stage_ == Stage::kReading) stage_ = Stage::kIdle;
+  }
+  worker_->Wake();
+}
+
+// --- the worker ---
+
+Worker::Next PlanChanges::Step() {
+  std::unique_lock hold(mutex_);
+  if (abandoned_) return Worker::Next::Done();
+  switch (stage_) {
+    case Stage::kIdle: {
+      if (world_) {  // of a change that was given up
+        const auto given_up = std::move(world_);
+        hold.unlock();
+        return Worker::Next::Now();
+      }
+      if (closing_) return Worker::Next::Done();
+      if (!wanted_) return Worker::Next::WhenWoken();
+      auto plan = std::exchange(wanted_, nullptr);
+      stage_ = Stage::kReading;
+      done_ = 0;
+      hold.unlock();
+      Begin(std::move(plan));
+      return Worker::Next::Now();
+    }
+    case Stage::kReading: {
+      hold.unlock();
+      const uint64_t last = host_.log->durable_sequence();
+      const auto read = ReadTo(last);
+      if (!read || !*read) return Worker::Next::Now();
+      if (host_.log->durable_sequence() - last <= kNear) Append();
+      return Worker::Next::Now();
+    }
+    case Stage::kLogging: {
+      if (append_failed_) {
+        hold.unlock();
+        End(State::kFailed, "the change could not be logged");
+        return Worker::Next::Now();
+      }
+      if (sequence_ == 0) return Worker::Next::WhenWoken();
+      stage_ = Stage::kCatchingUp;
+      return Worker::Next::Now();
+    }
+    case Stage::kCatchingUp: {
+      const uint64_t sequence = sequence_;
+      hold.unlock();
+      const auto read = ReadTo(sequence - 1);
+      if (!read || !*read) return Worker::Next::Now();
+      for (const auto& shard : world_->shards()) shard->set_position(sequence);
+      world_->CountSizes();
+      (void)world_->size_history().Restore(*host_.store);  // else it begins with what is sampled next
+      hold.lock();
+      stage_ = Stage::kReady;
+      hold.unlock();
+      host_.wake_loops();
+      return Worker::Next::Now();
+    }
+    case Stage::kReady: {
+      if (!taken_) return Worker::Next::WhenWoken();
+      const auto old = std::move(old_);  // whoever asks it something at this moment keeps it a little longer
+      const auto unused = std::move(world_);
+      taken_ = false;
+      token_ = 0;
+      sequence_ = 0;
+      stage_ = Stage::kIdle;
+      if (!wanted_ && progress_.state == State::kChanging) progress_.state = State::kDone;
+      unusable_ = false;
+      hold.unlock();
+      return Worker::Next::Now();
+    }
+  }
+  return Worker::Next::Done();
+}
+
+void PlanChanges::Begin(std::shared_ptr<const Plan> plan) {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  world_ = std::make_unique<World>(Program::Compile(std::move(plan)), host_.loops, host_.store, host_.lookup);
+  reader_.reset();
+}
+
+std::optional<bool> PlanChanges::ReadTo(uint64_t last) {
+  if (last == 0) return true;
+  if (!reader_) {
+    auto reader = LogReader::Open(host_.log_dir, 1, {.last_sequence = last, .disk = host_.disk});
+    if (!reader.ok()) return End(State::kFailed, reader.error().message), std::nullopt;
+    reader_.emplace(std::move(reader).value());
+  }
+  reader_->ReadTo(last);
+  RecordView record;
+  for (int i = 0; i < kRecordsAStep; ++i) {
+    const auto more = reader_->Next(&record);
+    if (!more.ok()) return End(State::kFailed, more.error().message), std::nullopt;
     if (!*more) {
       done_ = last;
       return true;
     }
-    world_->Apply(record, &effects);
-    effects.transitions.clear();
-    effects.firings.clear();
+    const Status applied = world_->Apply(record, nullptr);
+    if (!applied.ok()) return End(State::kFailed, applied.error().message), std::nullopt;
     done_ = record.sequence;
   }
-  Fail("");
   return false;
 }
 
-void PlanChange::Run() {
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  auto reader = LogReader::Open(host_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, host_.log->durable_sequence())});
-  if (!reader.ok()) return Fail(reader.error().message);
-  while (true) {
-    const uint64_t last = host_.log->durable_sequence();
-    if (!ReadTo(&*reader, last)) return;
-    if (host_.log->durable_sequence() - last <= kNear) break;
-  }
-  {
-    const std::lock_guard hold(mutex_);
-    state_ = State::kChanging;
-  }
+void PlanChanges::Append() {
   ByteWriter payload;
-  payload.U64(token_);
-  payload.I64(host_.clock());
-  payload.U64(fingerprint_);
-  const LogEntry entry{static_cast<uint8_t>(RecordType::kPlan), 0, payload.view()};
-  uint64_t sequence = 0;
-  bool answered = false;
-  const Status status = host_.log->Append({&entry, 1}, [&](const Status& durable, uint64_t first) {
-    const std::lock_guard hold(mutex_);
-    answered = true;
-    if (durable.ok()) sequence = first;
-    changed_.notify_all();
-  });
-  if (!status.ok()) return Fail(status.error().message);
   {
-    std::unique_lock hold(mutex_);
-    changed_.wait(hold, [&] { return answered; });
+    const std::lock_guard hold(mutex_);
+    if (stage_ != Stage::kReading) return;  // given up
+    stage_ = Stage::kLogging;
+    progress_.state = State::kChanging;
+    token_ = NewToken();
+    logged_ = world_->plan().fingerprint;
+    append_failed_ = false;
+    payload.U64(token_);
   }
-  if (sequence == 0) return Fail("the change could not be logged");
-  if (!ReadTo(&*reader, sequence - 1)) return;
-  for (const auto& shard : world_->shards()) shard->set_position(sequence);
-  world_->CountSizes();
-  (void)world_->size_history().Restore(*host_.store);  // else it begins anew
-  std::unique_lock hold(mutex_);
-  ready_ = true;
-  changed_.notify_all();
-  changed_.wait(hold, [&] { return old_ != nullptr || (cancelled_ && world_); });
-  if (!old_) return;
-  state_ = State::kDone;
-  const auto old = std::move(old_);
-  hold.unlock();
-  // Whoever asks it something at this moment keeps it a little longer.
+  payload.I64(host_.clock());
+  payload.U64(world_->plan().fingerprint);
+  const LogEntry entry{static_cast<uint8_t>(RecordType::kPlan), 0, payload.view()};
+  const auto answer = [this](const Status& durable, uint64_t first) {
+    {
+      const std::lock_guard hold(mutex_);
+      if (durable.ok()) sequence_ = first;
+      append_failed_ = !durable.ok();
+    }
+    worker_->Wake();
+  };
+  if (const Status status = host_.log->Append({&entry, 1}, answer); !status.ok()) answer(status, 0);
 }
 
-bool PlanChange::IsAt(const RecordView& record) const {
-  ByteReader in(record.payload);
-  return record.type == static_cast<uint8_t>(RecordType::kPlan) && in.U64() == token_;
-}
-
-std::unique_ptr<World> PlanChange::Take() {
-  std::unique_lock hold(mutex_);
-  changed_.wait(hold, [&] { return ready_ || state_ == State::kFailed || state_ == State::kCancelled; });
-  return ready_ ? std::move(world_) : nullptr;
-}
-
-void PlanChange::Leave(std::shared_ptr<World> old) {
+void PlanChanges::End(State state, std::string failure) {
   const std::lock_guard hold(mutex_);
-  old_ = std::move(old);
-  changed_.notify_all();
+  if (!wanted_ && (progress_.state == State::kReading || progress_.state == State::kChanging)) {
+    progress_.state = state;
+    progress_.failure = std::move(failure);
+  }
+  if (stage_ == Stage::kCatchingUp) {
+    // The loops come to the record, and go on with the plan that they have.
+    unusable_ = true;
+    stage_ = Stage::kReady;
+    host_.wake_loops();
+  } else if (stage_ != Stage::kIdle) {
+    stage_ = Stage::kIdle;
+    token_ = 0;
+  }
+}
+
+// --- loops ---
+
+bool PlanChanges::IsChange(const RecordView& record) const {
+  if (record.type != static_cast<uint8_t>(RecordType::kPlan)) return false;
+  ByteReader in(record.payload);
+  const uint64_t token = in.U64();
+  const std::lock_guard hold(mutex_);
+  return token_ != 0 && token == token_;
+}
+
+bool PlanChanges::IsReady() const {
+  const std::lock_guard hold(mutex_);
+  return stage_ == Stage::kReady;
+}
+
+std::unique_ptr<World> PlanChanges::Take() {
+  const std::lock_guard hold(mutex_);
+  return unusable_ ? nullptr : std::move(world_);
+}
+
+void PlanChanges::Retire(std::shared_ptr<World> old) {
+  {
+    const std::lock_guard hold(mutex_);
+    old_ = std::move(old);
+    taken_ = true;
+  }
+  worker_->Wake();
 }
 
 }  // namespace attune

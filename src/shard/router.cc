@@ -1,7 +1,7 @@
 #include "shard/router.h"
 
-#include <algorithm>
 #include <mutex>
+#include <vector>
 
 #include "base/check.h"
 #include "shard/record_type.h"
@@ -11,7 +11,7 @@ namespace attune {
 
 void Router::Restore(const Identity& identity) {
   const std::unique_lock hold(mutex_);
-  identity.ForEachMerged([&](std::string_view id, std::string_view into) { asked_[id].emplace_back(into); });
+  identity.ForEachMerged([&](std::string_view id, std::string_view into) { asked_.Link(id, into); });
 }
 
 Status Router::Append(std::span<LogEntry> entries, Log* log, Log::Callback callback) {
@@ -41,27 +41,14 @@ Status Router::Append(std::span<LogEntry> entries, Log* log, Log::Callback callb
   for (const Event& event : events) {
     RecordType type = RecordType::kEvent;
     if (Identity::AsksToMerge(event.head)) {
-      Ask(event.head.anonymous_id, event.head.user);
+      asked_.Link(event.head.anonymous_id, event.head.user);
       type = RecordType::kLinking;
-    } else if (!asked_.empty() && asked_.contains(event.head.user)) {
+    } else if (asked_.MayLeadElsewhere(event.head.user)) {
       type = RecordType::kLinked;
     }
     event.entry->type = static_cast<uint8_t>(type);
   }
   return log->Append(entries, std::move(callback));
-}
-
-// Who bears the history of `other` by now may be any whom it was asked to be merged into, and so on.
-void Router::Ask(std::string_view other, std::string_view user) {
-  std::vector<std::string> ways = {std::string(other)};
-  for (size_t i = 0; i < ways.size(); ++i) {
-    if (ways[i] == user) continue;
-    std::vector<std::string>& into = asked_[ways[i]];
-    for (const std::string& next : into) {
-      if (std::find(ways.begin(), ways.end(), next) == ways.end()) ways.push_back(next);
-    }
-    if (std::find(into.begin(), into.end(), user) == into.end()) into.emplace_back(user);
-  }
 }
 
 }  // namespace attune

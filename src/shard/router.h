@@ -1,35 +1,31 @@
-// What an event is to the loops, said when it is appended: most concern the shard of their own user and no other.
+// Finds the shard of each event when it is appended, and marks the events that more than their own user's shard must see.
 #pragma once
 
 #include <shared_mutex>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/text_map.h"
-#include "engine/identity.h"
 #include "event/event.h"
+#include "identity/identity.h"
+#include "identity/linked_ids.h"
 #include "log/log.h"
 
 namespace attune {
 
 // Knows which ids some record has asked to merge into others: more than those that were merged, as that is decided when
-// the record is applied. So it may send an event the longer way in vain, and never the shorter one wrongly.
+// the record is applied. So it may mark an event that leads nowhere else, and never leaves one out that does.
 class Router {
  public:
   // What a recovered identity holds.
   void Restore(const Identity& identity);
 
-  // Says type and shard of each event among the entries, then appends them to the log: what is sent later finds what
-  // these records ask for. Any thread.
+  // Sets type and shard of each event among the entries, then appends them to the log: what is appended later sees the
+  // links that these records ask for. Costs a lookup for each event, however many ids are linked. Any thread.
   Status Append(std::span<LogEntry> entries, Log* log, Log::Callback callback);
 
  private:
-  void Ask(std::string_view other, std::string_view user);
-
   mutable std::shared_mutex mutex_;
-  TextMap<std::vector<std::string>> asked_;  // into which ids an id was asked to be merged
+  LinkedIds asked_;
 };
 
 }  // namespace attune

@@ -75,8 +75,8 @@ TEST_F(RouterTest, FollowsChains) {
 
 TEST_F(RouterTest, ARestartKnowsWhatWasMerged) {
   Identity identity;
-  identity.Merge("a", "b");
-  identity.Merge("b", "c");
+  identity.Merge("a", "b", 1);
+  identity.Merge("b", "c", 2);
   Router router;
   router.Restore(identity);
   EXPECT_EQ(TypeOf(&router, "a"), RecordType::kLinked);

@@ -12,6 +12,9 @@ namespace {
 
 // Beyond this much accepted and not yet applied, new records are refused: memory stays bounded, clients wait.
 constexpr size_t kMaxBacklogBytes = 128 << 20;
+// Of the log's tail, while recovering.
+constexpr size_t kRecoveryBlockBytes = 1 << 20;
+constexpr size_t kRecoveryBacklogBytes = 32 << 20;
 
 }  // namespace
 
@@ -22,21 +25,18 @@ struct Runtime::Lock {
 // --- opening ---
 
 Runtime::Runtime(std::string dir, RuntimeOptions options)
-    : dir_(std::move(dir)), options_(std::move(options)), meeting_(options_.threads, Meeting{this}) {}
+    : dir_(std::move(dir)), options_(std::move(options)), meeting_(static_cast<size_t>(options_.threads)) {}
 
 Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
                                                RuntimeOptions options) {
   auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(options)));
   if (runtime->options_.log.disk == &RealDisk()) {
     auto lock = DataLock::Take(dir);
-    if (!lock.ok()) {
-      runtime->closed_ = true;
-      return lock.error();
-    }
+    if (!lock.ok()) return lock.error();
     runtime->lock_ = std::make_unique<Lock>(Lock{std::move(lock).value()});
   }
   if (Status status = runtime->Recover(std::move(program)); !status.ok()) {
-    runtime->closed_ = true;
+    runtime->Fail(status);
     return status.error();
   }
   return runtime;
@@ -48,7 +48,7 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   store_ = std::move(store).value();
   if (Status status = StartClock(); !status.ok()) return status;
   LogOptions log_options = options_.log;
-  log_options.stepped = options_.stepped;
+  log_options.workers = options_.workers;
   log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
   auto log = Log::Open(dir_ + "/log", std::move(log_options));
   if (!log.ok()) return log.error();
@@ -57,10 +57,9 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   if (!lookup.ok()) return lookup.error();
   lookup_ = std::move(lookup).value();
   world_ = std::make_shared<World>(std::move(program), options_.threads, store_.get(), lookup_.get());
-  for (int i = 0; i < options_.threads; ++i) {
-    loops_.push_back(std::make_unique<Loop>(this, i));
-    loops_.back()->Enter(world_.get());
-  }
+  for (size_t i = 0; i < static_cast<size_t>(options_.threads); ++i) loops_.push_back(std::make_unique<Loop>(this, i));
+  for (const auto& loop : loops_) loop->Enter(world_.get());
+  questions_ = std::make_unique<LogQuestions>(lookup_.get(), options_.workers);
   outbox_ = std::make_unique<Outbox>(store_.get(), loops_.size(), options_.outbox);
   if (Status status = outbox_->Restore(); !status.ok()) return status;
   if (Status status = RestoreShards(); !status.ok()) return status;
@@ -68,16 +67,21 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   if (Status status = ReadTail(); !status.ok()) return status;
   world_->CountSizes();
   router_.Restore(world_->merging().identity());
-  questions_ = std::make_unique<LogQuestions>(lookup_.get());
-  writer_ = std::make_unique<StoreWriter>(store_.get(), options_.stepped);
+  writer_ = std::make_unique<StoreWriter>(store_.get(), options_.workers);
   writer_->Write(world_->merging().ForgetEnded());
   const auto write = [this](WriteBatch batch, std::function<void(bool)> then) {
     writer_->Write(std::move(batch), std::move(then));
   };
   if (Status status = outbox_->EndRecovery(write); !status.ok()) return status;
   stats_.users = world_->user_count();
-  if (options_.stepped) return {};
-  for (const auto& loop : loops_) loop->thread = std::thread([&loop = *loop] { loop.Run(); });
+  changes_ = std::make_unique<PlanChanges>(
+      PlanChanges::Host{log_dir(), options_.log.disk, log_.get(), store_.get(), lookup_.get(), options_.threads, options_.clock,
+                        [this] {
+                          for (const auto& loop : loops_) loop->Wake();
+                        }},
+      options_.workers);
+  recovering_ = false;
+  for (const auto& loop : loops_) loop->Wake();
   return {};
 }
 
@@ -101,7 +105,7 @@ Status Runtime::RestoreShards() {
   std::vector<Status> results(loops_.size());
   for (size_t i = 0; i < loops_.size(); ++i) {
     threads.emplace_back([this, i, &results] {
-      for (Shard* shard : loops_[i]->shards) {
+      for (Shard* shard : loops_[i]->shards()) {
         if (Status status = shard->Restore(*store_); !status.ok()) {
           results[i] = status;
           return;
@@ -117,7 +121,7 @@ Status Runtime::RestoreShards() {
   return {};
 }
 
-// Every loop reads the tail for itself: reading is cheap beside applying, and nobody waits for anybody.
+// The tail comes to the loops as blocks do when they become durable.
 Status Runtime::ReadTail() {
   const uint64_t last = log_->durable_sequence();
   uint64_t from = last;
@@ -129,37 +133,62 @@ Status Runtime::ReadTail() {
   }
   if (Status status = world_->merging().Restore(from); !status.ok()) return status;
   if (Status status = outbox_->BeginRecovery(last); !status.ok()) return status;
-  std::vector<std::thread> threads;
-  std::vector<Status> results(loops_.size());
-  std::atomic<uint64_t> read{0};
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    threads.emplace_back([this, i, from, last, &results, &read] {
-      Loop& loop = *loops_[i];
-      auto reader = LogReader::Open(dir_ + "/log", from + 1, {.last_sequence = last, .disk = options_.log.disk});
-      if (from == last) return;
-      RecordView record;
-      while (reader.ok()) {
-        const auto more = reader->Next(&record);
-        if (!more.ok()) reader = more.error();
-        if (!more.ok() || !*more) break;
-        loop.ApplyRecord(record);
-        if (i == 0 && (++read & 0xFFFF) == 0 && options_.on_recovery) options_.on_recovery(read, last - from);
-      }
-      if (reader.ok()) return;
-      results[i] = reader.error();
-      meeting_.arrive_and_drop();  // nobody is to wait for this loop
-    });
+  for (const auto& loop : loops_) loop->Start(options_.workers);
+  const auto wait_until = [&](const std::function<bool()>& done) {
+    std::unique_lock hold(recovery_mutex_);
+    options_.workers->Await(&hold, &recovered_, [&] { return done() || !failure().ok(); });
+  };
+  if (from < last) {
+    auto reader = LogReader::Open(log_dir(), from + 1, {.last_sequence = last, .disk = options_.log.disk});
+    if (!reader.ok()) return reader.error();
+    RecordView record;
+    DurableBlock block;
+    std::string bytes;
+    const auto push = [&] {
+      if (bytes.empty()) return;
+      block.bytes = std::make_shared<const std::string>(std::exchange(bytes, {}));
+      backlog_bytes_ += block.bytes->size() * loops_.size();
+      for (const auto& loop : loops_) loop->Push(block);
+      if (options_.on_recovery) options_.on_recovery(block.last_sequence - from, last - from);
+      wait_until([&] { return backlog_bytes_ < kRecoveryBacklogBytes || idle(); });
+    };
+    while (failure().ok()) {
+      const auto more = reader->Next(&record);
+      if (!more.ok()) return more.error();
+      if (!*more) break;
+      if (bytes.empty()) block.first_sequence = record.sequence;
+      block.last_sequence = record.sequence;
+      AppendRecord(record, &bytes);
+      if (bytes.size() >= kRecoveryBlockBytes) push();
+    }
+    push();
+    wait_until([this] { return idle(); });
+    if (Status status = failure(); !status.ok()) return status;
   }
-  for (std::thread& thread : threads) thread.join();
   recovered_records_ = last - from;
   for (const auto& shard : world_->shards()) {
     shard->set_position(last);
     shard->TickFailed();  // one that was under way at the crash either was read or never will be
   }
-  for (const Status& status : results) {
-    if (!status.ok()) return status;
-  }
   return {};
+}
+
+bool Runtime::idle() const {
+  return std::all_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->idle(); });
+}
+
+void Runtime::OnRecovered() {
+  const std::lock_guard hold(recovery_mutex_);
+  recovered_.notify_all();
+}
+
+void Runtime::Fail(const Status& status) {
+  {
+    const std::lock_guard hold(failure_mutex_);
+    if (!failure_) failure_ = status.error();
+  }
+  OnRecovered();
+  for (const auto& loop : loops_) loop->Wake();
 }
 
 Runtime::~Runtime() { Close(); }
@@ -167,60 +196,30 @@ Runtime::~Runtime() { Close(); }
 void Runtime::Close() {
   if (closed_) return;
   closed_ = true;
-  {
-    const std::lock_guard hold(change_mutex_);
-    if (change_) change_->Cancel();
-  }
-  log_->Close();
-  for (const auto& loop : loops_) {
-    {
-      const std::lock_guard hold(loop->mutex);
-      loop->closing = true;
-    }
-    loop->work.notify_one();
-  }
-  for (const auto& loop : loops_) {
-    if (loop->thread.joinable()) loop->thread.join();
-  }
-  if (options_.stepped) {
-    while (TakeStep(Part::kRecords)) continue;
-    for (const auto& loop : loops_) loop->WriteLastSnapshots();
-  }
+  if (changes_) changes_->Close();
+  if (log_) log_->Close();
+  for (const auto& loop : loops_) loop->Close();
+  for (const auto& loop : loops_) loop->Join();
+  changes_.reset();
   SampleSizes();
   writer_.reset();
   questions_.reset();
 }
 
 Status Runtime::failure() const {
-  if (log_->failed()) return log_->status();
-  if (writer_->failed()) return Error{ErrorCode::kCorrupt, dir_ + "/state: the store is damaged"};
+  {
+    const std::lock_guard hold(failure_mutex_);
+    if (failure_) return *failure_;
+  }
+  if (log_ && log_->failed()) return log_->status();
+  if (writer_ && writer_->failed()) return Error{ErrorCode::kCorrupt, dir_ + "/state: the store is damaged"};
   return {};
 }
 
-bool Runtime::TakeStep(Part part) {
-  Loop& loop = *loops_.front();
-  switch (part) {
-    case Part::kLog:
-      return log_->Step();
-    case Part::kRecords: {
-      if (loop.tasks.empty()) return false;
-      const Task task = std::move(loop.tasks.front());
-      loop.tasks.pop_front();
-      loop.Do(task);
-      return true;
-    }
-    case Part::kTimers:
-      loop.Tick(options_.clock());
-      return true;
-    case Part::kSnapshot:
-      return loop.Snapshot();
-    case Part::kStore:
-      return writer_->Step();
-    case Part::kSizes:
-      SampleSizes();
-      return true;
-  }
-  return false;
+std::chrono::steady_clock::duration Runtime::stalled() const {
+  std::chrono::steady_clock::duration longest{};
+  for (const auto& loop : loops_) longest = std::max(longest, loop->Stalled());
+  return longest;
 }
 
 // --- records in ---
@@ -236,29 +235,16 @@ void Runtime::OnDurable(const DurableBlock& block) {
   lookup_->Note(block.file_first_sequence, block.first_sequence, block.offset);
   const size_t bytes = block.bytes->size();
   backlog_bytes_ += bytes * loops_.size();
-  for (const auto& loop : loops_) {
-    {
-      const std::lock_guard hold(loop->mutex);
-      loop->tasks.push_back({block, nullptr, 0});
-    }
-    loop->work.notify_one();
-  }
+  for (const auto& loop : loops_) loop->Push(block);
 }
 
-void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) {
-  Loop& loop = *loops_[static_cast<size_t>(shard % options_.threads)];
-  {
-    const std::lock_guard hold(loop.mutex);
-    loop.tasks.push_back({{}, std::move(question), shard});
-  }
-  loop.work.notify_one();
-}
+void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) { LoopOf(shard).Ask(shard, std::move(question)); }
 
 void Runtime::AskPerson(std::string id, std::function<void(Shard&, std::string_view, Millis)> question) {
-  // What was durable before this call may have merged her: only behind it is it known whose shard to ask.
+  // What was durable before this call may have merged the id: only behind it is it known which shard to ask.
   const uint8_t shard = ShardOf(id);
   AskNow(shard, [this, shard, id = std::move(id), question = std::move(question)](Shard& first, Millis now) {
-    const std::string person(loops_[static_cast<size_t>(shard % options_.threads)]->world->merging().PersonOf(id));
+    const std::string person(LoopOf(shard).world()->merging().PersonOf(id));
     if (ShardOf(person) == shard) return question(first, person, now);
     AskNow(ShardOf(person), [person, question](Shard& owner, Millis then) { question(owner, person, then); });
   });
@@ -272,20 +258,9 @@ Status Runtime::UndoMerge(std::string_view id, Log::Callback callback) {
   return Append({&entry, 1}, std::move(callback));
 }
 
-bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) {
-  const std::lock_guard hold(change_mutex_);
-  if (change_) change_->Cancel();
-  if (plan->fingerprint == world()->plan().fingerprint) return false;
-  auto program = Program::Compile(std::move(plan));
-  auto world = std::make_unique<World>(std::move(program), options_.threads, store_.get(), lookup_.get());
-  change_ = std::make_shared<PlanChange>(std::move(world), PlanChange::Host{log_dir(), log_.get(), store_.get(), options_.clock});
-  return true;
-}
+bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) { return changes_->Request(std::move(plan), world()->plan().fingerprint); }
 
-PlanProgress Runtime::plan_progress() const {
-  const std::lock_guard hold(change_mutex_);
-  return change_ ? change_->progress() : PlanProgress();
-}
+PlanProgress Runtime::plan_progress() const { return changes_->progress(); }
 
 void Runtime::WhenStored(std::function<void()> then) {
   if (writer_->retrying() || writer_->failed()) return then();
@@ -299,11 +274,24 @@ void Runtime::AskNow(uint8_t shard, std::function<void(Shard&, Millis)> question
     const Millis now = options_.clock();
     if (owner.engine().NextDue() > now) return question(owner, now);
     // Fired by a record, as all timers are: a replay of the log then knows when.
-    Loop& loop = *loops_[static_cast<size_t>(owner.number() % options_.threads)];
-    loop.LogTick(&owner, now, [this, number = owner.number(), question, now] {
+    LoopOf(owner.number()).LogTick(&owner, now, [this, number = owner.number(), question, now] {
       Ask(number, [question, now](Shard& ticked) { question(ticked, now); });
     });
   });
+}
+
+void Runtime::SampleSizes() {
+  if (!writer_ || writer_->retrying()) return;
+  WriteBatch batch;
+  const Millis now = options_.clock();
+  if (server_clock_ && std::exchange(clock_noted_at_, durable_sequence()) != durable_sequence()) {
+    ByteWriter last;
+    last.I64(now);
+    batch.Put(keys::kConfig, kClockName, last.view());
+  }
+  world()->SampleSizes(now, &batch);
+  outbox_->Trim(now, &batch);
+  if (!batch.empty()) writer_->Write(std::move(batch));
 }
 
 }  // namespace attune

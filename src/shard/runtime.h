@@ -3,21 +3,23 @@
 #pragma once
 
 #include <atomic>
-#include <barrier>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/result.h"
 #include "base/server_clock.h"
+#include "base/workers.h"
 #include "log/log.h"
 #include "log/lookup.h"
 #include "shard/log_questions.h"
+#include "shard/loop.h"
+#include "shard/meeting.h"
 #include "shard/outbox.h"
 #include "shard/plan_change.h"
 #include "shard/router.h"
@@ -40,6 +42,8 @@ struct RuntimeStats {
   std::atomic<uint64_t> ticks{0};
   std::atomic<uint64_t> snapshots{0};  // of one shard each
   std::atomic<uint64_t> users{0};
+  std::atomic<uint64_t> rebuilds{0};         // of one person each, after a merge or the undoing of one
+  std::atomic<uint64_t> rebuilt_records{0};  // that these applied once more
 };
 
 struct RuntimeOptions {
@@ -48,12 +52,11 @@ struct RuntimeOptions {
   Millis sample_every_ms = 1000;    // how often the sizes of segments are looked at for their history
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock;  // empty: a ServerClock that goes on where the one before it was
+  std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;  // for what happens every so often
   LogOptions log;  // on_durable is the runtime's own
   StoreOptions store;
   OutboxOptions outbox;
-  // One loop and no threads, but for reading back: everything happens in TakeStep, on the caller's thread. For the
-  // simulator, which decides what happens next.
-  bool stepped = false;
+  Workers* workers = &Threads();  // must outlive the runtime
   // Called for each record of a dead letter, or of its replay, in log order within a shard: by the thread that writes to
   // the store, before a snapshot that includes the record, or while recovering. False: it could not be kept now, and comes
   // again. Views live during the call.
@@ -97,9 +100,13 @@ class Runtime {
   bool storage_full() const { return log_->storage_full() || writer_->retrying(); }
   // Nothing can be taken any more until the next start.
   Status failure() const;
+  // How long the loop that has moved least lately has stood still with work to do.
+  std::chrono::steady_clock::duration stalled() const;
+  // Whether every loop has applied all that is durable.
+  bool idle() const;
+  const Meeting& meeting() const { return meeting_; }
 
-  // Begins to change to another plan (see plan_change.h); a change that is under way is given up. False: it is the present
-  // one.
+  // Begins to change to another plan (see plan_change.h). False: it is the present one, or will be shortly.
   bool ChangePlan(std::shared_ptr<const Plan> plan);
   PlanProgress plan_progress() const;
   // What is known now, and under which plan. Of its shards only loops know. Another plan brings another world: hold on to
@@ -116,12 +123,6 @@ class Runtime {
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 
-  // What a thread would do next: a group to the log's disk; a block of records or a question; timers that are due; a
-  // slice of a snapshot; a batch to the store; a look at the sizes of segments.
-  enum class Part { kLog, kRecords, kTimers, kSnapshot, kStore, kSizes };
-  // Does it, if there is something to do; false: there was not. Only for `stepped`.
-  bool TakeStep(Part part);
-
   // Stops taking records, applies what is durable, writes a last snapshot.
   void Close();
 
@@ -129,54 +130,7 @@ class Runtime {
   // In the store: what the server's clock said last, so that the next process goes on from there.
   static constexpr std::string_view kClockName = "clock";
 
-  struct Task {
-    DurableBlock block;  // or
-    std::function<void(Shard&)> question;
-    uint8_t shard = 0;
-  };
-  // One thread and the shards it owns: those whose number modulo the threads is its own.
-  struct Loop {
-    Loop(Runtime* owner, int index) : runtime(owner), index(index) {}
-    // From now on it owns shards of this world, none of which the store has seen.
-    void Enter(World* entered);
-    void Run();
-    void Do(const Task& task);
-    void WriteLastSnapshots();
-    void Apply(const DurableBlock& block);
-    void Expect(const RecordView& record);  // it is applied soon
-    void ApplyRecord(const RecordView& record);
-    // All loops stand still, and one of them applies the record.
-    void MeetAt(const RecordView& record);
-    void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
-    void KeepLetter(const RecordView& record);
-    // Tells of the effects of a record.
-    void Told(const RecordView& record, Shard& shard, const Shard::Outcome& outcome);
-    void Tick(Millis now);
-    // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
-    void LogTick(Shard* shard, Millis now, std::function<void()> then);
-    // A slice of the snapshot at hand, or the first of the next. False: there is nothing to write, or the store is behind.
-    bool Snapshot();
-    uint64_t FinishSnapshot(Shard* shard);  // the number of its batch
-    Shard* Of(uint8_t number);
-
-    Runtime* runtime;
-    int index;
-    World* world = nullptr;
-    std::vector<Shard*> shards;
-    std::vector<uint64_t> last_batch;  // of each shard
-    Effects effects;
-    size_t snapshotted = 0;  // the shard whose turn it is
-
-    std::mutex mutex;
-    std::condition_variable work;
-    std::deque<Task> tasks;  // guarded by mutex, as is the next
-    bool closing = false;
-    std::thread thread;
-  };
-  struct Meeting {
-    Runtime* runtime;
-    void operator()() noexcept { runtime->Meet(); }
-  };
+  friend class Loop;
 
   Runtime(std::string dir, RuntimeOptions options);
   Status Recover(std::shared_ptr<const Program> program);
@@ -184,12 +138,15 @@ class Runtime {
   Status RestoreShards();
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
-  void Meet() noexcept;
-  // Of the outbox: its loop's.
-  size_t LaneOf(const Shard& shard) const { return shard.number() % loops_.size(); }
-  bool IsPlanChange(const RecordView& record) const;
+  // While all loops stand at the record.
+  void HoldMeeting(const RecordView& record);
   void EnterWorld(const RecordView& record);
   void SampleSizes();
+  Loop& LoopOf(uint8_t shard) const { return *loops_[shard % loops_.size()]; }
+  // A loop has nothing left to do, while recovering.
+  void OnRecovered();
+  // What was read back is not to be had: the process must end, and start again.
+  void Fail(const Status& status);
 
   const std::string dir_;
   RuntimeOptions options_;
@@ -208,14 +165,20 @@ class Runtime {
   mutable std::mutex world_mutex_;
   std::shared_ptr<World> world_;  // guarded by it
   Router router_;
-  std::barrier<Meeting> meeting_;
-  std::atomic<const RecordView*> met_for_{nullptr};  // the record at which the loops meet
+  Meeting meeting_;
+  std::atomic<int> parting_{0};  // people who are still being rebuilt since ids were parted from theirs
   std::unique_ptr<StoreWriter> writer_;
   std::unique_ptr<LogQuestions> questions_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::unique_ptr<Log> log_;  // its thread calls into all of the above
-  mutable std::mutex change_mutex_;
-  std::shared_ptr<PlanChange> change_;  // guarded by it; null as long as there was none
+  std::unique_ptr<PlanChanges> changes_;
+
+  std::atomic<bool> recovering_{true};
+  std::mutex recovery_mutex_;
+  std::condition_variable recovered_;
+
+  mutable std::mutex failure_mutex_;
+  std::optional<Error> failure_;  // guarded by it
 };
 
 }  // namespace attune

@@ -27,13 +27,28 @@ Shard::Outcome Shard::Apply(const RecordView& record, std::string_view person, E
     return {};
   }
   if (!HoldsEvent(record.type)) return {};
+  const Record event = Read(record, person);
+  const Applied applied = engine_.Apply(event, effects);
+  if (applied != Applied::kDuplicate) history_.Note(engine_.Find(event.user)->slot, record.sequence);
+  return {applied, true};
+}
+
+Record Shard::Read(const RecordView& record, std::string_view person) {
   auto event = reader_.Read(record.payload);
   // What the log holds was checked when it was let in, and its checksum fits: anything else is a bug.
   ATTUNE_CHECK(event.ok(), "a durable event can be read");
   event->sequence = record.sequence;
   if (!person.empty()) event->user = person;
-  const Applied applied = engine_.Apply(*event, effects);
-  if (applied != Applied::kDuplicate) history_.Note(engine_.Find(event->user)->slot, record.sequence);
+  return *event;
+}
+
+bool Shard::Admit(const RecordView& record, std::string_view person) { return engine_.Admit(Read(record, person)); }
+
+Shard::Outcome Shard::ApplyAdmitted(const RecordView& record, std::string_view person, Effects* effects) {
+  position_ = record.sequence;
+  const Record event = Read(record, person);
+  const Applied applied = engine_.ApplyAdmitted(event, effects);
+  history_.Note(engine_.Find(event.user)->slot, record.sequence);
   return {applied, true};
 }
 
@@ -47,17 +62,19 @@ void Shard::NoteLink(uint64_t sequence, std::string_view other, std::string_view
 
 void Shard::ForgetLink(uint64_t sequence) { next_batch_.Delete(keys::kLinks, keys::Ordered(sequence)); }
 
-void Shard::KeepEnded(UserState* user, uint64_t sequence) {
-  bytes_.Clear();
-  WriteUser(*user, engine_.interner(), &bytes_);
-  next_batch_.Put(keys::kEnded, keys::EndedName(number_, sequence), bytes_.view());
+std::string Shard::GiveUp(UserState* user, uint64_t sequence, bool keep) {
+  ByteWriter state;
+  WriteUser(*user, engine_.interner(), &state);
+  if (keep) next_batch_.Put(keys::kEnded, keys::EndedName(number_, sequence), state.view());
+  engine_.End(user, user->now, nullptr);
+  return state.Take();
 }
 
 void Shard::BeginSnapshot() {
   in_snapshot_ = true;
   snapshot_position_ = position_;
   batch_ = std::exchange(next_batch_, WriteBatch());
-  history_.WriteTo([this](uint32_t slot) { return engine_.users()[slot].id(); }, &batch_);
+  history_.WriteTo([this](uint32_t slot) { return engine_.users()[slot].id(); }, position_, &batch_);
   to_write_ = engine_.TakeDirty();
   for (UserState* user : to_write_) user->in_snapshot = true;
 }

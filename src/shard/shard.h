@@ -15,8 +15,6 @@
 
 namespace attune {
 
-inline constexpr uint32_t kNoSlot = UINT32_MAX;  // of a user who is not there
-
 class Shard {
  public:
   Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader);
@@ -44,16 +42,23 @@ class Shard {
 
   // --- histories ---
 
+  const HistoryIndex& history() const { return history_; }
   void NoteHistory(uint32_t slot, uint64_t sequence) { history_.Note(slot, sequence); }
-  // The sequences of the records of a user of this shard; see HistoryIndex::Of. `slot`: hers, or kNoSlot.
-  Result<std::vector<uint64_t>> HistoryOf(const Store& store, std::string_view id, uint32_t slot) const {
-    return history_.Of(store, id, slot);
+  void NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser other) { history_.NoteIncluded(slot, sequence, std::move(other)); }
+  // Where the user is in the index.
+  IndexedUser Indexed(std::string_view id) const {
+    const UserState* user = engine_.Find(id);
+    return {number_, user ? user->slot : kNoSlot, std::string(id)};
   }
   // The record merged the history of `other` into that of `person`, or undid it: one of them is of this shard.
   void NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone);
   void ForgetLink(uint64_t sequence);
-  // A user ends with this record; the other shard may need her as she is, should it fall behind this one at a stop.
-  void KeepEnded(UserState* user, uint64_t sequence);
+  // Ends a user, whose history the record makes another's. Returns the state before the record, as WriteUser writes it;
+  // `keep`: it is kept in the store too.
+  std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
+  // Whether the event of the person is no duplicate: see Engine::Admit. If so, ApplyAdmitted comes later.
+  bool Admit(const RecordView& record, std::string_view person);
+  Outcome ApplyAdmitted(const RecordView& record, std::string_view person, Effects* effects);
 
   // --- snapshots: taken bit by bit, beside the work ---
 
@@ -80,6 +85,7 @@ class Shard {
 
  private:
   void WriteOne(UserState* user);
+  Record Read(const RecordView& record, std::string_view person);
 
   const uint8_t number_;
   const std::shared_ptr<const Program> program_;

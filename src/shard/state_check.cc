@@ -107,7 +107,7 @@ class Check {
   void CountUser(const UserState& user, Shard& shard) {
     ++report_.users;
     for (ConditionId c = 0; c < program_->segment_count; ++c) report_.memberships += user.Holds(c);
-    auto index = shard.HistoryOf(store_, user.id(), kNoSlot);
+    auto index = HistoryIndex::Collect(store_, nullptr, {shard.number(), kNoSlot, std::string(user.id())});
     if (index.ok()) {
       report_.index_entries += index->size();
     } else {
@@ -119,13 +119,12 @@ class Check {
   Status Compare() {
     auto scratch = Store::Open("built from the log", {.in_memory = true});
     if (!scratch.ok()) return scratch.error();
-    scratch_ = scratch->get();
-    auto lookup = LogLookup::Open(options_.log_dir);
+    auto lookup = LogLookup::Open(options_.log_dir, options_.disk);
     if (!lookup.ok()) return lookup.error();
-    World world(program_, 1, scratch_, lookup->get());
+    World world(program_, 1, scratch->get(), lookup->get());
     std::multimap<uint64_t, size_t> stops;
     for (size_t number = 0; number < kShards; ++number) stops.emplace(positions_[number], number);
-    auto reader = LogReader::Open(options_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, report_.last_position)});
+    auto reader = LogReader::Open(options_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, report_.last_position), .disk = options_.disk});
     if (!reader.ok()) return reader.error();
     auto stop = stops.begin();
     RecordView record;
@@ -134,7 +133,7 @@ class Check {
       for (; stop != stops.end() && stop->first < sequence; ++stop) {
         if (!links_compared) CompareLinks(world, stop->first);
         links_compared = true;
-        CompareShard(world.shard(stop->second));
+        CompareShard(world.shard(stop->second), world);
       }
     };
     while (report_.last_position > 0) {
@@ -142,8 +141,8 @@ class Check {
       if (!more.ok()) return more.error();
       if (!*more) break;
       reach(record.sequence);
-      world.Apply(record, &effects_);
-      CompareEffects(record, world);
+      const Status applied = world.Apply(record, [&](Effects* effects, uint32_t first) { CompareEffects(record, *effects, first, world); });
+      if (!applied.ok()) return applied;
       if ((record.sequence & 0xFFF) == 0 && options_.on_progress) options_.on_progress(record.sequence, report_.last_position);
     }
     reach(UINT64_MAX);
@@ -152,12 +151,9 @@ class Check {
     return {};
   }
 
-  void CompareEffects(const RecordView& record, const World& world) {
-    if (effects_.transitions.empty() && effects_.firings.empty()) return;
+  void CompareEffects(const RecordView& record, const Effects& effects, uint32_t first, const World& world) {
     told_.clear();
-    Tell(record.sequence, effects_, world.program(), &told_);
-    effects_.transitions.clear();
-    effects_.firings.clear();
+    Tell(record.sequence, effects, world.program(), &told_, first);
     for (const ToldEffect& effect : told_) {
       if (effect.id() <= floor_) continue;
       const auto kept = std::lower_bound(kept_.begin(), kept_.end(), KeptEffect{effect.id(), 0});
@@ -171,7 +167,7 @@ class Check {
   }
 
   void CompareLinks(World& world, uint64_t position) {
-    Merging stored(program_, &store_, nullptr);
+    Merging stored(program_, &store_);
     if (Status status = stored.Restore(position); !status.ok()) return Damage(status.error().message);
     std::map<std::string, std::string> expected, found;
     const auto into = [](std::map<std::string, std::string>* links) {
@@ -187,7 +183,7 @@ class Check {
     }
   }
 
-  void CompareShard(Shard& built) {
+  void CompareShard(Shard& built, World& world) {
     const auto snapshot = Shard::SnapshotOf(store_, built.number());
     if (!snapshot.ok() || !*snapshot || (*snapshot)->plan != program_->plan->fingerprint) return;
     const auto stored = Restored(built.number());
@@ -198,7 +194,7 @@ class Check {
       if (!expected) {
         Damage(fmt::format("shard {}: the store has the user \"{}\", of whom the log says nothing", built.number(), user.id()));
       } else {
-        CompareUser(user, stored.get(), *expected, &built);
+        CompareUser(user, stored.get(), *expected, &built, world);
       }
     }
     for (const UserState& user : built.engine().users()) {
@@ -207,14 +203,16 @@ class Check {
     }
   }
 
-  void CompareUser(const UserState& found, Shard* stored, const UserState& expected, Shard* built) {
+  void CompareUser(const UserState& found, Shard* stored, const UserState& expected, Shard* built, const World& world) {
     const std::string left = Described(expected, &built->engine()), right = Described(found, &stored->engine());
     if (left != right) {
       Damage(fmt::format("shard {}: user \"{}\": the log gives {}, the store has {}", built->number(), found.id(), Preview(left, kShownBytes),
                          Preview(right, kShownBytes)));
     }
-    const auto must = built->HistoryOf(*scratch_, found.id(), expected.slot);
-    const auto has = stored->HistoryOf(store_, found.id(), kNoSlot);
+    // Of shards whose snapshots are older than this one's the index is older too: a start reads the log from there.
+    const auto must = world.HistoryOf({built->number(), expected.slot, std::string(found.id())},
+                                      [this](uint8_t shard) { return shard < kShards ? positions_[shard] : 0; });
+    const auto has = HistoryIndex::Collect(store_, nullptr, {stored->number(), kNoSlot, std::string(found.id())});
     if (must.ok() && has.ok() && !std::includes(has->begin(), has->end(), must->begin(), must->end())) {
       Damage(fmt::format("shard {}: user \"{}\": {} records are in the history that the log gives, {} in the index, and some are missing there",
                          built->number(), found.id(), must->size(), has->size()));
@@ -238,12 +236,10 @@ class Check {
   const StateCheckOptions& options_;
   StateReport& report_;
   RecordReader reader_;
-  Store* scratch_ = nullptr;
   std::array<uint64_t, kShards> positions_{};
   std::vector<KeptEffect> kept_;  // in the order of their ids
   uint64_t matched_ = 0;
   EffectId floor_;
-  Effects effects_;
   std::vector<ToldEffect> told_;
 };
 

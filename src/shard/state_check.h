@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "engine/program.h"
+#include "log/disk.h"
 #include "state/store.h"
 
 namespace attune {
@@ -35,6 +36,7 @@ inline constexpr size_t kMostFoundInState = 1000;
 
 struct StateCheckOptions {
   std::string log_dir;      // without damage
+  Disk* disk = &RealDisk();  // where that is
   uint64_t first_sequence = 1;  // of the log: beyond 1 nothing can be built from it, and the check is a quick one
   uint64_t last_sequence = 0;
   bool quick = false;       // only that everything can be read, and no snapshot is ahead of the log

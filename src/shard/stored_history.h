@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "identity/linked_ids.h"
 #include "shard/history_run.h"
-#include "shard/linked_ids.h"
 
 namespace attune {
 

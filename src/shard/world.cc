@@ -7,7 +7,7 @@
 namespace attune {
 
 World::World(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log)
-    : program_(program), merging_(program, store, log), sizes_(program->segment_count), size_history_(*program->plan) {
+    : program_(program), store_(*store), log_(*log), merging_(program, store), sizes_(program->segment_count), size_history_(*program->plan) {
   for (int i = 0; i < loops; ++i) readers_.push_back(std::make_unique<RecordReader>(program));
   for (size_t i = 0; i < kShards; ++i) {
     shards_[i] = std::make_unique<Shard>(static_cast<uint8_t>(i), program, readers_[i % readers_.size()].get());
@@ -46,19 +46,41 @@ void World::CountSizes() {
   }
 }
 
-void World::Apply(const RecordView& record, Effects* effects) {
+Status World::Apply(const RecordView& record, const Sink& sink) {
+  const auto give = [&](uint32_t first) {
+    if (sink && (!effects_.transitions.empty() || !effects_.firings.empty())) sink(&effects_, first);
+    effects_.transitions.clear();
+    effects_.firings.clear();
+  };
+  Shard* shard = nullptr;
+  std::string person;
   if (!IsOfAnyShard(record.type)) {
-    if (Shard& shard = *shards_[record.shard]; !shard.Includes(record.sequence)) shard.Apply(record, {}, effects);
-    return;
+    shard = shards_[record.shard].get();
+  } else if (merging_.NeedsAll(record)) {
+    Merging::Met met = merging_.Apply(record, shards_);
+    if (met.leaving) Merging::Leave(*met.leaving);
+    for (const auto& rebuild : met.rebuilds) {
+      do {
+        if (Status loaded = rebuild->Load(store_, shards_, &log_); !loaded.ok()) return loaded;
+        rebuild->Step(SIZE_MAX);
+      } while (!rebuild->Finish(&effects_));
+      give(rebuild->first_effect());
+    }
+    shard = met.shard;
+    person = std::move(met.person);
+  } else if (HoldsEvent(record.type)) {
+    person = merging_.PersonOfEvent(record);
+    shard = shards_[ShardOf(person)].get();
   }
-  if (merging_.NeedsAll(record)) {
-    Shard* shard = nullptr;
-    merging_.Apply(record, shards_, &shard, effects);
-    return;
-  }
-  const std::string person = merging_.PersonOfEvent(record);
-  Shard& shard = *shards_[ShardOf(person)];
-  if (!shard.Includes(record.sequence)) shard.Apply(record, person, effects);
+  if (!shard || shard->Includes(record.sequence)) return {};
+  shard->Apply(record, person, &effects_);
+  give(0);
+  return {};
+}
+
+Result<std::vector<uint64_t>> World::HistoryOf(const IndexedUser& user, const std::function<uint64_t(uint8_t shard)>& up_to) const {
+  return HistoryIndex::Collect(store_, [this](uint8_t shard) { return shard < kShards ? &shards_[shard]->history() : nullptr; }, user, nullptr,
+                               up_to);
 }
 
 }  // namespace attune

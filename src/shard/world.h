@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace attune {
 
 class World {
  public:
-  // Empty. `store` and `log` must outlive it. Its shards are for `loops` threads: each reads the records of those whose
+  // Empty. `store` and `log` must outlive it. Its shards are for `loops` threads: each applies the records of those whose
   // number modulo the loops is its own.
   World(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log);
 
@@ -38,21 +39,29 @@ class World {
   // --- a shard: on the thread of its loop; all of them: while every loop stands still ---
 
   Merging& merging() { return merging_; }
-  Merging::Shards& shards() { return shards_; }
+  Shards& shards() { return shards_; }
   Shard& shard(size_t number) { return *shards_[number]; }
   size_t user_count() const;
   // From the shards' states.
   void CountSizes();
-  // Applies a record of any shard.
-  void Apply(const RecordView& record, Effects* effects);
+  // Called with what a record brought about, if anything: the ids of the effects begin with `first`; see Tell. Clears them.
+  using Sink = std::function<void(Effects* effects, uint32_t first)>;
+  // Applies a record of any shard, reading back from the log what it needs. Without a sink the effects are dropped. kIo,
+  // kCorrupt: it could not be read.
+  Status Apply(const RecordView& record, const Sink& sink);
+  // The records of a user's history; see HistoryIndex::Collect. Any thread; blocks on the disk.
+  Result<std::vector<uint64_t>> HistoryOf(const IndexedUser& user, const std::function<uint64_t(uint8_t shard)>& up_to = nullptr) const;
 
  private:
   const std::shared_ptr<const Program> program_;
+  const Store& store_;
+  LogLookup& log_;
   std::vector<std::unique_ptr<RecordReader>> readers_;  // one for each loop
-  Merging::Shards shards_;
+  Shards shards_;
   Merging merging_;
   std::vector<std::atomic<uint64_t>> sizes_;
   SizeHistory size_history_;
+  Effects effects_;  // Apply's
 };
 
 }  // namespace attune

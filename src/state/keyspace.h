@@ -4,8 +4,11 @@
 //   v                            format version of the store, decimal text; checked by Store::Open
 //   u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
 //   s/<shard, 1 byte>            the shard's own state, with the log position that its users include
-//   h/<shard, 1 byte><user><from> sequences in the log of a user's records, from one on: the id with its length as a varint
-//                                before it, the sequence big endian; varints, each less the one before it
+//   h/<shard, 1 byte><user><from><position> sequences in the log of a user's records, from one on, noted by the snapshot at a
+//                                position: the id with its length as a varint before it, both sequences big endian; varints,
+//                                each less the one before it
+//   h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's: a zero, its shard
+//                                (1 byte), its id with its length as a varint before it
 //   e/<shard, 1 byte><at>        a user whose history became another's at that sequence, as she was before it
 //   l/<at>                       what a record (its sequence big endian) made of whom: merges, and merges undone
 //   k/<key id>                   API keys
@@ -34,7 +37,8 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 3;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known
+inline constexpr uint32_t kStoreVersion = 4;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known, 3 no
+                                              // included histories
 // Shards of a store older than this are built from the log again.
 inline constexpr uint32_t kShardsSinceVersion = 3;
 inline constexpr std::string_view kVersion = "v";

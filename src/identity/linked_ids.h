@@ -1,0 +1,53 @@
+// Sets of ids that some records link, directly or by others: they may come to lead to one person.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/text_map.h"
+#include "event/event.h"
+
+namespace attune {
+
+// Disjoint sets with union by size (Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984): a call
+// costs O(log N). Reading changes nothing, so threads may read at once.
+class LinkedIds {
+ public:
+  // Whether an event's JSON is worth looking at: only identify and alias link ids, in letters or in escapes.
+  static bool MayLink(std::string_view json);
+
+  // Links the ids of an identify or alias that carries two.
+  void TakeIn(const EventHead& head);
+  // `other` is asked to be merged into `user`.
+  void Link(std::string_view other, std::string_view user);
+  bool Contains(std::string_view id) const { return !by_id_.empty() && by_id_.contains(id); }
+  // Whether they are the same or linked.
+  bool AreLinked(std::string_view a, std::string_view b) const { return RootOf(a) == RootOf(b); }
+  // One id of the set, the same for all of them; the id itself where nothing links it.
+  std::string_view RootOf(std::string_view id) const;
+
+  // Whether the id may lead to another than itself once the links asked for are made, in their order or in part. Of each
+  // set there is at most one that may not.
+  bool MayLeadElsewhere(std::string_view id) const;
+
+ private:
+  struct Node {
+    std::string id;
+    uint32_t parent;
+    uint32_t size = 1;   // of a root: ids in the set
+    uint32_t last;       // of a root: the one id that all others may lead to, itself nowhere; kNone when there is none
+    bool leads = false;  // may lead elsewhere
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  uint32_t NodeOf(std::string_view id);
+  uint32_t Find(uint32_t node) const;
+
+  std::deque<Node> nodes_;
+  TextMap<uint32_t> by_id_;
+};
+
+}  // namespace attune

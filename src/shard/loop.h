@@ -1,0 +1,168 @@
+// One shard loop: takes durable records in log order and applies those of the shards that it owns, logs ticks when timers
+// are due, answers questions from state, and writes snapshots. It never waits: what must wait is a step that comes later.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/workers.h"
+#include "log/log.h"
+#include "shard/merging.h"
+#include "shard/shard.h"
+#include "shard/world.h"
+
+namespace attune {
+
+class Runtime;
+
+class Loop {
+ public:
+  using Question = std::function<void(Shard&)>;
+
+  Loop(Runtime* runtime, size_t index);
+  void Start(Workers* workers);
+
+  // --- any thread ---
+
+  void Push(const DurableBlock& block);
+  // Asked on this loop, behind every block that was pushed before.
+  void Ask(uint8_t shard, Question question);
+  void Wake() {
+    if (worker_) worker_->Wake();
+  }
+  // It ends when everything pushed has been applied, or the runtime has failed.
+  void Close();
+  void Join() {
+    if (worker_) worker_->Join();
+  }
+  // How long ago it last did something, while there is something to do; zero when it is idle.
+  std::chrono::steady_clock::duration Stalled() const;
+  // Whether it has applied all that was pushed.
+  bool idle() const { return idle_.load(std::memory_order_acquire); }
+
+  // --- its own thread; or any, while all loops stand still ---
+
+  // From now on it owns shards of this world, none of which the store has seen.
+  void Enter(World* world);
+  // What a meeting left to do; done once it is over.
+  void LeaveToDo(Merging::Leaving leaving) { left_.push_back({std::move(leaving), nullptr}); }
+  void LeaveToDo(std::shared_ptr<PersonRebuild> rebuild) { left_.push_back({std::nullopt, std::move(rebuild)}); }
+  World* world() const { return world_; }
+  const std::vector<Shard*>& shards() const { return shards_; }
+  // Applies a record to a shard of its own.
+  void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Task {
+    DurableBlock block;  // or
+    Question question;
+    uint8_t shard = 0;
+  };
+  // A shard pauses while a person of it is rebuilt; what comes for it meanwhile waits its turn: a record, a question, a user
+  // who ends, or the next to be rebuilt.
+  struct Deferred {
+    std::shared_ptr<const std::string> block;
+    RecordView record;
+    std::string person;
+    bool admitted = false;
+    Question question;
+    std::optional<Merging::Leaving> leaving;
+    std::shared_ptr<PersonRebuild> rebuild;
+
+    // The record of the log that it is, or comes from; 0: none.
+    uint64_t sequence() const { return rebuild ? rebuild->sequence() : leaving ? leaving->sequence : question ? 0 : record.sequence; }
+  };
+  struct Paused {
+    enum class Load { kNotAsked, kLoading, kLoaded, kFailed };
+    std::deque<Deferred> queue;
+    std::atomic<Load> load{Load::kNotAsked};  // of the rebuild at the front
+    // How many of the queue part people: until these are done, nobody knows which ids a person of the shard remembers.
+    int parting = 0;
+    std::chrono::steady_clock::time_point since;
+  };
+
+  Worker::Next Step();
+  Worker::Next WaitAtMeeting();
+  // False: it waits at a record.
+  bool ApplyBlock();
+  void EndBlock();
+  // True: the record is done with, or all loops will meet at it.
+  void ApplyRecord(const RecordView& record);
+  void Expect(const RecordView& record);
+  // Goes to the meeting at `meet_at_` once it can. False: it is not over.
+  bool Meet();
+  bool IsReadyToMeet() const;
+  void DoWhatWasLeft();
+  void Leave(const Merging::Leaving& leaving);
+  Paused& Pause(uint8_t shard);
+  // Some of what paused shards have to do; false: nothing now.
+  bool WorkOnPaused();
+  // The first in the queue; false: it must wait.
+  bool DoFirst(const std::shared_ptr<Paused>& paused, Shard* shard);
+  bool WorkOnRebuild(const std::shared_ptr<Paused>& paused);
+  void ApplyNow(Shard* shard, const RecordView& record, std::string_view person);
+  void KeepLetter(const RecordView& record);
+  void Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first);
+  // Everything up to this record has been applied, as far as it is this loop's.
+  uint64_t Passed() const;
+  void Tick(Millis now);
+  // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
+  void LogTick(Shard* shard, Millis now, std::function<void()> then);
+  // A slice of the snapshot at hand, or the first of the next. False: there is nothing to write, or the store is behind.
+  bool Snapshot();
+  uint64_t FinishSnapshot(Shard* shard);  // the number of its batch
+  void WriteLastSnapshots();
+  // What is due by the clock; how long until the next of it.
+  std::chrono::milliseconds DoWhatIsDue();
+  Shard* Of(uint8_t number);
+
+  friend class Runtime;
+
+  Runtime& runtime_;
+  const size_t index_;
+  World* world_ = nullptr;
+  std::vector<Shard*> shards_;
+  std::vector<uint64_t> last_batch_;  // of each shard
+  std::array<std::shared_ptr<Paused>, kShards> paused_;
+  std::vector<uint8_t> paused_shards_;
+  struct Left {
+    std::optional<Merging::Leaving> leaving;
+    std::shared_ptr<PersonRebuild> rebuild;
+  };
+  std::vector<Left> left_;
+  Effects effects_;
+
+  // The block at hand.
+  std::optional<DurableBlock> block_;
+  std::string_view bytes_, ahead_;
+  size_t lead_ = 0;  // records that `ahead_` is in front
+  uint64_t passed_ = 0;  // the last record of the last block that was applied whole
+  // The record at which all loops are to meet, and the meeting, once this loop has come to it.
+  std::optional<RecordView> meet_at_;
+  std::optional<uint64_t> meeting_;
+
+  size_t snapshotted_ = 0;  // the shard whose turn it is
+  Clock::time_point next_snapshot_{}, next_tick_{}, next_sample_{};
+  Clock::duration snapshot_work_{};
+  std::deque<Task> taken_;
+
+  std::atomic<bool> idle_{true};
+  std::atomic<Clock::rep> moved_{0};
+  std::mutex mutex_;
+  std::deque<Task> tasks_;  // guarded by it, as is the next
+  bool closing_ = false;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace attune
