@@ -27,7 +27,9 @@ class FakeFile : public DiskFile {
     std::lock_guard lock(disk_->mutex_);
     if (auto error = Fault(FakeDisk::Op::kRead)) return *error;
     if (offset >= inode_->content.size()) return size_t{0};
-    return inode_->content.copy(out, size, offset);
+    const size_t read = inode_->content.copy(out, size, offset);
+    if (!disk_->faults_held_) disk_->bytes_read_ += read;
+    return read;
   }
 
   Status Write(uint64_t offset, std::string_view bytes) override {
@@ -122,6 +124,7 @@ void FakeDisk::Apply(const Change& change, std::string* bytes) {
 }
 
 std::optional<FakeDisk::Fault> FakeDisk::Count(Op op) {
+  if (faults_held_) return std::nullopt;
   ++calls_[op];
   std::optional<Fault> due;
   std::erase_if(faults_, [&](Fault& fault) {
@@ -216,6 +219,11 @@ void FakeDisk::ClearFaults() {
   faults_.clear();
 }
 
+void FakeDisk::HoldFaults(bool held) {
+  std::lock_guard lock(mutex_);
+  faults_held_ = held;
+}
+
 void FakeDisk::LieAboutSyncs() {
   std::lock_guard lock(mutex_);
   syncs_lie_ = true;
@@ -288,6 +296,11 @@ int FakeDisk::calls(Op op) const {
   std::lock_guard lock(mutex_);
   const auto it = calls_.find(op);
   return it == calls_.end() ? 0 : it->second;
+}
+
+uint64_t FakeDisk::bytes_read() const {
+  std::lock_guard lock(mutex_);
+  return bytes_read_;
 }
 
 std::string FakeDisk::Content(const std::string& path) const {

@@ -46,6 +46,8 @@ class FakeDisk : public Disk {
   void FailAfter(Op op, int after, Error error, size_t partial = 0);
   // None of those that are still to come does.
   void ClearFaults();
+  // While held, none happens and no call counts: whoever looks at the disk meanwhile changes nothing.
+  void HoldFaults(bool held);
   // From now on syncs say that they are done and do nothing.
   void LieAboutSyncs();
   // Writes and reservations fail with kUnavailable when all files together would grow beyond this.
@@ -57,6 +59,8 @@ class FakeDisk : public Disk {
   void AwaitHeldSync();
   // How many calls of this kind there were.
   int calls(Op op) const;
+  // How many bytes were read, while faults were not held.
+  uint64_t bytes_read() const;
 
   // The bytes of a file, to look at and to damage. The file exists.
   std::string Content(const std::string& path) const;
@@ -97,6 +101,8 @@ class FakeDisk : public Disk {
   std::set<std::string> dirs_;
   std::vector<Fault> faults_;
   std::map<Op, int> calls_;
+  uint64_t bytes_read_ = 0;
+  bool faults_held_ = false;
   uint64_t capacity_ = UINT64_MAX;
   uint64_t generation_ = 0;  // crashes so far
   bool syncs_lie_ = false;

@@ -65,12 +65,22 @@ RunResult RunProgram(const std::shared_ptr<const Program>& program, const std::v
   running = &run;
   Millis last = kAlways;
   std::string bytes;
-  for (const Record& record : records) {
+  auto interlude = options.interludes.begin();
+  const auto interludes_before = [&](size_t position) {
+    for (; interlude != options.interludes.end() && interlude->before <= position; ++interlude) {
+      ATTUNE_CHECK(interlude->kind == Interlude::Kind::kUnmerge, "a replay has no ticks");
+      run.UndoMerge(interlude->id, interlude->at);
+    }
+  };
+  for (size_t position = 0; position < records.size(); ++position) {
+    interludes_before(position);
+    const Record& record = records[position];
     bytes.clear();
     EncodeEvent(HeadOf(record), record.json, &bytes);
     run.Apply(bytes);
     last = std::max(last, record.time);
   }
+  interludes_before(records.size());
   run.Finish(options.until.value_or(last));
   SortResult(&result);
   return result;

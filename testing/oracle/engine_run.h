@@ -9,7 +9,8 @@ namespace attune::oracle {
 // What the engine knows of a user at an instant that is not before her clock.
 UserValues ValuesOf(Engine* engine, const UserState& user, Millis at);
 
-// Runs the records through the bytes that the log keeps and the very engine that serves.
+// Runs the records through the bytes that the log keeps and the very engine that serves. Of
+// interludes it knows merges that are undone.
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);
 
 // The same by an engine to which a series of three entries is long already.

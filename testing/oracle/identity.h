@@ -18,12 +18,17 @@
 //   userId's person from then on, who keeps her name. So aliases form chains: after
 //   `alias a -> b` and `alias b -> c`, events of a are c's.
 // - A duplicate merges nothing. A record that merges is taken in by the person who stays.
+// - A merge can be undone: the id that was merged leads to a person of its own again, with all ids
+//   that led to it. Each of the two has the records of the ids that lead there now, and is known by
+//   these alone. Two people of these names are never merged again, whichever of them a record names
+//   first; either may be merged with another.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "oracle/record.h"
 
@@ -38,9 +43,17 @@ class Identity {
   // does.
   std::optional<std::string> TakeIn(const Record& record);
 
+  // Undoes the merge of the id. Returns the person whom it led to; nullopt when it was not merged.
+  // Who of the two is known is to be said with SetKnown.
+  std::optional<std::string> Undo(const std::string& id);
+  void SetKnown(const std::string& person, bool known);
+  // Whether a record says of its person that they are known.
+  static bool MakesKnown(const Record& record);
+
  private:
   std::map<std::string, std::string> leads_to_;  // of ids that lead to another
   std::set<std::string> known_;                  // by name
+  std::set<std::pair<std::string, std::string>> apart_;  // names that a merge was undone of, both ways
 };
 
 }  // namespace attune::oracle

@@ -79,15 +79,35 @@ TEST(IdentityTest, AnAliasMakesNobodyKnown) {
   EXPECT_EQ(Told({Alias({"ann", "x"}), Event("ann"), Alias({"bob", "x"})})("x"), "ann");
 }
 
+TEST(IdentityTest, AnUndoneMergePartsTheTwoForGood) {
+  Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"})});
+  EXPECT_EQ(told.identity.Undo("ann"), std::nullopt);
+  EXPECT_EQ(told.identity.Undo("x"), "ann");
+  EXPECT_EQ(told("x"), "x");
+  EXPECT_EQ(told.identity.Undo("x"), std::nullopt);
+  EXPECT_EQ(told.identity.TakeIn(Identify({"ann", "x"})), std::nullopt);
+  told.identity.SetKnown("ann", false);
+  EXPECT_EQ(told.identity.TakeIn(Alias({"x", "ann"})), std::nullopt);
+  EXPECT_EQ(told.identity.TakeIn(Identify({"bob", "x"})), "x");
+}
+
+TEST(IdentityTest, AnUndoneLinkOfAChainTakesWhatIsBehindItAlong) {
+  Told told({Alias({"b", "a"}), Alias({"c", "b"})});
+  EXPECT_EQ(told.identity.Undo("b"), "c");
+  EXPECT_EQ(told("a"), "b");
+  EXPECT_EQ(told("c"), "c");
+}
+
 // --- runs ---
 
 // `1000 +s, 1500 -s@x`, transitions and firings in order of time; the star marks what is corrected.
 std::string Happens(const std::string& yaml, const std::vector<Record>& records,
-                    std::optional<Millis> until = std::nullopt) {
+                    std::optional<Millis> until = std::nullopt,
+                    const std::vector<Interlude>& interludes = {}) {
   const LoadedPlan loaded = ParsePlan("timezone: UTC\n" + yaml);
   for (const Problem& problem : loaded.problems) EXPECT_TRUE(problem.warning) << ToText(problem);
   if (!loaded.plan) return "no plan";
-  const RunResult result = RunNaively(*loaded.plan, records, {until, {}, true});
+  const RunResult result = RunNaively(*loaded.plan, records, {until, {}, true, interludes});
   std::string text;
   const auto say = [&](Millis at, const std::string& what, const std::string& user) {
     text += (text.empty() ? "" : ", ") + std::to_string(at) + " " + what;
@@ -246,6 +266,79 @@ TEST(MergedRunTest, TheAnonymousOneIsListedUntilThen) {
   }
   EXPECT_EQ(lines,
             (std::vector<std::string>{"1150 ann 1", "1150 x 1", "1200 ann 2", "1300 ann 3"}));
+}
+
+Interlude Unmerge(size_t before, const std::string& id, Millis at) {
+  return {before, Interlude::Kind::kUnmerge, at, nullptr, id};
+}
+
+TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
+  const std::string plan = "segments: {s: count(a) >= 2}\n";
+  // One event each: only together they were in the segment.
+  EXPECT_EQ(Happens(plan,
+                    Log()
+                        .Add("a", 1000, kX)
+                        .Add("a", 1100, "ann")
+                        .Add(kIdentify, 1200, {"ann", "x"})
+                        .Add("a", 1400, kX),
+                    1500, {Unmerge(3, "x", 1300)}),
+            "1200 +s, 1300 -s, 1400 +s@x");
+  // What x sent while it was ann's is x's too; the record that merged them is ann's.
+  EXPECT_EQ(Happens(plan,
+                    Log()
+                        .Add("a", 1000, kX)
+                        .Add(kIdentify, 1200, {"ann", "x"})
+                        .Add("a", 1250, kX)
+                        .Add("a", 1400, "ann"),
+                    1500, {Unmerge(3, "x", 1300)}),
+            "1250 +s, 1300 -s, 1300 +s@x");
+  // An id that is merged with nobody has nothing to undo.
+  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX), 1500,
+                    {Unmerge(1, "x", 1050), Unmerge(2, "y", 1300)}),
+            "1100 +s@x");
+}
+
+TEST(UnmergedRunTest, WhatIsDueBeforeHappensFirst) {
+  const std::string plan = "segments: {s: 'count(a[200ms]) >= 1'}\n";
+  const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1050, {"ann", "x"});
+  EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1100)}),
+            "1000 +s@x, 1050 +s, 1050 -s@x, 1100 -s, 1100 +s@x, 1200 -s@x");
+  EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1250)}),
+            "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s");
+  // Said at an instant that the person's clock has passed.
+  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "ann"), 1700, {Unmerge(3, "x", 1250)}),
+            "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s, 1400 +s, 1600 -s");
+}
+
+TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
+  const std::string plan =
+      "triggers:\n  t: {enter: 'count(a[500ms]) >= 2', cooldown: 10s}\n";
+  const auto log = Log()
+                       .Add("a", 1000, kX)
+                       .Add("a", 1010, kX)
+                       .Add(kIdentify, 1100, {"ann", "x"});
+  // x fired at 1010, and that counts for ann.
+  EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(3, "x", 1200)}), "1010 t!@x");
+  // x has its events again, and has fired nothing.
+  EXPECT_EQ(Happens(plan, Log(log).Add("a", 3000, kX).Add("a", 3010, kX), 3500,
+                    {Unmerge(3, "x", 1200)}),
+            "1010 t!@x, 3010 t!@x");
+  EXPECT_EQ(Happens(plan, Log(log).Add("a", 3000, "ann").Add("a", 3010, "ann"), 3500,
+                    {Unmerge(3, "x", 1200)}),
+            "1010 t!@x");
+}
+
+TEST(UnmergedRunTest, EachIsKnownByItsOwnRecords) {
+  const std::string plan = "segments: {s: count(a) >= 1}\n";
+  // ann, who is known, was bob's when she became known: bob alone is not.
+  const auto log = Log()
+                       .Add(kAlias, 1000, {"bob", "ann"})
+                       .Add("a", 1100, "ann")
+                       .Add(kAlias, 1300, {"cid", "bob"});
+  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "bob"), 1500),
+            "1100 +s@bob");
+  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "bob"), 1500, {Unmerge(2, "ann", 1200)}),
+            "1100 +s@bob, 1200 +s, 1200 -s@bob, 1400 +s@cid");
 }
 
 }  // namespace

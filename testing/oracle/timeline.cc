@@ -16,6 +16,7 @@ class UserRun {
  public:
   UserRun(const Plan& plan, const std::string& user, const RunOptions& options, RunResult* result)
       : plan_(plan),
+        options_(options),
         result_(result),
         history_(plan, user, options.every_millisecond),
         triggers_(plan, &result->firings),
@@ -32,6 +33,7 @@ class UserRun {
 
   bool HasRecords() const { return !history_.empty(); }
   Millis clock() const { return clock_; }
+  const Entries& records() const { return history_.records(); }
 
   void Apply(const Record& record, size_t position) {
     const bool is_late = HasRecords() && record.time < clock_;
@@ -58,6 +60,47 @@ class UserRun {
     TakeIn(record, position);
     clock_ = at;
     EvaluateAt(clock_, false);
+  }
+
+  // A record and its place in the log.
+  using Placed = std::pair<Record, size_t>;
+
+  // From now on only the records that `stays` says are the user's; gives the others.
+  std::vector<Placed> Part(Millis at, const std::function<bool(const Record&)>& stays) {
+    PassBefore(at);
+    std::vector<Placed> parted;
+    History mine(plan_, history_.user(), options_.every_millisecond);
+    accepted_.clear();
+    for (const Entry* entry : history_.records()) {
+      if (stays(entry->record())) {
+        mine.Add(entry->record(), entry->position());
+        accepted_.emplace_back(entry->record().id, entry->time());
+      } else {
+        parted.emplace_back(entry->record(), entry->position());
+      }
+    }
+    history_ = std::move(mine);
+    SeeQuietly(std::max(at, clock_));
+    return parted;
+  }
+
+  // Begins with records that another one had.
+  void Begin(Millis at, const std::vector<Placed>& records) {
+    while (next_at_ < at_.size() && at_[next_at_] < at) ++next_at_;  // there was nobody to show
+    for (const auto& [record, position] : records) {
+      TakeIn(record, position);
+      at = std::max(at, record.time);
+    }
+    SeeQuietly(at);
+  }
+
+  UserValues ValuesOf(Millis at) const {
+    UserValues values = MetricsAt(at);
+    for (size_t i = 0; i < plan_.segments.size(); ++i) {
+      if (member_[i]) values.segments.push_back(plan_.segments[i].name);
+    }
+    std::sort(values.segments.begin(), values.segments.end());
+    return values;
   }
 
   void Pass(Millis until) {
@@ -118,6 +161,20 @@ class UserRun {
   }
 
   void EvaluateAt(Millis t, bool corrected) {
+    EvaluateSegments(t, corrected);
+    if (triggers_.Judge(history_, t)) clock_ = t;
+    Forget();
+  }
+
+  // All is evaluated at an instant at which nothing happened that a trigger should tell.
+  void SeeQuietly(Millis t) {
+    clock_ = t;
+    EvaluateSegments(t, false);
+    triggers_.JudgeQuietly(history_, t);
+    Forget();
+  }
+
+  void EvaluateSegments(Millis t, bool corrected) {
     for (size_t i = 0; i < plan_.segments.size(); ++i) {
       const Segment& segment = plan_.segments[i];
       const bool now = Evaluate(*segment.when, history_, t).IsTrue();
@@ -126,8 +183,6 @@ class UserRun {
       clock_ = t;
       result_->transitions.push_back({t, history_.user(), segment.name, now, corrected});
     }
-    if (triggers_.Judge(history_, t)) clock_ = t;
-    Forget();
   }
 
   // The instants asked for that the clock passes on its way to `time`.
@@ -137,12 +192,18 @@ class UserRun {
     }
   }
 
-  void WriteValues(Millis at) {
+  UserValues MetricsAt(Millis at) const {
     UserValues values{at, history_.user(), {}, {}};
     for (const Metric& metric : plan_.metrics) {
       const Value value = Evaluate(*metric.value, history_, at);
       if (!value.is_null()) values.metrics[metric.name] = ToJson(value);
     }
+    Forget();
+    return values;
+  }
+
+  void WriteValues(Millis at) {
+    UserValues values = MetricsAt(at);
     for (const Segment& segment : plan_.segments) {
       if (Evaluate(*segment.when, history_, at).IsTrue()) values.segments.push_back(segment.name);
     }
@@ -151,12 +212,13 @@ class UserRun {
   }
 
   // After each evaluation, any of which may have been the one that was given up.
-  void Forget() {
+  void Forget() const {
     result_->gave_up |= history_.gave_up();
     history_.ForgetLists();
   }
 
   const Plan& plan_;
+  const RunOptions& options_;
   RunResult* result_;
   History history_;
   TriggerRun triggers_;
@@ -165,6 +227,98 @@ class UserRun {
   std::vector<Millis> at_;
   size_t next_at_ = 0;
   Millis clock_ = kAlways;
+};
+
+class NaiveRun : public Moment {
+ public:
+  NaiveRun(const Plan& plan, const std::vector<Record>& records, const RunOptions& options)
+      : plan_(plan), records_(records), options_(options) {}
+
+  RunResult Run() {
+    Millis until = kAlways;
+    for (size_t position = 0; position < records_.size(); ++position) {
+      InterludesBefore(position);
+      until = std::max(until, records_[position].time);
+      TakeIn(position);
+      if (options_.after) options_.after(*this);
+    }
+    InterludesBefore(records_.size());
+    for (auto& [name, user] : users_) user.Finish(options_.until.value_or(until));
+    SortResult(&result_);
+    return std::move(result_);
+  }
+
+  const RunResult& so_far() const override { return result_; }
+  std::optional<Millis> ClockOf(const std::string& person) const override {
+    const auto user = users_.find(person);
+    if (user == users_.end() || !user->second.HasRecords()) return std::nullopt;
+    return user->second.clock();
+  }
+  std::optional<UserValues> ValuesOf(const std::string& person, Millis at) const override {
+    const auto user = users_.find(person);
+    if (user == users_.end() || !user->second.HasRecords()) return std::nullopt;
+    return user->second.ValuesOf(at);
+  }
+
+ private:
+  UserRun& RunOf(const std::string& person) {
+    return users_.try_emplace(person, plan_, person, options_, &result_).first->second;
+  }
+
+  void TakeIn(size_t position) {
+    const Record& record = records_[position];
+    UserRun& run = RunOf(identity_.PersonOf(record.user));
+    if (run.IsDuplicate(record)) return;
+    const auto ended = identity_.TakeIn(record);
+    const auto other = ended ? users_.find(*ended) : users_.end();
+    if (other == users_.end()) return run.Apply(record, position);
+    run.Merge(&other->second, record, position,
+              std::max({record.time, run.clock(), other->second.clock()}));
+    users_.erase(other);
+  }
+
+  void InterludesBefore(size_t position) {
+    for (; next_ < options_.interludes.size() && options_.interludes[next_].before <= position;
+         ++next_) {
+      const Interlude& interlude = options_.interludes[next_];
+      if (interlude.kind == Interlude::Kind::kUnmerge) {
+        Unmerge(interlude.id, interlude.at);
+      } else {
+        for (auto& [person, user] : users_) {
+          if (interlude.of(person)) user.Pass(interlude.at);
+        }
+      }
+      if (options_.after) options_.after(*this);
+    }
+  }
+
+  void Unmerge(const std::string& id, Millis at) {
+    const auto person = identity_.Undo(id);
+    if (!person) return;
+    const auto user = users_.find(*person);
+    if (user == users_.end()) return;
+    const std::vector<UserRun::Placed> parted = user->second.Part(at, [&](const Record& record) {
+      return identity_.PersonOf(record.user) == *person;
+    });
+    identity_.SetKnown(*person, NamesUser(user->second.records()));
+    if (parted.empty()) return;
+    UserRun& other = RunOf(id);
+    other.Begin(at, parted);
+    identity_.SetKnown(id, NamesUser(other.records()));
+  }
+
+  static bool NamesUser(const Entries& records) {
+    return std::any_of(records.begin(), records.end(),
+                       [](const Entry* entry) { return Identity::MakesKnown(entry->record()); });
+  }
+
+  const Plan& plan_;
+  const std::vector<Record>& records_;
+  const RunOptions& options_;
+  RunResult result_;
+  std::map<std::string, UserRun> users_;
+  Identity identity_;
+  size_t next_ = 0;  // of the interludes
 };
 
 }  // namespace
@@ -194,41 +348,7 @@ std::string ToText(const UserValues& values) {
 
 RunResult RunNaively(const Plan& plan, const std::vector<Record>& records,
                      const RunOptions& options) {
-  RunResult result;
-  std::map<std::string, UserRun> users;
-  const auto run_of = [&](const std::string& person) -> UserRun& {
-    return users.try_emplace(person, plan, person, options, &result).first->second;
-  };
-  Identity identity;
-  Millis until = kAlways;
-  auto tick = options.ticks.begin();
-  const auto tick_before = [&](size_t position) {
-    for (; tick != options.ticks.end() && tick->before <= position; ++tick) {
-      for (auto& [person, user] : users) {
-        if (tick->of(person)) user.Pass(tick->at);
-      }
-    }
-  };
-  for (size_t position = 0; position < records.size(); ++position) {
-    tick_before(position);
-    const Record& record = records[position];
-    until = std::max(until, record.time);
-    UserRun& run = run_of(identity.PersonOf(record.user));
-    if (run.IsDuplicate(record)) continue;
-    const auto ended = identity.TakeIn(record);
-    const auto other = ended ? users.find(*ended) : users.end();
-    if (other == users.end()) {
-      run.Apply(record, position);
-      continue;
-    }
-    run.Merge(&other->second, record, position,
-              std::max({record.time, run.clock(), other->second.clock()}));
-    users.erase(other);
-  }
-  tick_before(records.size());
-  for (auto& [name, user] : users) user.Finish(options.until.value_or(until));
-  SortResult(&result);
-  return result;
+  return NaiveRun(plan, records, options).Run();
 }
 
 void SortResult(RunResult* result) {

@@ -22,6 +22,11 @@
 //   merging but the ids.
 // - A trigger's condition that becomes true or false, for any value of its key, is a timed change
 //   too.
+// - A merge that is undone at an instant: what is timed before then happens to the person. Then the
+//   person has the records of the ids that still lead there, and the other one is back with its
+//   own. Both are evaluated at that instant, or at the person's clock, the other's latest record,
+//   when that is later; what changes is not marked as corrected, and nothing fires. Firings that
+//   the person had still count for the person; the other one has had none.
 #pragma once
 
 #include <functional>
@@ -58,11 +63,32 @@ struct UserValues {
 // The line of values.ndjson.
 std::string ToText(const UserValues& values);
 
-// What is timed for some people happens before a record comes: a server notices that their time has passed.
-struct Tick {
+// What the log holds between two records.
+struct Interlude {
+  enum class Kind {
+    kTick,     // what is timed for some people happens: a server notices that their time has passed
+    kUnmerge,  // a merge is undone
+  };
   size_t before = 0;  // the record with this place in the list
-  Millis at = 0;      // the last instant of what happens
-  std::function<bool(const std::string& person)> of;
+  Kind kind = Kind::kTick;
+  Millis at = 0;      // of a tick the last instant of what happens, else when it was asked for
+  std::function<bool(const std::string& person)> of;  // of a tick: whose time passes
+  std::string id;                                     // of kUnmerge
+};
+
+struct RunResult;
+
+// Where a run has come to: for who wants to know more than what comes out in the end.
+class Moment {
+ public:
+  virtual ~Moment() = default;
+  // What has come of all records and interludes so far, as it came and not yet sorted.
+  virtual const RunResult& so_far() const = 0;
+  // A person's clock; nullopt when there is no record of theirs.
+  virtual std::optional<Millis> ClockOf(const std::string& person) const = 0;
+  // What is known of a person at an instant that is not before the clock; of segments those that
+  // were held when the clock was there.
+  virtual std::optional<UserValues> ValuesOf(const std::string& person, Millis at) const = 0;
 };
 
 struct RunOptions {
@@ -73,7 +99,9 @@ struct RunOptions {
   std::vector<Millis> at;
   // Evaluate at every millisecond. Otherwise only where BoundsOver cannot exclude a change.
   bool every_millisecond = false;
-  std::vector<Tick> ticks = {};  // in the order of the records
+  std::vector<Interlude> interludes = {};  // in the order of the log
+  // Called after each record and each interlude, in the order of the log.
+  std::function<void(const Moment& moment)> after = {};
 };
 
 struct RunResult {

@@ -67,6 +67,14 @@ bool TriggerRun::Judge(const History& history, Millis t) {
   return changed;
 }
 
+void TriggerRun::JudgeQuietly(const History& history, Millis t) {
+  for (size_t i = 0; i < plan_.triggers.size(); ++i) {
+    if (plan_.triggers[i].kind != Trigger::Kind::kOn) {
+      holds_[i] = HoldingAt(plan_.triggers[i], history, t);
+    }
+  }
+}
+
 void TriggerRun::FireOn(const Entry& event, const History& history, Millis clock) {
   for (const Trigger& trigger : plan_.triggers) {
     if (trigger.kind != Trigger::Kind::kOn || !Selects(trigger.on, event, history)) continue;

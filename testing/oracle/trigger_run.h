@@ -31,6 +31,8 @@ class TriggerRun {
   // Judges `enter` and `leave` at t, in the order of names, the values of a key in the order of
   // their JSON. Whether anything changed.
   bool Judge(const History& history, Millis t);
+  // The same without firing anything.
+  void JudgeQuietly(const History& history, Millis t);
 
   // Fires what is `on` the event, at its time. `clock` is the user's latest instant.
   void FireOn(const Entry& event, const History& history, Millis clock);

@@ -1,5 +1,6 @@
 // A merge that was undone leaves both as if each had only ever had what her own ids sent: the engine, after merges and undos,
 // against the oracle over the two histories apart.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "oracle/engine_run.h"
 #include "oracle/generator.h"
 #include "oracle/parity.h"
+#include "oracle/random.h"
 #include "shard/history_run.h"
 
 namespace attune::oracle {
@@ -84,6 +86,53 @@ TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
     }
   }
   EXPECT_GT(undone, static_cast<int>(cases) / 3);
+}
+
+// The ids of the records, those of anonymous ones too.
+std::vector<std::string> IdsOf(const Case& made) {
+  std::vector<std::string> ids;
+  for (const Record& record : made.records) {
+    ids.push_back(record.user);
+    if (!record.anonymous.empty()) ids.push_back(record.anonymous);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+// Some ids, at some places of the history, each perhaps several times.
+std::vector<Interlude> DrawUndos(const Case& made, Random* random) {
+  const std::vector<std::string> ids = IdsOf(made);
+  std::vector<size_t> places;
+  for (int64_t count = random->From(1, 6); count > 0; --count) {
+    places.push_back(static_cast<size_t>(random->Below(static_cast<int64_t>(made.records.size()) + 1)));
+  }
+  std::sort(places.begin(), places.end());
+  std::vector<Interlude> undos;
+  Millis latest = made.records.front().time;
+  for (const size_t before : places) {
+    for (size_t i = 0; i < before; ++i) latest = std::max(latest, made.records[i].time);
+    const Millis at = latest + (random->Percent(30) ? 0 : random->Below(100));
+    undos.push_back({before, Interlude::Kind::kUnmerge, at, nullptr, random->Pick(ids)});
+  }
+  return undos;
+}
+
+TEST(UndoneMerges, AreToldAsTheOracleTellsThem) {
+  const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
+  const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
+  for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
+    for (uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
+      Case made = Generate(seed, {scale, false, Features::All()});
+      Random random(seed);
+      made.options.interludes = DrawUndos(made, &random);
+      std::string undos;
+      for (const Interlude& undo : made.options.interludes) {
+        undos += fmt::format("{} at {} before record {}\n", undo.id, FormatRfc3339(undo.at), undo.before);
+      }
+      EXPECT_EQ(Difference(made, &RunEngine), "") << "seed " << seed << "\n" << undos << PlanText(made) << HistoryText(made);
+    }
+  }
 }
 
 }  // namespace
