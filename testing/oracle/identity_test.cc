@@ -276,7 +276,7 @@ TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
   const std::string plan = "segments: {s: count(a) >= 2}\n";
   // One event each: only together they were in the segment.
   EXPECT_EQ(Happens(plan,
-                    Log()
+                    IdentityLog()
                         .Add("a", 1000, kX)
                         .Add("a", 1100, "ann")
                         .Add(kIdentify, 1200, {"ann", "x"})
@@ -285,7 +285,7 @@ TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
             "1200 +s, 1300 -s, 1400 +s@x");
   // What x sent while it was ann's is x's too; the record that merged them is ann's.
   EXPECT_EQ(Happens(plan,
-                    Log()
+                    IdentityLog()
                         .Add("a", 1000, kX)
                         .Add(kIdentify, 1200, {"ann", "x"})
                         .Add("a", 1250, kX)
@@ -293,14 +293,14 @@ TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
                     1500, {Unmerge(3, "x", 1300)}),
             "1250 +s, 1300 -s, 1300 +s@x");
   // An id that is merged with nobody has nothing to undo.
-  EXPECT_EQ(Happens(plan, Log().Add("a", 1000, kX).Add("a", 1100, kX), 1500,
+  EXPECT_EQ(Happens(plan, IdentityLog().Add("a", 1000, kX).Add("a", 1100, kX), 1500,
                     {Unmerge(1, "x", 1050), Unmerge(2, "y", 1300)}),
             "1100 +s@x");
 }
 
 TEST(UnmergedRunTest, WhatIsDueBeforeHappensFirst) {
   const std::string plan = "segments: {s: 'count(a[200ms]) >= 1'}\n";
-  const auto log = Log().Add("a", 1000, kX).Add(kIdentify, 1050, {"ann", "x"});
+  const auto log = IdentityLog().Add("a", 1000, kX).Add(kIdentify, 1050, {"ann", "x"});
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1100)}),
             "1000 +s@x, 1050 +s, 1050 -s@x, 1100 -s, 1100 +s@x, 1200 -s@x");
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1250)}),
@@ -313,7 +313,7 @@ TEST(UnmergedRunTest, WhatIsDueBeforeHappensFirst) {
 TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
   const std::string plan =
       "triggers:\n  t: {enter: 'count(a[500ms]) >= 2', cooldown: 10s}\n";
-  const auto log = Log()
+  const auto log = IdentityLog()
                        .Add("a", 1000, kX)
                        .Add("a", 1010, kX)
                        .Add(kIdentify, 1100, {"ann", "x"});
@@ -331,7 +331,7 @@ TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
 TEST(UnmergedRunTest, EachIsKnownByItsOwnRecords) {
   const std::string plan = "segments: {s: count(a) >= 1}\n";
   // ann, who is known, was bob's when she became known: bob alone is not.
-  const auto log = Log()
+  const auto log = IdentityLog()
                        .Add(kAlias, 1000, {"bob", "ann"})
                        .Add("a", 1100, "ann")
                        .Add(kAlias, 1300, {"cid", "bob"});
