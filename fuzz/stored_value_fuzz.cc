@@ -70,7 +70,7 @@ void ReadHistory(std::string_view bytes) {
   name.U8(3);
   name.String("ann");
   Put(keys::kHistory, name.Take() + keys::Ordered(1), bytes);
-  const auto sequences = HistoryIndex(3).Of(TheStore(), "ann", UINT32_MAX);
+  const auto sequences = HistoryIndex::Collect(TheStore(), nullptr, {3, kNoSlot, "ann"});
   if (sequences.ok()) ATTUNE_CHECK(std::is_sorted(sequences->begin(), sequences->end()), "sequences are in order");
   Remove(keys::kHistory);
 }

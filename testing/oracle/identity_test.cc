@@ -306,7 +306,7 @@ TEST(UnmergedRunTest, WhatIsDueBeforeHappensFirst) {
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1250)}),
             "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s");
   // Said at an instant that the person's clock has passed.
-  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "ann"), 1700, {Unmerge(3, "x", 1250)}),
+  EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 1400, "ann"), 1700, {Unmerge(3, "x", 1250)}),
             "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s, 1400 +s, 1600 -s");
 }
 
@@ -320,10 +320,10 @@ TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
   // x fired at 1010, and that counts for ann.
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(3, "x", 1200)}), "1010 t!@x");
   // x has its events again, and has fired nothing.
-  EXPECT_EQ(Happens(plan, Log(log).Add("a", 3000, kX).Add("a", 3010, kX), 3500,
+  EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 3000, kX).Add("a", 3010, kX), 3500,
                     {Unmerge(3, "x", 1200)}),
             "1010 t!@x, 3010 t!@x");
-  EXPECT_EQ(Happens(plan, Log(log).Add("a", 3000, "ann").Add("a", 3010, "ann"), 3500,
+  EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 3000, "ann").Add("a", 3010, "ann"), 3500,
                     {Unmerge(3, "x", 1200)}),
             "1010 t!@x");
 }
@@ -335,9 +335,9 @@ TEST(UnmergedRunTest, EachIsKnownByItsOwnRecords) {
                        .Add(kAlias, 1000, {"bob", "ann"})
                        .Add("a", 1100, "ann")
                        .Add(kAlias, 1300, {"cid", "bob"});
-  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "bob"), 1500),
+  EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 1400, "bob"), 1500),
             "1100 +s@bob");
-  EXPECT_EQ(Happens(plan, Log(log).Add("a", 1400, "bob"), 1500, {Unmerge(2, "ann", 1200)}),
+  EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 1400, "bob"), 1500, {Unmerge(2, "ann", 1200)}),
             "1100 +s@bob, 1200 +s, 1200 -s@bob, 1400 +s@cid");
 }
 
