@@ -3,6 +3,7 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/bytes.h"
 #include "state/keyspace.h"
@@ -31,14 +32,22 @@ void HistoryIndex::NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser ot
   inclusions_.push_back({slot, sequence, std::move(other)});
 }
 
+void HistoryIndex::NoteEnded(uint32_t slot, std::string_view id) {
+  const std::lock_guard hold(mutex_);
+  ended_.push_back({slot, std::string(id)});
+}
+
 void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>& id_of, uint64_t position, WriteBatch* batch) {
   const std::lock_guard hold(mutex_);
   notes_.erase(notes_.begin(), notes_.begin() + static_cast<std::ptrdiff_t>(written_));
   inclusions_.erase(inclusions_.begin(), inclusions_.begin() + static_cast<std::ptrdiff_t>(inclusions_written_));
+  ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended_written_));
   written_ = notes_.size();
   inclusions_written_ = inclusions_.size();
+  ended_written_ = ended_.size();
   by_slot_.clear();
-  indexed_ = inclusions_indexed_ = 0;
+  ended_slots_.clear();
+  indexed_ = inclusions_indexed_ = ended_indexed_ = 0;
   // The position is in the name, since a record may be noted once more: no piece may overwrite another.
   const auto name = [&](uint32_t slot, uint64_t sequence) {
     return NamesOf(shard_, id_of(slot)) + keys::Ordered(sequence) + keys::Ordered(position);
@@ -67,16 +76,28 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
   }
 }
 
-void HistoryIndex::ReadUnsaved(uint32_t slot, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const {
+void HistoryIndex::ReadUnsaved(uint32_t slot, std::string_view id, std::vector<uint64_t>* sequences,
+                               std::vector<IndexedUser>* included) const {
   const std::lock_guard hold(mutex_);
   for (; indexed_ < notes_.size(); ++indexed_) by_slot_[notes_[indexed_].slot].sequences.push_back(notes_[indexed_].sequence);
   for (; inclusions_indexed_ < inclusions_.size(); ++inclusions_indexed_) {
     by_slot_[inclusions_[inclusions_indexed_].slot].inclusions.push_back(inclusions_indexed_);
   }
-  const auto found = by_slot_.find(slot);
-  if (found == by_slot_.end()) return;
-  sequences->insert(sequences->end(), found->second.sequences.begin(), found->second.sequences.end());
-  for (const size_t i : found->second.inclusions) included->push_back(inclusions_[i].other);
+  for (; ended_indexed_ < ended_.size(); ++ended_indexed_) {
+    ended_slots_[ended_[ended_indexed_].id].push_back(ended_[ended_indexed_].slot);
+  }
+  const auto take = [&](uint32_t taken) {
+    const auto found = by_slot_.find(taken);
+    if (found == by_slot_.end()) return;
+    sequences->insert(sequences->end(), found->second.sequences.begin(), found->second.sequences.end());
+    for (const size_t i : found->second.inclusions) included->push_back(inclusions_[i].other);
+  };
+  if (slot != kNoSlot) take(slot);
+  const auto ended = ended_slots_.find(id);
+  if (ended == ended_slots_.end()) return;
+  for (const uint32_t before : ended->second) {
+    if (before != slot) take(before);
+  }
 }
 
 Status HistoryIndex::ReadSaved(const Store& store, uint8_t shard, std::string_view id, std::vector<uint64_t>* sequences,
@@ -114,20 +135,15 @@ Result<std::vector<uint64_t>> HistoryIndex::Collect(const Store& store,
                                                     const std::function<uint64_t(uint8_t shard)>& up_to) {
   std::vector<uint64_t> sequences;
   std::vector<IndexedUser> left = {std::move(user)};
-  absl::flat_hash_set<std::pair<uint8_t, std::string>> read;       // from the store
-  absl::flat_hash_set<std::pair<uint8_t, uint32_t>> read_unsaved;  // from memory
-  if (but) {
-    read.emplace(but->shard, but->id);
-    read_unsaved.emplace(but->shard, but->slot);
-  }
+  absl::flat_hash_set<std::pair<uint8_t, std::string>> read;                     // from the store
+  absl::flat_hash_set<std::tuple<uint8_t, uint32_t, std::string>> read_unsaved;  // from memory
   while (!left.empty()) {
     const IndexedUser next = std::move(left.back());
     left.pop_back();
     const HistoryIndex* index = index_of ? index_of(next.shard) : nullptr;
     const size_t before = sequences.size(), left_before = left.size();
-    if (index && next.slot != kNoSlot && read_unsaved.emplace(next.shard, next.slot).second) {
-      index->ReadUnsaved(next.slot, &sequences, &left);
-    }
+    if (but && next.shard == but->shard && next.id == but->id) continue;
+    if (index && read_unsaved.emplace(next.shard, next.slot, next.id).second) index->ReadUnsaved(next.slot, next.id, &sequences, &left);
     if (read.emplace(next.shard, next.id).second) {
       if (Status status = ReadSaved(store, next.shard, next.id, &sequences, &left); !status.ok()) return status.error();
     }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/text_map.h"
 #include "state/store.h"
 
 namespace attune {
@@ -38,14 +39,16 @@ class HistoryIndex {
   void Note(uint32_t slot, uint64_t sequence);
   // With the record `sequence`, the user's history came to include all that `other` had until then.
   void NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser other);
+  // The user at the slot ends. What is noted of them is found by their id from then on.
+  void NoteEnded(uint32_t slot, std::string_view id);
 
   // Adds to a snapshot's batch what came since the last one, whose batch must have been written. `id_of` gives the id of
   // the user at a slot, `position` is the record that the snapshot includes.
   void WriteTo(const std::function<std::string_view(uint32_t slot)>& id_of, uint64_t position, WriteBatch* batch);
 
-  // Appends what the store may lack of a user, in no order. Costs what was noted since the last call, and the result. Any
-  // thread.
-  void ReadUnsaved(uint32_t slot, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const;
+  // Appends what the store may lack of a user, in no order: of the one at the slot, unless that is kNoSlot, and of those
+  // who ended and had the id. Costs what was noted since the last call, and the result. Any thread.
+  void ReadUnsaved(uint32_t slot, std::string_view id, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const;
   // The same of what the store has; some may come twice. Any thread.
   static Status ReadSaved(const Store& store, uint8_t shard, std::string_view id, std::vector<uint64_t>* sequences,
                           std::vector<IndexedUser>* included);
@@ -68,6 +71,10 @@ class HistoryIndex {
     uint64_t sequence;
     IndexedUser other;
   };
+  struct Ended {
+    uint32_t slot;
+    std::string id;
+  };
   struct OfSlot {
     std::vector<uint64_t> sequences;
     std::vector<size_t> inclusions;
@@ -75,15 +82,19 @@ class HistoryIndex {
 
   const uint8_t shard_;
   mutable std::mutex mutex_;  // guards all below
-  // Up to written_ and inclusions_written_ they are in the last snapshot's batch as well.
+  // The first so many of each are in the last snapshot's batch as well.
   std::vector<Entry> notes_;
   std::vector<Inclusion> inclusions_;
+  std::vector<Ended> ended_;
   size_t written_ = 0;
   size_t inclusions_written_ = 0;
-  // Of the first so many of both; made when it is asked for.
+  size_t ended_written_ = 0;
+  // Of the first so many of each; made when it is asked for.
   mutable absl::flat_hash_map<uint32_t, OfSlot> by_slot_;
+  mutable TextMap<std::vector<uint32_t>> ended_slots_;  // by id
   mutable size_t indexed_ = 0;
   mutable size_t inclusions_indexed_ = 0;
+  mutable size_t ended_indexed_ = 0;
 };
 
 }  // namespace attune

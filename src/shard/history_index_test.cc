@@ -57,6 +57,26 @@ TEST_F(HistoryIndexTest, IsTheSameBeforeAndAfterItIsWritten) {
   for (uint32_t slot = 0; slot < ids_.size(); ++slot) EXPECT_EQ(Of(reopened, 7, ids_[slot], slot), Of(index, 7, ids_[slot], slot));
 }
 
+// Another shard, ahead of this one at a stop, has stored that it includes the user, but knows no slot of theirs.
+TEST_F(HistoryIndexTest, FindsWhoEndedByTheirId) {
+  HistoryIndex index(7);
+  index.Note(0, 3);
+  index.NoteEnded(0, "ann");
+  index.Note(1, 4);
+  EXPECT_EQ(Of(index, 7, "ann", kNoSlot), Sequences({3}));
+  index.Note(2, 5);  // the id begins once more
+  EXPECT_EQ(Of(index, 7, "ann", 2), Sequences({3, 5}));
+  EXPECT_EQ(Of(index, 7, "an", kNoSlot), Sequences());
+  HistoryIndex ahead(8);
+  ahead.NoteIncluded(3, 6, {7, kNoSlot, "ann"});
+  Write(&ahead);
+  const auto both = HistoryIndex::Collect(*store_, [&](uint8_t of) { return of == 7 ? &index : nullptr; }, {8, kNoSlot, ""}).value();
+  EXPECT_EQ(both, Sequences({3}));
+  Write(&index);
+  Write(&index);
+  EXPECT_EQ(Of(index, 7, "ann", kNoSlot), Sequences({3}));
+}
+
 TEST_F(HistoryIndexTest, KnowsOnlyItsShardAndUser) {
   HistoryIndex index(1), other(2);
   index.Note(0, 5);

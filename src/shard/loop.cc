@@ -240,9 +240,11 @@ void Loop::ApplyNow(Shard* shard, const RecordView& record, std::string_view per
 // --- meetings ---
 
 // A loop that waits at a meeting does nothing for others, so it may leave nothing undone that another needs to get there.
-// That is all there is, unless every record before only had to be admitted.
+// That is all there is, unless every record before only had to be admitted. While the runtime recovers that is not enough: a
+// shard that is ahead gives a rebuild at once what a shard behind it may have yet to note.
 bool Loop::IsReadyToMeet() const {
-  const bool admitted = meet_at_->type == static_cast<uint8_t>(RecordType::kLinking) && runtime_.parting_ == 0;
+  const bool admitted =
+      meet_at_->type == static_cast<uint8_t>(RecordType::kLinking) && runtime_.parting_ == 0 && !runtime_.recovering_;
   if (!admitted && !paused_shards_.empty()) return false;
   return meet_at_->type != static_cast<uint8_t>(RecordType::kPlan) || runtime_.changes_->IsReady();
 }

@@ -116,11 +116,7 @@ Merging::Met Merging::Merge(const RecordView& record, const Shards& shards) {
   const UserState* gone = left_already ? nullptr : from.engine().Find(other);
   const IndexedUser leaving{from.number(), gone ? gone->slot : kNoSlot, other};
   if (merged_already) {  // by that shard, before the last stop
-    if (gone) {
-      const UserState* user = into.engine().Find(person);
-      if (user) into.NoteIncluded(user->slot, record.sequence, leaving);
-      met.leaving = Leaving{&from, other, record.sequence, nullptr};
-    }
+    if (gone) met.leaving = Leaving{&from, other, record.sequence, nullptr};
     return met;
   }
   std::string ended;

@@ -66,6 +66,7 @@ std::string Shard::GiveUp(UserState* user, uint64_t sequence, bool keep) {
   ByteWriter state;
   WriteUser(*user, engine_.interner(), &state);
   if (keep) next_batch_.Put(keys::kEnded, keys::EndedName(number_, sequence), state.view());
+  history_.NoteEnded(user->slot, user->id());
   engine_.End(user, user->now, nullptr);
   return state.Take();
 }
