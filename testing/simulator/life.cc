@@ -198,7 +198,7 @@ std::vector<Life::Chance> Life::Chances() {
   }
   if (subjects_.plans) {
     chances.push_back({8, [this] { ChangePlan(); }});
-    chances.push_back({60, [this] { Take(Part::kPlan); }});
+    chances.push_back({200, [this] { Take(Part::kPlan); }});
   }
   if (subjects_.letters) chances.push_back({10, [this] { clients_.Replay(); }});
   if (calm_) return chances;
@@ -279,8 +279,7 @@ void Life::ChangePlan() {
 void Life::Heat() { hot_until_ = std::max(hot_until_, counts_.steps + kHot); }
 
 bool Life::EverythingEnds() {
-  const bool settled = machine_.Settle(kMostSteps);
-  NotePlan();
+  const bool settled = machine_.Settle(kMostSteps, [this] { NotePlan(); });
   if (!settled) return chronicle_.Fail(Promise::kEnds, fmt::format("something still moves after {} steps", kMostSteps));
   if (!machine_.runtime().failure().ok()) return true;
   if (const std::string waits = machine_.WhatWaits(); !waits.empty()) return chronicle_.Fail(Promise::kEnds, "nothing moves: " + waits);

@@ -83,7 +83,7 @@ bool Machine::Step(Part part, size_t loop) {
   return done;
 }
 
-bool Machine::Settle(uint64_t most_steps) {
+bool Machine::Settle(uint64_t most_steps, const std::function<void()>& after_each) {
   const std::vector<std::pair<Part, size_t>> parts = [this] {
     std::vector<std::pair<Part, size_t>> all = {{Part::kLog, 0}, {Part::kPlan, 0}, {Part::kQuestions, 0}, {Part::kStore, 0}};
     for (size_t loop = 0; loop < loops_; ++loop) all.emplace_back(Part::kRecords, loop);
@@ -96,6 +96,7 @@ bool Machine::Settle(uint64_t most_steps) {
         const auto worker = WorkerOf(part, loop);
         if (!worker || (!resting && !workers_.IsBusy(*worker))) continue;
         Step(part, loop);
+        after_each();
         ++steps;
         busy |= !resting || workers_.IsBusy(*worker);
       }

@@ -65,8 +65,8 @@ class Machine {
   // False: there was nothing to do, or it waits.
   bool Step(Part part, size_t loop = 0);
   // Everything but timers, snapshots and sizes, until nothing moves. False: something still moves
-  // after so many steps.
-  bool Settle(uint64_t most_steps);
+  // after so many steps. Calls `after_each` after each of them.
+  bool Settle(uint64_t most_steps, const std::function<void()>& after_each);
   // What waits though nothing moves any more, after Settle; empty: nothing does.
   std::string WhatWaits() const;
 
