@@ -30,6 +30,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
   }
   state.ForgetIds();
   draft.in_order_ = false;
+  draft.changed_from_ = state.now;  // what comes of the time since then is not known yet
   return draft;
 }
 
