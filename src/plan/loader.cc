@@ -16,6 +16,7 @@
 #include "plan/nearest.h"
 #include "plan/parser.h"
 #include "plan/plan.h"
+#include "plan/schema_file.h"
 #include "plan/source.h"
 #include "plan/token.h"
 #include "plan/trigger_settings.h"
@@ -264,14 +265,12 @@ class Loader {
   }
 
   bool ReadSchema(const PlanSource& source, const YAML::Node& node, const std::string& name, PropertySpec* property) {
-    const auto path = std::filesystem::path(source.file()).parent_path() / name;
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return Report(source, node, "there is no JSON Schema " + path.string()), false;
-    std::stringstream text;
-    text << in.rdbuf();
-    auto schema = JsonSchema::Compile(text.str());
-    if (!schema.ok()) return Report(source, node, path.string() + ": " + schema.error().message), false;
-    plan_->fingerprint = Hash64(text.str(), plan_->fingerprint);
+    // A plan's files lie in one folder, side by side.
+    const auto text = ReadSchemaFile(std::filesystem::path(source.file()).parent_path(), name);
+    if (!text.ok()) return Report(source, node, text.error().message), false;
+    auto schema = JsonSchema::Compile(*text);
+    if (!schema.ok()) return Report(source, node, name + ": " + schema.error().message), false;
+    plan_->fingerprint = Hash64(*text, plan_->fingerprint);
     property->type = PropertyType::kSchema;
     property->schema = std::move(schema).value();
     property->schema_name = name;

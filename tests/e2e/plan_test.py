@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Another plan while the server runs. plan_test.py [CASE...]"""
 
+import json
 import os
 import shutil
 import signal
 import sys
 import threading
 
-from harness import API_KEY, Client, Failure, Server, WRITE_KEY, expect, folder, main, now, poll, rfc3339, same, track
+from harness import API_KEY, Client, Failure, Server, WRITE_KEY, expect, folder, main, now, poll, rfc3339, run, same, track
 
 PLAN = """
 timezone: UTC
@@ -206,6 +207,42 @@ def test_changes_under_load_lose_and_double_nothing():
         shutil.rmtree(path / "data/state")
         with served(path) as server:
             same(figures(server), live, "from the log alone")
+
+
+def test_a_plan_reads_schemas_of_its_own_folder_alone():
+    """By whichever way it comes."""
+    with folder() as path:
+        plans = path / "plans"
+        (plans / "sub").mkdir(parents=True)
+        (path / "outside").mkdir()
+        for place, schema in (("plans/sub/in.json", {"type": "string"}), ("outside/out.json", {"secret_keyword": 1})):
+            (path / place).write_text(json.dumps(schema))
+        (plans / "link.json").symlink_to(path / "outside/out.json")
+        named = lambda name: PLAN + f"events:\n  e: {{properties: {{p: \"{name}\"}}}}\n"
+        line = len(PLAN.splitlines()) + 2
+        leading_out = [(name, f"expected the file of a JSON Schema beneath the plan's folder, found \"{name}\"") for name in
+                       ("../outside/out.json", "../outside/missing.json", str(path / "outside/out.json"), str(plans / "sub/in.json"), "sub/../../outside/out.json")]
+        leading_out += [(name, f"there is no JSON Schema \"{name}\" beneath the plan's folder") for name in ("link.json", "missing.json")]
+        (plans / "plan.yaml").write_text(named("sub/in.json"))
+        with Server(plans / "plan.yaml", path / "data") as server:
+            for name, message in leading_out:
+                for query in ("", "?dry_run=true"):
+                    told = put(server, named(name), 422, query)
+                    same((told["code"], told["line"], told["column"]), ("invalid_plan", line, 23))
+                    same(told["detail"], f"{plans}/plan.yaml:{line}:23: {message}")
+            put(server, named("sub/in.json"), 200, "?dry_run=true")
+            answer = server.send("/v1/track", track("ann", "e", {"p": 1}))
+            same([one["reason"] for one in answer.json["rejected"]], ["invalid_property"])
+            (plans / "plan.yaml").write_text(named("link.json"))
+            server.process.send_signal(signal.SIGHUP)
+            poll(lambda: any("there is no JSON Schema" in line for line in server.complaints), "the refusal")
+            server.complaints.clear()
+            same(server.ask("/v1/plan")["change"], None)
+        for name, message in leading_out:
+            (plans / "plan.yaml").write_text(named(name))
+            done = run("check", plans / "plan.yaml", code=2)
+            expect(f"plan.yaml:{line}:23: {message}\n" in done.out, done.out)
+            expect("secret_keyword" not in done.out + done.err, done.out)
 
 
 if __name__ == "__main__":
