@@ -217,6 +217,9 @@ EXAMPLES = {
         ("first", "support.function"), ("any", "support.class.any"), ("ever", "constant.language.window"), ('"facebook"', "string.quoted.double")],
     "    when: \"search{query matches '^size [0-9]+'} then no purchase for 1d\"": [
         ("matches", "keyword.operator.comparison"), ("'^size [0-9]+'", "string.quoted.single")],
+    "    on: (search{query exists} or purchase){coupon exists}": [
+        ("search", "entity.name.type.event"), ("query", "variable.other"), ("or", "keyword.operator.logical"), ("purchase", "variable.other"), ("coupon", "variable.other")],
+    "    on: (search or purchase){coupon exists}": [("search", "variable.other"), ("exists", "keyword.operator.comparison")],
     "    when: \"trait.country = \\\"PL\\\" and hour() < 6\"": [
         ("trait", "variable.language"), (".country", "variable.other.property"), ('\\"PL\\"', "string.quoted.double"), ("hour", "support.function")],
     "    when: sequence(search -> not purchase => add_to_cart within 2h by cart_id)[session]": [

@@ -28,8 +28,7 @@ ExpressionPtr CountWithin(const Selector& goal, Millis after, Millis horizon) {
   count.window.kind = Window::Kind::kRange;
   count.window.from = after + 1;
   count.window.to = after + horizon + 1;
-  count.selector.names = goal.names;
-  if (goal.filter) count.selector.filter = Clone(*goal.filter);
+  count.selector = Clone(goal);
   return Clone(count);
 }
 

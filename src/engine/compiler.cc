@@ -201,11 +201,48 @@ class Compiler {
     const uint32_t id = place->second;
     program_->selectors.emplace_back();
     selector_names_.push_back(selector.names);
-    for (const std::string& name : selector.names) {
-      program_->names.emplace(name, static_cast<NameId>(program_->names.size()));
-    }
-    if (selector.filter) program_->selectors[id].filter = Compile(*selector.filter);
+    for (const std::string& name : selector.names) IdOf(name);
+    program_->selectors[id].filter = FilterOf(selector);
     return id;
+  }
+
+  NameId IdOf(const std::string& name) {
+    return program_->names.emplace(name, static_cast<NameId>(program_->names.size())).first->second;
+  }
+
+  // The filter of a selector; kNone when it selects every event that it names.
+  NodeId FilterOf(const attune::Selector& selector) {
+    std::vector<NodeId> all, any;
+    for (const attune::Selector& alternative : selector.alternatives) {
+      const NodeId named = alternative.names.empty() ? kNone : Named(alternative.names);
+      any.push_back(Joined(Kind::kAnd, {named, FilterOf(alternative)}));
+    }
+    all.push_back(Joined(Kind::kOr, any));
+    if (selector.filter) all.push_back(Compile(*selector.filter));
+    return Joined(Kind::kAnd, all);
+  }
+
+  NodeId Named(const std::vector<std::string>& names) {
+    Node node;
+    node.kind = Kind::kNamed;
+    node.index = static_cast<uint32_t>(program_->name_sets.size());
+    auto& set = program_->name_sets.emplace_back();
+    for (const std::string& name : names) set.push_back(IdOf(name));
+    program_->nodes.push_back(std::move(node));
+    return static_cast<NodeId>(program_->nodes.size() - 1);
+  }
+
+  // Joins the parts that are not kNone; kNone when there are none.
+  NodeId Joined(Kind kind, std::vector<NodeId> parts) {
+    std::erase(parts, kNone);
+    if (parts.size() < 2) return parts.empty() ? kNone : parts.front();
+    Node node;
+    node.kind = kind;
+    node.first = static_cast<uint32_t>(program_->children.size());
+    node.count = static_cast<uint32_t>(parts.size());
+    program_->children.insert(program_->children.end(), parts.begin(), parts.end());
+    program_->nodes.push_back(std::move(node));
+    return static_cast<NodeId>(program_->nodes.size() - 1);
   }
 
   uint32_t Series(uint32_t selector, uint32_t field, uint32_t keep_count, Millis keep_span) {

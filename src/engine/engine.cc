@@ -190,7 +190,7 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   matched_.clear();
   bool marked = program_->sequences.every_event();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
-    if (!evaluator_.Matches(program_->selectors[selector].filter, record.fields)) continue;
+    if (!evaluator_.Matches(program_->selectors[selector].filter, record.name, record.fields)) continue;
     matched_.push_back(selector);
     marked |= program_->sequences.MarkOf(selector) != SequenceProgram::kNoMark;
     if (AddToSelector(user, selector, record)) {
@@ -397,7 +397,7 @@ Timed Engine::EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, 
 bool Engine::Selects(uint32_t selector, const Record& record) {
   const auto& selectors = program_->selectors_of_name[record.name];
   return std::find(selectors.begin(), selectors.end(), selector) != selectors.end() &&
-         evaluator_.Matches(program_->selectors[selector].filter, record.fields);
+         evaluator_.Matches(program_->selectors[selector].filter, record.name, record.fields);
 }
 
 // A sum changes whenever an event leaves its window, and may suffice all the same: so each change is looked at.

@@ -70,8 +70,9 @@ bool Evaluator::WindowOf(const AggregateSpec& spec, const UserState& user, Milli
   return !bounds.none;
 }
 
-bool Evaluator::Matches(NodeId filter, std::span<const Value> fields) {
+bool Evaluator::Matches(NodeId filter, NameId name, std::span<const Value> fields) {
   if (filter == kNone) return true;
+  name_ = name;
   fields_ = fields;
   return Holds(filter).holds;
 }
@@ -116,6 +117,10 @@ Outcome Evaluator::Holds(NodeId id) {
     case Kind::kInSegmentFor: return MemberFor(node);
     case Kind::kEntered:
     case Kind::kLeft: return Changed(node);
+    case Kind::kNamed: {
+      const std::vector<NameId>& names = program_.name_sets[node.index];
+      return {std::find(names.begin(), names.end(), name_) != names.end(), kNever};
+    }
     default: break;
   }
   if (!IsCondition(node.kind)) {

@@ -37,8 +37,8 @@ class Evaluator {
   Outcome Judge(NodeId node, const UserState& user, Millis t);
   // The events that an aggregate sees at t are those later than `low` up to `high`. False: it sees none.
   bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high);
-  // Whether a selector's filter holds for the event whose fields these are.
-  bool Matches(NodeId filter, std::span<const Value> fields);
+  // Whether a selector's filter holds for the event with this name and these fields.
+  bool Matches(NodeId filter, NameId name, std::span<const Value> fields);
 
   // Judges the keys of a some(…) that are stale or due, and tells which came out otherwise than before: pointers that live
   // as long as their user has no event more. Gives the first instant at which another may.
@@ -150,3 +150,4 @@ class Evaluator {
 double BucketOf(std::string_view name, std::string_view user);
 
 }  // namespace attune
+  NameId name_ = kOtherName;

@@ -114,7 +114,8 @@ struct Node {
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  // The field of a property, the condition of in_segment and the like, the name of a fact, a reach, the keys of some and top.
+  // The field of a property, the condition of in_segment and the like, the name of a fact, a reach, the keys of some and top,
+  // a set of names.
   uint32_t index = kNone;
   Value literal;             // text and lists live in the Program
   std::shared_ptr<const Pattern> pattern;
@@ -191,6 +192,7 @@ struct Program {
   std::vector<std::vector<uint32_t>> series_of_selector;
   uint32_t series_limit = 0;
   uint32_t long_series = 64;  // longer ones may go beyond the limit, and what their values come to is kept
+  std::vector<std::vector<NameId>> name_sets;             // of filters that ask for an event's name
   std::vector<TotalSpec> totals;
   std::vector<bool> total_slot_holds_value;
   // Where in a user's block the bits begin that say which series, slots of totals, conditions and again conditions she

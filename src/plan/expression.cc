@@ -3,10 +3,6 @@
 namespace attune {
 namespace {
 
-Selector CloneSelector(const Selector& selector) {
-  return {selector.names, selector.filter ? Clone(*selector.filter) : nullptr};
-}
-
 Window CloneWindow(const Window& window) {
   return {window.kind, window.length, window.offset, window.from, window.to, window.anchor ? Clone(*window.anchor) : nullptr};
 }
@@ -24,12 +20,18 @@ ExpressionPtr Clone(const Expression& e) {
   clone->number = e.number;
   for (const ExpressionPtr& arg : e.args) clone->args.push_back(Clone(*arg));
   clone->path = e.path;
-  clone->selector = CloneSelector(e.selector);
+  clone->selector = Clone(e.selector);
   clone->window = CloneWindow(e.window);
   for (const SequenceStep& step : e.steps) {
-    clone->steps.push_back({CloneSelector(step.selector), step.negated, step.immediate, step.within});
+    clone->steps.push_back({Clone(step.selector), step.negated, step.immediate, step.within});
   }
   clone->by = e.by;
+  return clone;
+}
+
+Selector Clone(const Selector& selector) {
+  Selector clone{selector.names, selector.filter ? Clone(*selector.filter) : nullptr, {}};
+  for (const Selector& alternative : selector.alternatives) clone.alternatives.push_back(Clone(alternative));
   return clone;
 }
 

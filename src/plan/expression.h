@@ -21,10 +21,13 @@ struct Location {
 struct Expression;
 using ExpressionPtr = std::unique_ptr<Expression>;
 
-// Which events. An event is selected when its name is one of `names` (empty: any name) and the filter is true of it.
+// Which events. An event is selected when its name is one of `names` (empty: any name), the filter is true of it and,
+// where there are alternatives, one of them selects it.
 struct Selector {
-  std::vector<std::string> names;  // normalised, sorted, unique
+  std::vector<std::string> names;  // normalised, sorted, unique; with alternatives: those of all of them
   ExpressionPtr filter;            // over the event's properties; null when there is none
+  // The parts of `(a{v > 1} or b)`, where some have filters of their own. Only the first may have none.
+  std::vector<Selector> alternatives;
 };
 
 // When: the events seen at an instant t.
@@ -115,6 +118,8 @@ struct Expression {
     kEntered, kLeft,   // text: the segment; window: when (never of a session)
     kConsent,          // text: the purpose
     kScore, kCluster,  // text: the model
+
+    kNamed,            // in compiled filters only: the event's name is one of a set
   };
 
   Kind kind = Kind::kLiteral;
@@ -140,6 +145,7 @@ void ForEach(const Expression& expression, const std::function<void(const Expres
 
 // Another expression like it, which owns all of its own.
 ExpressionPtr Clone(const Expression& expression);
+Selector Clone(const Selector& selector);
 
 // The expression as text of the language, with sugar undone: what explain and error messages show. Two expressions
 // with the same text mean the same.

@@ -72,6 +72,7 @@ class ExpressionParser : private Cursor {
 
   // Events and their properties.
   bool ReadSelector(Selector* selector);
+  bool ReadAlternatives(Selector* selector);
   bool ReadEventName(Selector* selector);
   bool ReadFilter(Selector* selector);
   bool Known(const std::string& event) const;

@@ -69,6 +69,81 @@ TEST_F(Parser, WritesWhatItReads) {
   }
 }
 
+// Alternatives that have filters of their own.
+TEST_F(Parser, WritesAlternativesOfASelector) {
+  constexpr struct { const char* text; const char* written; } kGood[] = {
+      {"count((a{v > 1} or b){k = 'x'}[7d])", "count((b or a{v > 1}){k = \"x\"}[7d])"},
+      {"count((a{v > 1} or c or b))", "count((b or c or a{v > 1})[ever])"},
+      {"count((a or (b or c)){k = 1})", "count((a or b or c){k = 1}[ever])"},
+      {"count((a{v > 1} or ((b) or c{v > 2})))", "count((b or a{v > 1} or c{v > 2})[ever])"},
+      {"count(((a or b){v > 1} or c){k = 1})", "count((c or (a or b){v > 1}){k = 1}[ever])"},
+      {"count(((a{v > 1} or b){k = 1} or c){q = 2}.p[1d])", "count((c or (b or a{v > 1}){k = 1}){q = 2}.p[1d])"},
+      {"count((a{v > 1}))", "count(a{v > 1}[ever])"},
+      {"count(((a)))", "count(a[ever])"},
+      {"count((a{v > 1}){k = 1})", "count((a{v > 1}){k = 1}[ever])"},
+      {"count((any{v > 1} or b){k = 1})", "count((b or any{v > 1}){k = 1}[ever])"},
+      {"count((any or b{v > 1}){k = 1})", "count(any{k = 1}[ever])"},
+      {"count((a{v > 1} or a{v = 0}))", "count((a{v > 1} or a{v = 0})[ever])"},
+      {"max((a{v > 1} or b).p[1d])", "max((b or a{v > 1}).p[1d])"},
+      {"periods((a{v > 1} or b){k = 1}, 7d, 4)", "periods((b or a{v > 1}){k = 1}, 7d, 4)"},
+      {"(a{v > 1} or b){k = 1} then no (c{v > 2} or d) for 30m",
+       "since((b or a{v > 1}){k = 1}[ever]) >= 30m and "
+       "count((d or c{v > 2})[since last_time((b or a{v > 1}){k = 1}[ever])]) = 0"},
+      {"sequence((a{v > 1} or b) -> not (b or any{x = 1}) -> (c{v > 1} or d){k = 1} within 1h by k)[1d]",
+       "sequence((b or a{v > 1}) -> not (b or any{x = 1}) -> (d or c{v > 1}){k = 1} within 1h by k)[1d]"},
+      {"some(cart_id: count((a{v > 1} or b){k = 1}) > 1)", "some(cart_id: count((b or a{v > 1}){k = 1}[ever]) > 1)"},
+  };
+  for (const auto& [text, written] : kGood) {
+    const std::string once = Read(text);
+    EXPECT_EQ(once, written) << text;
+    EXPECT_EQ(Read(once), once) << text;
+  }
+  const auto selector = ParseSelector("(a{v > 1} or b){k = 'x'}", *shop_).selector;
+  ASSERT_TRUE(selector);
+  EXPECT_EQ(selector->names, (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(selector->alternatives.size(), 2u);
+  EXPECT_FALSE(selector->alternatives[0].filter);
+  EXPECT_TRUE(selector->alternatives[1].filter);
+}
+
+TEST_F(Parser, FindsMistakesInAlternatives) {
+  constexpr struct { const char* text; const char* problem; } kBad[] = {
+      {"count((a{v > 1} or ){k = 1})", "20: expected the name of an event, found \")\""},
+      {"count((a{v > 1} b){k = 1})", "17: expected \")\", found \"b\""},
+      {"count((a{v > 1} and b)[1d])", "17: expected \")\", found \"and\""},
+      {"count((add_to_cart{price = 'x'} or b)[1d])", "28: expected a number to compare with price, found \"x\", a string"},
+      {"count((add_to_cart{price > 1} or purchase){product_id > 2})", "57: expected a string to compare with product_id, found 2, a number"},
+      {"count((a{count(b) > 1} or b))", "10: count(…) looks at history; between braces only the event's own properties are seen"},
+      {"count((… or a{v > 1}))", "8: expected the name of an event, which has a letter or a digit, found \"…\""},
+      {"count((a{v > 1}or b){k = 1}", "28: expected \")\", found the end"},
+  };
+  for (const auto& [text, problem] : kBad) {
+    EXPECT_EQ(Read(text), std::string("expression:1:") + problem) << text;
+  }
+  std::string deep = "a{v > 1}";
+  for (int i = 0; i < 250; ++i) deep = "(" + deep + " or b)";
+  EXPECT_EQ(Read("count(" + deep + ")"), "expression:1:204: the expression is nested too deeply");
+}
+
+// As of names elsewhere.
+TEST_F(Parser, WarnsOfUnknownEventsInAlternatives) {
+  const ParsedExpression parsed = ParseExpression("count((add_to_crt{v > 1} or purchas){k = 1}) > 1", *shop_);
+  EXPECT_TRUE(parsed.expression);
+  std::string problems;
+  for (const Problem& problem : parsed.problems) problems += ToText(problem) + "\n";
+  EXPECT_EQ(problems,
+            "expression:1:8: warning: the plan declares no event \"add_to_crt\"; did you mean \"add_to_cart\"?\n"
+            "expression:1:29: warning: the plan declares no event \"purchas\"; did you mean \"purchase\"?\n");
+  const auto strict = ParsePlan("unknown_events: refuse\nevents: {add_to_cart: {properties: {price: number?}}}\n").plan;
+  const ParsedExpression refused = ParseExpression("count((add_to_cart{prize > 1} or purchase{k = 1})) > 1", *strict);
+  EXPECT_FALSE(refused.expression);
+  problems.clear();
+  for (const Problem& problem : refused.problems) problems += ToText(problem) + "\n";
+  EXPECT_EQ(problems,
+            "expression:1:20: warning: the plan declares no property \"prize\" of add_to_cart; did you mean \"price\"?\n"
+            "expression:1:34: the plan refuses unknown events and declares no event \"purchase\"\n");
+}
+
 TEST_F(Parser, HoldsASequenceStepByStep) {
   const ParsedExpression parsed =
       ParseExpression("sequence(add_to_cart -> not b -> purchase within 2h => (c or d) by at)[1d]", *shop_);
@@ -100,7 +175,7 @@ TEST_F(Parser, SaysWhatIsWrongAndWhere) {
       {"sequence(a -> b[7d])", "16: the window of sequence(…) stands behind its \")\""},
       {"sequence(a -> b by)", "19: expected a property, as in by cart_id, found \")\""},
       {"sequence(Product Viewed)", "18: expected \"->\", \"=>\", \"within\", \"by\" or \")\", found \"Viewed\""},
-      {"sequence(a -> not (b or any{x = 1}) -> c)[1d]", "28: expected \")\", found \"{\""},
+      {"sequence(a -> not (b or any{x = }) -> c)[1d]", "33: expected a value, found \"}\""},
       {"sequence(a, b)", "11: expected \"->\", \"=>\", \"within\", \"by\" or \")\", found \",\""},
       {"sequence(a -> )", "15: expected the name of an event, found \")\""},
       {"count(…[1d]) > 0", "7: expected the name of an event, which has a letter or a digit, found \"…\""},

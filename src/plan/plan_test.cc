@@ -65,7 +65,8 @@ TEST(Plan, TextOfAnExpressionReadsAsTheSameExpression) {
            "max(add_to_cart.price[1d]) > 3", "duration([last_session]) > 5m", "sessions([30d]) >= 2",
            "weekday() in [6, 7] and hour() < 12 and date() >= 2026-01-01", "bucket(\"x\") < 0.5",
            "any{name matches \"^/p/[0-9]+\\\\.html\"} then no purchase for 90s", "pages_this_session > 3",
-           "count(zażółć_gęślą{ü = \"ß\"}[1d]) > 0", "coalesce(trait.a, 0) > -1", "count(purchase.price[7d]) > 0"}) {
+           "count(zażółć_gęślą{ü = \"ß\"}[1d]) > 0", "coalesce(trait.a, 0) > -1", "count(purchase.price[7d]) > 0",
+           "count((add_to_cart{price > 1} or purchase){product_id = \"x\"}[7d]) > 0"}) {
     const ParsedExpression first = ParseExpression(text, *loaded.plan);
     ASSERT_NE(first.expression, nullptr) << text << ": " << ToText(first.problems.at(0));
     const std::string written = ToText(*first.expression);

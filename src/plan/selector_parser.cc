@@ -1,5 +1,6 @@
 // Which events, and the properties that are asked of them.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "event/name.h"
@@ -7,6 +8,14 @@
 #include "plan/nearest.h"
 
 namespace attune {
+namespace {
+
+void Unite(std::vector<std::string>* names) {
+  std::sort(names->begin(), names->end());
+  names->erase(std::unique(names->begin(), names->end()), names->end());
+}
+
+}  // namespace
 
 bool ExpressionParser::Known(const std::string& event) const {
   return std::find(names_.events.begin(), names_.events.end(), event) != names_.events.end();
@@ -40,20 +49,59 @@ bool ExpressionParser::ReadEventName(Selector* selector) {
 }
 
 bool ExpressionParser::ReadSelector(Selector* selector) {
-  if (Take("(")) {
-    bool any = false;
-    do {
-      any |= IsWord("any");
-      if (!ReadEventName(selector)) return false;
-    } while (TakeWord("or"));
-    if (!Need(")")) return false;
-    if (any) selector->names.clear();
-    std::sort(selector->names.begin(), selector->names.end());
-    selector->names.erase(std::unique(selector->names.begin(), selector->names.end()), selector->names.end());
-  } else if (!ReadEventName(selector)) {
+  if (!Is("(")) {
+    if (!ReadEventName(selector)) return false;
+  } else if (!ReadAlternatives(selector)) {
     return false;
   }
-  return !Is("{") || ReadFilter(selector);
+  if (Is("{")) return ReadFilter(selector);
+  // Parentheses around one selector change nothing.
+  if (selector->alternatives.size() == 1) {
+    Selector only = std::move(selector->alternatives.front());
+    *selector = std::move(only);
+  }
+  return true;
+}
+
+// `(a or b{v > 1} or (c or d))`
+bool ExpressionParser::ReadAlternatives(Selector* selector) {
+  if (!Enter(TakeToken().begin)) return false;
+  Selector plain;  // the names of those without a filter
+  bool has_plain = false, any = false;
+  std::vector<Selector> filtered;
+  const auto take = [&](Selector part) {
+    if (part.filter) {
+      filtered.push_back(std::move(part));
+    } else {
+      has_plain = true;
+      any |= part.names.empty();
+      plain.names.insert(plain.names.end(), part.names.begin(), part.names.end());
+    }
+  };
+  do {
+    Selector part;
+    if (!ReadSelector(&part)) return false;
+    if (part.filter || part.alternatives.empty()) {
+      take(std::move(part));
+    } else {
+      for (Selector& inner : part.alternatives) take(std::move(inner));
+    }
+  } while (TakeWord("or"));
+  Leave();
+  if (!Need(")")) return false;
+  if (any) return true;  // one of them selects every event
+  Unite(&plain.names);
+  selector->names = plain.names;
+  if (filtered.empty()) return true;
+  for (const Selector& part : filtered) {
+    any |= part.names.empty();
+    selector->names.insert(selector->names.end(), part.names.begin(), part.names.end());
+  }
+  if (any) selector->names.clear();
+  Unite(&selector->names);
+  if (has_plain) selector->alternatives.push_back(std::move(plain));
+  std::move(filtered.begin(), filtered.end(), std::back_inserter(selector->alternatives));
+  return true;
 }
 
 bool ExpressionParser::ReadFilter(Selector* selector) {

@@ -164,12 +164,24 @@ std::string Steps(const Expression& e) {
   return text;
 }
 
+// `a or b{v > 1}`: a selector's names or alternatives as they are written between parentheses.
+std::string Alternatives(const Selector& selector) {
+  std::string text;
+  const auto add = [&](const std::string& one) { text += (text.empty() ? "" : " or ") + one; };
+  for (const Selector& alternative : selector.alternatives) {
+    add(alternative.filter ? ToText(alternative) : Alternatives(alternative));
+  }
+  if (!selector.alternatives.empty()) return text;
+  for (const std::string& name : selector.names) add(EventName(name));
+  return text;
+}
+
 }  // namespace
 
 std::string ToText(const Selector& selector) {
-  std::string text = selector.names.empty() ? "any" : "";
-  for (const std::string& name : selector.names) text += (text.empty() ? "" : " or ") + EventName(name);
-  if (selector.names.size() > 1) text = "(" + text + ")";
+  std::string text = "any";
+  if (!selector.names.empty() || !selector.alternatives.empty()) text = Alternatives(selector);
+  if (selector.names.size() > 1 || !selector.alternatives.empty()) text = "(" + text + ")";
   if (selector.filter) text += "{" + ToText(*selector.filter) + "}";
   return text;
 }

@@ -79,7 +79,18 @@ Term Grammar::Literal() {
 
 // --- selectors and windows ---
 
-Grammar::Events Grammar::Select() {
+// Some selectors have alternatives with filters of their own; two of them may name the same event.
+Grammar::Events Grammar::Select(int depth) {
+  if (depth > 0 && random_.Percent(10)) {
+    Events one = Select(depth - 1);
+    Events other = Select(depth - 1);
+    const bool declared = one.declared && other.declared;
+    Term either = Make(Sort::kSelector, random_.Percent(70) ? "($ or $)" : "($ or c or $)",
+                       {std::move(one.selector), std::move(other.selector)});
+    const bool alike = declared && either.pattern == "($ or $)";
+    if (random_.Percent(75)) return {std::move(either), alike};
+    return {Make(Sort::kSelector, "${$}", {std::move(either), Filter(1, alike)}), alike};
+  }
   static const std::vector<std::string> kNames = {
       "a", "a", "b", "b", "c", "page_viewed", "any", "(a or b)", "(b or page_viewed)"};
   const std::string name = random_.Pick(kNames);

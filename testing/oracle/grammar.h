@@ -64,10 +64,10 @@ class Grammar {
  private:
   struct Events {
     Term selector;
-    bool declared = false;  // the event `a` alone, whose properties have types
+    bool declared = false;  // only the event `a`, whose properties have types
   };
 
-  Events Select();
+  Events Select(int depth = 2);
   Term Filter(int depth, bool declared);
   Term DeclaredTest();
   Term Test();

@@ -524,7 +524,14 @@ bool Selects(const Selector& selector, const Entry& entry, const History& histor
     return false;
   }
   if (!history.IsSelectable(entry)) return false;
-  return !selector.filter || Eval(*selector.filter, history, entry.time(), &entry).IsTrue();
+  if (selector.filter && !Eval(*selector.filter, history, entry.time(), &entry).IsTrue()) {
+    return false;
+  }
+  const auto& alternatives = selector.alternatives;
+  return alternatives.empty() ||
+         std::any_of(alternatives.begin(), alternatives.end(), [&](const Selector& alternative) {
+           return Selects(alternative, entry, history);
+         });
 }
 
 Value PropertyOf(const Entry& entry, const PropertyPath& path) {
