@@ -52,6 +52,8 @@ BAD_PLANS = {
     "sessions: {gap: 30 minutes}": "30 minutes",
     "limits: {events: 0}": "0",
     "limits: {events: many}": "many",
+    "limits: {catch_up: 0}": "0",
+    "limits: {oldest_event: 10 years}": "10 years",
     "unknown_events: drop": "drop",
     "events: {any: {}}": "any",
     "events: {a: {properties: {p: text}}}": "text",
@@ -72,6 +74,7 @@ GOOD_PLANS = [
     "",
     "metrics: {one: 1, yes: true, ö_2: count(any)}",
     "segments: {a: count(any) > 1}",
+    "limits: {events: 5, catch_up: 1000000, oldest_event: 20000d}",
     "events: {a: , b: {description: text}, c: {properties: {p: 'time?', q: address.json}}}",
     "triggers: {a: {on: x, where: y, with: {n: 1}, cooldown: 1.5h, at_most: 1000 per 1w, quiet_hours: 22:00 - 24:00, holdout: 0.1, send: b}}",
     "triggers: {a: {leave: x, holdout: 10%, only_if: consent(email), group: g}}\ntrigger_groups: {g: {at_most: 2 per 1d}}",
@@ -111,8 +114,9 @@ def check_sources(cases):
     loader = (ROOT / "src/plan/loader.cc").read_text()
     keys = set(re.findall(r'\{"(\w+)", (?:\[&\]|rise\()', loader))
     cases.expect(len(keys) > 20 and known_keys(SCHEMA) == keys, f"the schema and the loader differ in {sorted(known_keys(SCHEMA) ^ keys)}")
-    limit = re.search(r"limit > ([\d']+)", loader)
-    cases.expect(limit and int(limit[1].replace("'", "")) == SCHEMA["properties"]["limits"]["properties"]["events"]["maximum"], "another limits.events than the loader's")
+    for name in ("events", "catch_up"):
+        limit = re.search(rf'{{"{name}", \[&\]\(const YAML::Node& n\) {{ ReadLimit\(source, n, ([\d\']+),', loader)
+        cases.expect(limit and int(limit[1].replace("'", "")) == SCHEMA["properties"]["limits"]["properties"][name]["maximum"], f"another limits.{name} than the loader's")
     calls = set(re.findall(r'\{"(\w+)", \{Form::', (ROOT / "src/plan/call_parser.cc").read_text()))
     coloured = re.search(r"\(\?:([\w|]+)\)", next(r["match"] for r in GRAMMAR["repository"]["rest"]["patterns"] if r.get("name") == "support.function.attune"))
     cases.expect(len(calls) > 30 and set(coloured[1].split("|")) == calls, f"the grammar and the parser differ in {sorted(set(coloured[1].split('|')) ^ calls)}")
@@ -213,13 +217,13 @@ EXAMPLES = {
         ("carts", "entity.name.tag.yaml"), (".price", "variable.other.property"), ("offset", "keyword.control.window"), ("/", "keyword.operator.arithmetic")],
     "    on: purchase{price >= 100 and not (coupon exists)}": [
         ("purchase", "entity.name.type.event"), ("price", "variable.other"), ("and", "keyword.operator.logical"), ("exists", "keyword.operator.comparison")],
+    "    on: (search{query exists} or purchase){coupon exists}": [
+        ("search", "entity.name.type.event"), ("query", "variable.other"), ("or", "keyword.operator.logical"), ("purchase", "variable.other"), ("coupon", "variable.other")],
+    "    on: (search or purchase){coupon exists}": [("search", "variable.other"), ("exists", "keyword.operator.comparison")],
     "    when: 'first(any.context.campaign.source[ever]) = \"facebook\"'": [
         ("first", "support.function"), ("any", "support.class.any"), ("ever", "constant.language.window"), ('"facebook"', "string.quoted.double")],
     "    when: \"search{query matches '^size [0-9]+'} then no purchase for 1d\"": [
         ("matches", "keyword.operator.comparison"), ("'^size [0-9]+'", "string.quoted.single")],
-    "    on: (search{query exists} or purchase){coupon exists}": [
-        ("search", "entity.name.type.event"), ("query", "variable.other"), ("or", "keyword.operator.logical"), ("purchase", "variable.other"), ("coupon", "variable.other")],
-    "    on: (search or purchase){coupon exists}": [("search", "variable.other"), ("exists", "keyword.operator.comparison")],
     "    when: \"trait.country = \\\"PL\\\" and hour() < 6\"": [
         ("trait", "variable.language"), (".country", "variable.other.property"), ('\\"PL\\"', "string.quoted.double"), ("hour", "support.function")],
     "    when: sequence(search -> not purchase => add_to_cart within 2h by cart_id)[session]": [

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "http/problem.h"
 #include "ingest/write_key.h"
+#include "plan/token.h"
 
 namespace attune {
 namespace {
@@ -78,6 +79,15 @@ std::optional<Millis> SentAt(const Request& request) {
 std::string IdsOf(const Request& request) {
   const auto key = request.Header("Idempotency-Key");
   return key && !key->empty() ? "again-" + ToHex(Hash128(*key)) : "";
+}
+
+// What an import says of how old its events may be; without a value: what the plan says.
+Result<std::optional<Millis>> OldestEventOf(const SegmentPath& path, const Request& request) {
+  const auto text = path.call == SegmentCall::kImport ? request.QueryParameter("oldest_event") : std::nullopt;
+  if (!text) return std::optional<Millis>();
+  Millis span = 0;
+  if (ParseDuration(*text, &span) && span > 0) return std::optional(span);
+  return Error{ErrorCode::kInvalid, "oldest_event: expected a duration such as 7300d, found \"" + *text + "\""};
 }
 
 Response RateLimited(std::string_view who, int pause_seconds) {
@@ -232,8 +242,10 @@ void Api::Collect(const SegmentPath& path, Request request, Reply reply) {
   if (!header_key.empty() && !MaySend(&sender, request, header_key)) return answer(std::move(*sender.refusal));
   const Millis received = runtime_.Now();
   const std::string ids = IdsOf(request);
-  SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request), ids});
+  const auto oldest_event = OldestEventOf(path, request);
+  SegmentRequest read = Reader().Read({&path, request.body, received, SentAt(request), ids, oldest_event.ok() ? *oldest_event : std::nullopt});
   if (header_key.empty() && !MaySend(&sender, request, KeyOf(request, read.write_key))) return answer(std::move(*sender.refusal));
+  if (!oldest_event.ok()) return answer(Refused(Code::kInvalidParameter, Problem(Code::kInvalidParameter, oldest_event.error().message)));
   rates_.Charge(sender.key, request.peer(), std::max<size_t>(1, read.events.size()), sender.now_ms);
   if (!read.ok()) return Refuse(path, *read.refusal, request, sender, received, origin, std::move(reply));
   const bool single = path.call != SegmentCall::kBatch && path.call != SegmentCall::kImport;

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "http/problem.h"
+#include "plan/token.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -43,13 +44,11 @@ std::string MadeId(const KeptLetter& letter) { return "dead-letter-" + std::stri
 
 }  // namespace
 
-LetterReplay::LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan,
-                           LetterFilter filter, bool dry_run)
+LetterReplay::LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan, Options options)
     : runtime_(*runtime),
       letters_(*letters),
       plan_(std::move(plan)),
-      filter_(std::move(filter)),
-      dry_run_(dry_run),
+      options_(std::move(options)),
       admission_(*plan_),
       reader_(*plan_),
       until_(runtime->durable_sequence()) {}
@@ -61,7 +60,7 @@ Response LetterReplay::Run(StudyProgress* progress) {
     if (!NextLetters(&letters, progress)) return Problem(Code::kStorageFailed, "storage cannot be read");
     Batch batch;
     for (const Letter& letter : letters) Try(letter, &batch);
-    if (!dry_run_ && !batch.payloads.empty()) {
+    if (!options_.dry_run && !batch.payloads.empty()) {
       if (auto failed = Log(&batch, progress)) return std::move(*failed);
     }
     Count(&batch);
@@ -80,7 +79,7 @@ bool LetterReplay::NextLetters(std::vector<Letter>* letters, StudyProgress* prog
         before_ = name;
         ++progress->done;
         const KeptLetter letter(name, json);
-        if (!letter.replayed_as && filter_.Takes(letter)) {
+        if (!letter.replayed_as && options_.filter.Takes(letter)) {
           letters->push_back({std::string(name), std::string(json)});
           bytes += json.size();
         }
@@ -129,6 +128,7 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
   origin.received = *received;
   origin.sent_at = TimeOf(letter.sent_at);
   origin.history = path->call == SegmentCall::kImport;
+  origin.oldest_event = options_.oldest_event;
   origin.id = made;
   const Admission admitted = admission_.Admit(letter.event, origin);
   if (!admitted.ok()) {
@@ -155,7 +155,7 @@ LetterReplay::Row LetterReplay::TryRequest(const KeptLetter& letter, Batch* batc
   std::string body = TextOf(letter.event);
   if (letter.encoding == "\"base64\"") body = FromBase64(body);
   const std::string made = MadeId(letter);
-  const SegmentRequest read = reader_.Read({path, body, *received, TimeOf(letter.sent_at), made});
+  const SegmentRequest read = reader_.Read({path, body, *received, TimeOf(letter.sent_at), made, options_.oldest_event});
   if (!read.ok()) {
     row.verdict = Verdict::kStillRefused;
     row.error = {read.refusal->reason, "", read.refusal->detail};
@@ -222,7 +222,7 @@ std::string LetterReplay::ToJson() const {
   const uint64_t matched = counts_[0] + counts_[1] + counts_[2];
   std::string json = fmt::format(
       "{{\"dry_run\":{},\"matched\":{},\"replayed\":{},\"still_refused\":{},\"not_replayable\":{},\"position\":{},\"rows\":[",
-      dry_run_, matched, counts_[0], counts_[1], counts_[2], position_ > 0 ? std::to_string(position_) : "null");
+      options_.dry_run, matched, counts_[0], counts_[1], counts_[2], position_ > 0 ? std::to_string(position_) : "null");
   constexpr std::string_view kNames[] = {"replayed", "still_refused", "not_replayable"};
   for (const Row& row : rows_) {
     if (json.back() != '[') json += ',';
@@ -234,7 +234,7 @@ std::string LetterReplay::ToJson() const {
       AppendJsonString(row.message_id, &json);
     }
     if (row.verdict == Verdict::kReplayed) {
-      if (!dry_run_) json += fmt::format(",\"sequence\":{}", row.record);
+      if (!options_.dry_run) json += fmt::format(",\"sequence\":{}", row.record);
     } else {
       if (row.verdict == Verdict::kStillRefused) {
         json += fmt::format(",\"reason\":\"{}\",\"field\":", CodeOf(row.error.reason));
@@ -257,16 +257,14 @@ std::string LetterReplay::ToJson() const {
 namespace {
 
 struct AskedReplay {
-  std::optional<LetterFilter> filter;
-  bool dry_run = false;
-  std::string wrong;  // when there is no filter
+  std::optional<LetterReplay::Options> options;
+  std::string wrong;  // when there are no options
 };
 
 AskedReplay ReadReplay(const std::string& text) {
   AskedReplay asked;
   const auto body = nlohmann::json::parse(text, nullptr, false);
   const auto wrong = [&](std::string detail) {
-    asked.filter.reset();
     asked.wrong = std::move(detail);
     return asked;
   };
@@ -274,13 +272,21 @@ AskedReplay ReadReplay(const std::string& text) {
     return wrong(
         "expected a JSON object such as {\"filter\": {\"reason\": \"unknown_event\"}}; an empty filter takes all");
   }
+  bool dry_run = false;
+  std::optional<Millis> oldest_event;
   for (const auto& [name, value] : body.items()) {
     if (name == "dry_run" && value.is_boolean()) {
-      asked.dry_run = value.get<bool>();
+      dry_run = value.get<bool>();
     } else if (name == "dry_run") {
       return wrong(fmt::format("dry_run: expected true or false, found {}", value.type_name()));
+    } else if (name == "oldest_event") {
+      Millis span = 0;
+      if (!value.is_string() || !ParseDuration(value.get<std::string>(), &span) || span <= 0) {
+        return wrong("oldest_event: expected a duration such as \"7300d\"");
+      }
+      oldest_event = span;
     } else if (name != "filter") {
-      return wrong(fmt::format("expected \"filter\" or \"dry_run\", found \"{}\"", name));
+      return wrong(fmt::format("expected \"filter\", \"dry_run\" or \"oldest_event\", found \"{}\"", name));
     }
   }
   const std::string known = fmt::format(" {} ", LetterFilter::kParameters);
@@ -298,7 +304,7 @@ AskedReplay ReadReplay(const std::string& text) {
   });
   if (!filter.ok()) return wrong("filter." + filter.error().message);
   if (filter->replayed_only()) return wrong("filter.state: what was replayed is not replayed again");
-  asked.filter = std::move(*filter);
+  asked.options = LetterReplay::Options{std::move(*filter), dry_run, oldest_event};
   return asked;
 }
 
@@ -307,13 +313,13 @@ AskedReplay ReadReplay(const std::string& text) {
 void Api::ReplayDeadLetters(Call call) {
   if (!call.Reaches(runtime_.durable_sequence())) return;
   AskedReplay asked = ReadReplay(call.request.body);
-  if (!asked.filter) return call.reply.Send(Problem(Code::kInvalidBody, asked.wrong));
+  if (!asked.options) return call.reply.Send(Problem(Code::kInvalidBody, asked.wrong));
   auto shared = std::make_shared<Call>(std::move(call));
   // Behind each loop's queue: what was refused or replayed before this call is in the store by then.
-  AfterAllShards(&runtime_, [this, shared, filter = *asked.filter, dry_run = asked.dry_run] {
+  AfterAllShards(&runtime_, [this, shared, options = *asked.options] {
     runtime_.WhenStored([=, this] {
-      BeginStudy(std::move(*shared), [this, filter, dry_run](StudyProgress* progress) {
-        return LetterReplay(&runtime_, &dead_letters_, runtime_.world()->program().plan, filter, dry_run).Run(progress);
+      BeginStudy(std::move(*shared), [this, options](StudyProgress* progress) {
+        return LetterReplay(&runtime_, &dead_letters_, runtime_.world()->program().plan, options).Run(progress);
       });
     });
   });

@@ -22,8 +22,13 @@ namespace attune {
 // the same id and time, and the engine drops it as a duplicate. So it counts once.
 class LetterReplay {
  public:
+  struct Options {
+    LetterFilter filter;
+    bool dry_run = false;
+    std::optional<Millis> oldest_event{};  // see Origin
+  };
   // All that is pointed to must outlive it.
-  LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan, LetterFilter filter, bool dry_run);
+  LetterReplay(Runtime* runtime, const DeadLetters* letters, std::shared_ptr<const Plan> plan, Options options);
 
   // Blocks. 200 with what became of them; or a problem, when some could not be logged: what was replayed by then stays,
   // and doing it again takes up the rest.
@@ -63,8 +68,7 @@ class LetterReplay {
   Runtime& runtime_;
   const DeadLetters& letters_;
   const std::shared_ptr<const Plan> plan_;
-  const LetterFilter filter_;
-  const bool dry_run_;
+  const Options options_;
   TrackingPlan admission_;
   SegmentReader reader_;
   const uint64_t until_;  // letters that come later are not looked at

@@ -53,6 +53,8 @@ void Api::ShowLimits(Call call) {
         {"trait_name_bytes", ingest.trait_name_bytes},
         {"depth", kMaxEventDepth},
         {"ahead_ms", ingest.ahead},
+        {"oldest_event_ms", runtime_.world()->plan().oldest_event},
+        {"clock_off_ms", ingest.clock_off},
         {"errors", ingest.errors}}},
       {"dead_letters",
        {{"letters", dead_letters_.quota().letters},

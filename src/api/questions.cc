@@ -136,6 +136,7 @@ RecentEvent RecentOf(const EncodedEvent& event, EventReader* reader) {
   recent.json += ",\"timestamp\":";
   AppendTime(event.head.time, &recent.json);
   const std::string properties = reader->Open(event.json).ok() ? reader->JsonOf(Member::kProperties) : "";
+  if (event.head.clock_ignored) recent.json += ",\"clock_ignored\":true";
   recent.json += ",\"properties\":" + (properties.starts_with('{') ? properties : "{}") + '}';
   return recent;
 }

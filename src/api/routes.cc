@@ -104,7 +104,7 @@ nlohmann::json BodyOf(const Api::Route& route) {
     }
     return {{"type", "object"},
             {"required", {"filter"}},
-            {"properties", {{"filter", filter}, {"dry_run", {{"type", "boolean"}}}}},
+            {"properties", {{"filter", filter}, {"dry_run", {{"type", "boolean"}}}, {"oldest_event", text}}},
             {"additionalProperties", false}};
   }
   if (path != "/v1/segments/preview") return nullptr;
@@ -140,11 +140,15 @@ nlohmann::json Collector(const SegmentPath& path) {
   for (const char* code : {"401", "413", "429", "503"}) answers[code] = answers["400"];
   const std::string what =
       path.type.empty() ? std::string("Takes a batch of events") : "Takes one " + std::string(path.type) + " event";
-  return {
+  nlohmann::json operation = {
       {"summary", what},
       {"security", nlohmann::json::array({{{"writeKey", nlohmann::json::array()}}})},
       {"requestBody", {{"required", true}, {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}}},
       {"responses", answers}};
+  if (path.call == SegmentCall::kImport) {
+    operation["parameters"] = nlohmann::json::array({{{"name", "oldest_event"}, {"in", "query"}, {"schema", {{"type", "string"}}}}});
+  }
+  return operation;
 }
 
 }  // namespace

@@ -190,6 +190,7 @@ class Export {
       AppendJsonString(event->head.user, out);
       *out += ",\"messageId\":";
       AppendJsonString(event->head.id, out);
+      if (event->head.clock_ignored) *out += ",\"clock_ignored\":true";
       *out += fmt::format(",\"duplicate\":{},\"event\":", duplicate);
       for (const char c : event->json) *out += c == '\n' || c == '\r' ? ' ' : c;
       *out += '}';

@@ -28,6 +28,7 @@ Status FileHistory::ForEach(const std::function<bool(const HistoryRecord&)>& fn)
       Origin origin;
       origin.source = event.source;
       origin.history = true;
+      origin.file = true;
       const Admission admission = event.dead ? Admission{event.dead, {}, {}, false} : admission_.Admit(event.json, origin);
       ++(admission.ok() ? accepted_ : refused_);
       if (!admission.ok()) continue;

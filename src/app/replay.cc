@@ -236,6 +236,7 @@ class Replay {
     origin.source = event.source;
     origin.received = 0;
     origin.history = true;
+    origin.file = true;
     return origin;
   }
 

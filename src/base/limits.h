@@ -23,6 +23,7 @@ struct IngestLimits {
   size_t array_items = 4000;      // items of one array in it: the same
   size_t trait_name_bytes = 512;  // a trait's dotted name: `invalid_field`
   Millis ahead = kDay;            // so far after it was received its time may lie: `timestamp_out_of_range`
+  Millis clock_off = 365 * kDay;  // so far `sentAt` may lie from when it was received; beyond it the client's clock is ignored
   size_t errors = 20;             // so many of its errors are told
 
   // Of a history file: the line becomes a dead letter.

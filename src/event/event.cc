@@ -19,7 +19,9 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr uint8_t kEncodingVersion = 1;
+constexpr uint8_t kPlainVersion = 1;
+constexpr uint8_t kMarkedVersion = 2;
+constexpr uint8_t kClockIgnored = 1;  // a mark
 
 constexpr std::array<std::string_view, kMembers> kMemberNames = {
     "type",       "event",      "name",      "userId",     "anonymousId",
@@ -79,8 +81,9 @@ std::string_view MemberName(Member member) { return kMemberNames[static_cast<siz
 
 void EncodeEvent(const EventHead& head, std::string_view json, std::string* out) {
   ByteWriter writer(std::move(*out));
-  writer.U8(kEncodingVersion);
+  writer.U8(head.clock_ignored ? kMarkedVersion : kPlainVersion);
   writer.U8(static_cast<uint8_t>(head.kind));
+  if (head.clock_ignored) writer.U8(kClockIgnored);
   writer.I64(head.time);
   writer.I64(head.received);
   for (const std::string_view text : {head.id, head.user, head.anonymous_id, head.name, json}) writer.String(text);
@@ -92,6 +95,7 @@ Result<EncodedEvent> DecodeEvent(std::string_view bytes) {
   EncodedEvent event;
   const uint8_t version = reader.U8();
   const uint8_t kind = reader.U8();
+  const uint8_t marks = version == kMarkedVersion ? reader.U8() : 0;
   event.head.time = reader.I64();
   event.head.received = reader.I64();
   for (std::string_view* text :
@@ -99,9 +103,11 @@ Result<EncodedEvent> DecodeEvent(std::string_view bytes) {
     *text = reader.String();
   }
   if (!reader.done()) return Error{ErrorCode::kCorrupt, "an event's bytes end too early or too late"};
-  if (version != kEncodingVersion || kind < 1 || kind > 4) {
+  const bool known = version == kPlainVersion || (version == kMarkedVersion && marks == kClockIgnored);
+  if (!known || kind < 1 || kind > 4) {
     return Error{ErrorCode::kCorrupt, fmt::format("no event has version {} and kind {}", version, kind)};
   }
+  event.head.clock_ignored = marks == kClockIgnored;
   event.head.kind = static_cast<EventKind>(kind);
   return event;
 }

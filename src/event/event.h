@@ -31,11 +31,12 @@ struct EventHead {
   std::string_view name;          // normalised; empty unless kind is kTrack
   Millis time = 0;                // event time, corrected for the client's clock
   Millis received = 0;
+  bool clock_ignored = false;     // the client's clock was too far off to correct: `time` is `received`
 };
 
 // The bytes of one event as the log keeps them: the head, then the event's JSON exactly as it was sent.
-// Grammar: u8 version (1), u8 kind, i64 time, i64 received, then id, user, anonymous_id, name and json, each with a
-// varint length before it.
+// Grammar: u8 version (1 or 2), u8 kind, in version 2 u8 marks, i64 time, i64 received, then id, user, anonymous_id, name
+// and json, each with a varint length before it. The one mark is 1, clock_ignored; an event without has version 1.
 void EncodeEvent(const EventHead& head, std::string_view json, std::string* out);
 
 struct EncodedEvent {

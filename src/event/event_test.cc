@@ -32,6 +32,27 @@ TEST(Event, IsReadAsItWasWritten) {
   EXPECT_EQ(event->json, R"({"a":1})");
 }
 
+// Only an event with a mark has other bytes than events always had.
+TEST(Event, KeepsThatItsClockWasIgnored) {
+  EventHead head = ExampleHead();
+  std::string plain, marked;
+  EncodeEvent(head, "{}", &plain);
+  EXPECT_EQ(plain[0], 1);
+  EXPECT_FALSE(DecodeEvent(plain)->head.clock_ignored);
+  head.clock_ignored = true;
+  EncodeEvent(head, "{}", &marked);
+  EXPECT_EQ(marked, std::string("\x02") + plain[1] + '\x01' + plain.substr(2));
+  const auto event = DecodeEvent(marked);
+  ASSERT_TRUE(event.ok());
+  EXPECT_TRUE(event->head.clock_ignored);
+  EXPECT_EQ(event->head.time, head.time);
+  EXPECT_EQ(event->json, "{}");
+  for (const char marks : {'\0', '\x02', '\x03'}) {
+    marked[2] = marks;
+    EXPECT_FALSE(DecodeEvent(marked).ok());
+  }
+}
+
 TEST(Event, DamagedBytesAreCorrupt) {
   std::string bytes;
   EncodeEvent(ExampleHead(), "{}", &bytes);

@@ -322,6 +322,7 @@ void Count(HistoryReader* reader, std::map<std::string, int>* events, std::set<s
     Origin origin;
     origin.source = event.source;
     origin.history = true;
+    origin.file = true;
     const Admission admitted =
         event.dead ? Admission{std::move(event.dead), {}, {}, false} : admission.Admit(event.json, origin);
     if (!admitted.ok()) {

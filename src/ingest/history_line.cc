@@ -14,6 +14,7 @@ bool SameKind(const EventHead& a, const EventHead& b) { return a.kind == b.kind 
 EventHead Read(std::string_view line, TrackingPlan* admission) {
   Origin origin;
   origin.history = true;
+  origin.file = true;
   return admission->Admit(line, origin).head;
 }
 

@@ -32,6 +32,10 @@ TEST(HistoryLine, ReadsAsTheEventThatWasStored) {
       // The server's own time, and one that it corrected by ten minutes.
       {"", R"({"type":"track","event":"A","userId":"ann","messageId":"m"})",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T10:00:00.000Z","originalTimestamp":"2026-03-01T10:00:00.000Z"})"},
+      // By a clock that is ignored.
+      {"",
+       R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","sentAt":"9999-01-01T00:00:00Z"})",
+       R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","sentAt":"9999-01-01T00:00:00Z","timestamp":"2026-03-01T10:00:00.000Z","originalTimestamp":"2026-03-01T10:00:00.000Z"})"},
       {"",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T11:00:00Z","sentAt":"2026-03-01T11:10:00Z"})",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T11:00:00Z","sentAt":"2026-03-01T11:10:00Z","timestamp":"2026-03-01T09:50:00.000Z","originalTimestamp":"2026-03-01T09:50:00.000Z"})"},
@@ -55,6 +59,7 @@ TEST(HistoryLine, ReadsAsTheEventThatWasStored) {
     EXPECT_EQ(added, line.size() != c.sent.size()) << line;
     Origin history;
     history.history = true;
+    history.file = true;
     const Admission read = admission.Admit(line, history);
     ASSERT_TRUE(read.ok()) << line << ": " << read.dead->first().detail;
     EXPECT_EQ(read.head.kind, event->head.kind);
@@ -97,6 +102,7 @@ TEST(HistoryLine, WhatIsAddedDoesNotMakeAnEventTooLarge) {
   EXPECT_TRUE(AppendHistoryLine(*DecodeEvent(stored), &admission, &line));
   Origin history;
   history.history = true;
+  history.file = true;
   EXPECT_TRUE(admission.Admit(line, history).ok());
 }
 

@@ -104,6 +104,7 @@ struct SegmentReader::Impl {
     origin.type = request.path->type;
     origin.received = request.received;
     origin.sent_at = request.sent_at;
+    origin.oldest_event = request.oldest_event;
     origin.id = request.id;
     const std::string_view json = Trim(body);
     SegmentEvent event = Take(json, origin);
@@ -163,6 +164,7 @@ struct SegmentReader::Impl {
     origin.received = request.received;
     origin.sent_at = SentAt(envelope.sent_at, request.sent_at);
     origin.history = request.path->call == SegmentCall::kImport;
+    origin.oldest_event = request.oldest_event;
     return ReadEvents(request, envelope, origin, out);
   }
 

@@ -68,7 +68,8 @@ struct SegmentRequest {
 // - A body that is not JSON is refused as a whole, with the place. So is a single event that is no object.
 // - An event that is JSON but cannot be taken (bad UTF-8, nested too deep, no object, no user …) becomes a dead letter;
 //   its neighbours do not notice.
-// - `sentAt` of a batch counts for events that have none. /v1/import brings a history (Origin::history).
+// - `sentAt` of a batch counts for events that have none. /v1/import brings a history (Origin::history), whose
+//   times have the bounds of live ones.
 // - `context` of a batch is merged into each event's own, member by member, the event's own members counting more (as
 //   Segment does). Such an event's JSON is no longer byte for byte what was sent: the context's text is spliced in. In
 //   all other cases the log keeps exactly the bytes of the event. A batch's `integrations` mean nothing here.
@@ -84,6 +85,7 @@ class SegmentReader {
     Millis received = 0;
     std::optional<Millis> sent_at;  // RudderStack's header `SentAt`; the body's counts more
     std::string_view id{};           // ids of events that have none begin with it; empty: they are made
+    std::optional<Millis> oldest_event{};  // see Origin
   };
   SegmentRequest Read(const Request& request);
 

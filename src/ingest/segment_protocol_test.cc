@@ -208,20 +208,38 @@ TEST(SegmentProtocol, ABombCostsNoMoreThanTheLimit) {
 TEST(SegmentProtocol, TheEnvelopesClockCountsForEventsWithoutOne) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
-  const std::string body = R"({"sentAt":"2030-01-01T00:00:10Z","batch":[
-      {"type":"track","event":"e","userId":"u","timestamp":"2030-01-01T00:00:00Z"},
-      {"type":"track","event":"e","userId":"u","timestamp":"2030-01-01T00:00:00Z","sentAt":"2030-01-01T00:00:01Z"}]})";
+  const std::string body = R"({"sentAt":"2026-06-01T00:00:10Z","batch":[
+      {"type":"track","event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z"},
+      {"type":"track","event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z","sentAt":"2026-06-01T00:00:01Z"}]})";
   const SegmentRequest request = Read(&reader, "/v1/batch", body, 0);
   ASSERT_EQ(request.events.size(), 2u);
   EXPECT_EQ(DecodeEvent(request.events[0].record)->head.time, kReceived - 10 * kSecond);
   EXPECT_EQ(DecodeEvent(request.events[1].record)->head.time, kReceived - kSecond);
   const SegmentRequest header =
-      Read(&reader, "/v1/t", R"({"event":"e","userId":"u","timestamp":"2030-01-01T00:00:00Z"})",
-           1893456000000 + 3 * kSecond);
+      Read(&reader, "/v1/t", R"({"event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z"})",
+           1780272000000 + 3 * kSecond);
   EXPECT_EQ(DecodeEvent(header.events[0].record)->head.time, kReceived - 3 * kSecond);
-  const SegmentRequest history = Read(&reader, "/v1/import", body);
-  EXPECT_EQ(DecodeEvent(history.events[0].record)->head.time, 1893456000000);
 }
+
+TEST(SegmentProtocol, AnImportsTimesAreTakenAsTheyAreWithinBounds) {
+  const Plan plan = NoPlan();
+  SegmentReader reader(plan);
+  const std::string body = R"({"sentAt":"2026-06-01T00:00:10Z","batch":[
+      {"type":"track","event":"e","userId":"u","timestamp":"2026-02-01T00:00:00Z"},
+      {"type":"track","event":"e","userId":"u","timestamp":"9999-01-01T00:00:00Z"},
+      {"type":"track","event":"e","userId":"u","timestamp":"2012-01-01T00:00:00Z"}]})";
+  SegmentRequest history = Read(&reader, "/v1/import", body);
+  EXPECT_EQ(DecodeEvent(history.events[0].record)->head.time, 1769904000000);
+  EXPECT_EQ(history.events[1].dead->first().reason, Reason::kTimestampOutOfRange);
+  EXPECT_EQ(history.events[2].dead->first().reason, Reason::kTimestampTooOld);
+  SegmentReader::Request older{FindSegmentPath("/v1/import"), body, kReceived, {}};
+  older.oldest_event = 6'000 * kDay;
+  history = reader.Read(older);
+  EXPECT_TRUE(history.events[0].ok());
+  EXPECT_FALSE(history.events[1].ok());
+  EXPECT_TRUE(history.events[2].ok());
+}
+
 
 TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
   const Plan plan = NoPlan();

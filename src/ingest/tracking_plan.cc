@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/hash.h"
 #include "base/text_map.h"
@@ -106,7 +107,7 @@ Reason ReasonOf(const JsonFault& fault) {
 }
 
 struct TrackingPlan::Impl {
-  Impl(const Plan& plan, const IngestLimits& limits) : plan(plan), limits(limits), id_seed(RandomToken()) {
+  Impl(const Plan& plan, const IngestLimits& limits) : plan(plan), limits(limits) {
     for (const auto& [name, spec] : plan.events) {
       names.push_back(name);
       std::vector<PropertyCheck>& properties = checks[name];
@@ -255,29 +256,47 @@ struct TrackingPlan::Impl {
     auto sent = ReadTimestamp(reader.Get(Member::kSentAt).value);
     if (!sent) sent = origin.sent_at;
     head->received = origin.received;
-    if (origin.history) return ReadHistoryTime(timestamp, original, sent, head);
+    if (origin.history) return ReadHistoryTime(origin, timestamp, original, sent, head);
     const auto said = sent ? (original ? original : timestamp) : (timestamp ? timestamp : original);
-    head->time = !said ? origin.received : sent ? origin.received - (*sent - *said) : *said;
-    if (head->time > origin.received + limits.ahead) {
-      FailMember(Reason::kTimestampOutOfRange, Member::kTimestamp,
-                 // With a clock that was corrected the instant itself is another each time the event is sent.
-                 said && sent ? fmt::format("it happened {} after it was sent; at most {}", FormatDuration(head->time - origin.received),
-                                            FormatDuration(limits.ahead))
-                              : fmt::format("{} is more than {} after it was received", FormatRfc3339(head->time),
-                                            FormatDuration(limits.ahead)),
-                 reader.JsonOf(Member::kTimestamp));
-    }
+    head->time = said.value_or(origin.received);
+    if (said && sent) Correct(*sent, origin.received, head);
+    CheckTime(origin, said && sent && !head->clock_ignored, *head);
   }
 
-  void ReadHistoryTime(std::optional<Millis> timestamp, std::optional<Millis> original, std::optional<Millis> sent,
-                       EventHead* head) {
+  void ReadHistoryTime(const Origin& origin, std::optional<Millis> timestamp, std::optional<Millis> original,
+                       std::optional<Millis> sent, EventHead* head) {
     if (!timestamp && !original) {
       return FailMember(Reason::kTimestampMissing, Member::kTimestamp, "an event of a history says when it happened");
     }
     const auto received = ReadTimestamp(reader.Get(Member::kReceivedAt).value);
     head->time = timestamp ? *timestamp : *original;
-    if (sent && received && !(timestamp && original)) head->time = *received - (*sent - head->time);
+    const bool correct = sent && received && !(timestamp && original);
+    if (correct) Correct(*sent, *received, head);
     head->received = received ? *received : head->time;
+    CheckTime(origin, false, *head);
+  }
+
+  // Corrects the time by a client's clock that showed `sent` when the event was received.
+  void Correct(Millis sent, Millis received, EventHead* head) const {
+    head->clock_ignored = std::abs(received - sent) > limits.clock_off;
+    head->time = head->clock_ignored ? received : received - (sent - head->time);
+  }
+
+  // `relative`: the time was computed from the instant of receiving, so it differs each time the event is sent. The message
+  // then gives the distance alone, so that an event sent again makes the same dead letter.
+  void CheckTime(const Origin& origin, bool relative, const EventHead& head) {
+    if (origin.file) return;
+    const Millis age = origin.received - head.time;
+    const Millis oldest = origin.oldest_event.value_or(plan.oldest_event);
+    if (age >= -limits.ahead && age <= oldest) return;
+    const bool old = age > oldest;
+    const std::string most = FormatDuration(old ? oldest : limits.ahead);
+    FailMember(old ? Reason::kTimestampTooOld : Reason::kTimestampOutOfRange, Member::kTimestamp,
+               relative ? fmt::format("it happened {} {} it was sent; at most {}", FormatDuration(std::abs(age)),
+                                      old ? "before" : "after", most)
+                        : fmt::format("{} is more than {} {} it was received", FormatRfc3339(head.time), most,
+                                      old ? "before" : "after"),
+               reader.JsonOf(Member::kTimestamp));
   }
 
   void CheckMembers(const EventHead& head) {
@@ -351,6 +370,7 @@ struct TrackingPlan::Impl {
       id = origin.id;
       return id;
     } else {
+      if (id_seed.empty()) id_seed = RandomToken();
       text = id_seed + std::to_string(++ids_made);
     }
     id = ToHex(Hash128(text));
@@ -396,7 +416,7 @@ struct TrackingPlan::Impl {
   std::vector<EventError> errors;
   std::string name;
   std::string id;
-  std::string id_seed;
+  std::string id_seed;  // made when first needed; a replay reads no randomness
   uint64_t ids_made = 0;
 };
 

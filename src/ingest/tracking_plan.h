@@ -27,9 +27,13 @@ struct Origin {
   // What a batch would add to the event counts as the event's: set when it is too much without looking at it.
   size_t added_bytes = 0;
 
-  // The event is read from a history: its times are taken as they are (see TimeOf below), may lie in the future and
-  // may not be missing; and an id it lacks derives from its source and its text, so that a replay is repeatable.
+  // The event is read from a history: its times are taken as they are (see below) and may not be missing; and an id it
+  // lacks derives from its source and its text, so that a replay is repeatable.
   bool history = false;
+  // The history is a file of a replay: its times have no bounds.
+  bool file = false;
+  // The oldest age that is accepted, counted back from `received`; unset: the plan's limits.oldest_event.
+  std::optional<Millis> oldest_event{};
 
   std::string_view id{};  // for an event that has none and is of no history; empty: one is made
 };
@@ -59,6 +63,10 @@ struct Admission {
 //   `originalTimestamp`, else when it was received. A `sentAt` that is no time counts as missing. Of a history:
 //   `timestamp`, else `originalTimestamp`, corrected only when it stands alone beside `sentAt` and `receivedAt`; and
 //   `received` is the event's `receivedAt`, else its time.
+// - A client's clock that is off by more than IngestLimits::clock_off is ignored: an event that it would correct gets the
+//   time at which it was received, and a mark (EventHead::clock_ignored).
+// - The time lies at most `oldest_event` before the server received the event and at most IngestLimits::ahead after it.
+//   This holds for histories too, except for a file of a replay.
 // - Properties are checked against the plan: null counts as missing; 2.0 is an integer; a time is what ReadTimestamp
 //   reads. What the plan does not name is kept.
 class TrackingPlan {

@@ -161,6 +161,17 @@ TEST(TrackingPlan, RefusesEventsThatCannotBe) {
            R"(expected RFC 3339 or a number since the epoch, found string "soon")"},
           {Track(R"("timestamp":"2026-03-02T10:00:00.001Z")"), Reason::kTimestampOutOfRange, "timestamp",
            "2026-03-02T10:00:00.001Z is more than 1d after it was received"},
+          {Track(R"("timestamp":"2016-03-03T09:59:59.999Z")"), Reason::kTimestampTooOld, "timestamp",
+           "2016-03-03T09:59:59.999Z is more than 3650d before it was received"},
+          {Track(R"("timestamp":1)"), Reason::kTimestampTooOld, "timestamp",
+           "1970-01-01T00:00:01.000Z is more than 3650d before it was received"},
+          {Track(R"("timestamp":"0001-01-01T00:00:00Z")"), Reason::kTimestampTooOld, "timestamp",
+           "0001-01-01T00:00:00.000Z is more than 3650d before it was received"},
+          // Whenever it is sent again, it is the same letter.
+          {Track(R"("timestamp":"2006-03-01T10:00:00Z","sentAt":"2026-03-01T10:00:05Z")"), Reason::kTimestampTooOld, "timestamp",
+           "it happened 7305d 5s before it was sent; at most 3650d"},
+          {Track(R"("timestamp":"2026-03-03T10:00:00Z","sentAt":"2026-03-01T10:00:00Z")"), Reason::kTimestampOutOfRange, "timestamp",
+           "it happened 2d after it was sent; at most 1d"},
       });
 }
 
@@ -234,11 +245,14 @@ TEST(TrackingPlan, CorrectsTheClientsClock) {
       {R"("timestamp":1772355600000)", kTrackingReceived - kHour},
       {R"("timestamp":1772355600000000)", kTrackingReceived - kHour},
       {R"("originalTimestamp":"2026-03-01T09:00:00Z")", kTrackingReceived - kHour},
-      // A clock two years ahead, five seconds before it sent.
-      {R"("timestamp":"2028-03-01T10:00:00Z","sentAt":"2028-03-01T10:00:05Z")", kTrackingReceived - 5 * kSecond},
-      {R"("timestamp":"2028-03-01T10:00:00Z","originalTimestamp":"2028-03-01T10:00:01Z","sentAt":"2028-03-01T10:00:05Z")",
+      // A clock nearly a year ahead, five seconds before it sent; then one as far behind.
+      {R"("timestamp":"2027-02-28T10:00:00Z","sentAt":"2027-02-28T10:00:05Z")", kTrackingReceived - 5 * kSecond},
+      {R"("timestamp":"2027-02-28T10:00:00Z","originalTimestamp":"2027-02-28T10:00:01Z","sentAt":"2027-02-28T10:00:05Z")",
        kTrackingReceived - 4 * kSecond},
+      {R"("timestamp":"2025-03-02T10:00:00Z","sentAt":"2025-03-02T10:00:05Z")", kTrackingReceived - 5 * kSecond},
       {R"("sentAt":"2028-03-01T10:00:05Z")", kTrackingReceived},
+      {R"("timestamp":"2016-03-03T10:00:00Z")", kTrackingReceived - 3'650 * kDay},
+      {R"("timestamp":"2016-03-03T10:00:00Z","sentAt":"2026-03-01T10:00:00Z")", kTrackingReceived - 3'650 * kDay},
       {R"("timestamp":"2026-03-01T09:00:00Z","sentAt":"later")", kTrackingReceived - kHour},
       {R"("timestamp":"2026-03-02T10:00:00Z")", kTrackingReceived + kDay},
   };
@@ -246,10 +260,78 @@ TEST(TrackingPlan, CorrectsTheClientsClock) {
     const Admission admitted = admission.Admit(Track(members), Live());
     ASSERT_TRUE(admitted.ok()) << members << ToNdjson(*admitted.dead);
     EXPECT_EQ(admitted.head.time, time) << members;
+    EXPECT_FALSE(admitted.head.clock_ignored) << members;
   }
   Origin enveloped = Live();
   enveloped.sent_at = kTrackingReceived + kHour;
   EXPECT_EQ(admission.Admit(Track(R"("timestamp":"2026-03-01T10:59:59Z")"), enveloped).head.time, kTrackingReceived - kSecond);
+}
+
+// By its clock the event happened who knows when.
+TEST(TrackingPlan, IgnoresAClockThatIsOffByMoreThanAYear) {
+  const Plan plan = Load(kShopPlan);
+  TrackingPlan admission(plan);
+  constexpr const char* kCases[] = {
+      R"("timestamp":"2026-03-01T10:00:00Z","sentAt":"9999-01-01T00:00:00Z")",
+      R"("timestamp":"9998-12-31T23:59:00Z","sentAt":"9999-01-01T00:00:00Z")",
+      R"("timestamp":"0001-01-01T00:00:00Z","sentAt":"9999-01-01T00:00:00Z")",
+      R"("timestamp":"0001-01-01T00:00:00Z","sentAt":"0001-01-01T00:00:00Z")",
+      R"("timestamp":"1970-01-01T00:00:01Z","sentAt":1)",
+      R"("originalTimestamp":"2027-03-01T10:00:00Z","sentAt":"2027-03-01T10:00:00.001Z")",
+      R"("timestamp":"2025-03-01T09:00:00Z","sentAt":"2025-03-01T09:59:59.999Z")",
+  };
+  for (const char* members : kCases) {
+    const Admission admitted = admission.Admit(Track(members), Live());
+    ASSERT_TRUE(admitted.ok()) << members << ToNdjson(*admitted.dead);
+    EXPECT_EQ(admitted.head.time, kTrackingReceived) << members;
+    EXPECT_TRUE(admitted.head.clock_ignored) << members;
+  }
+  Origin enveloped = Live();
+  enveloped.sent_at = kTrackingReceived + 366 * kDay;
+  EXPECT_TRUE(admission.Admit(Track(R"("timestamp":"2026-03-01T09:00:00Z")"), enveloped).head.clock_ignored);
+  EXPECT_FALSE(admission.Admit(Track(""), enveloped).head.clock_ignored);  // nothing was to be corrected
+  // Of a history, where it is corrected.
+  Origin history = Live();
+  history.history = true;
+  const Admission past = admission.Admit(
+      Track(R"("originalTimestamp":"2020-01-01T00:00:00Z","sentAt":"9999-01-01T00:00:00Z","receivedAt":"2020-01-01T00:00:05Z")"), history);
+  ASSERT_TRUE(past.ok());
+  EXPECT_EQ(FormatRfc3339(past.head.time), "2020-01-01T00:00:05.000Z");
+  EXPECT_TRUE(past.head.clock_ignored);
+}
+
+// On every path of the server; a file has none.
+TEST(TrackingPlan, BoundsTheTimesOfEvents) {
+  const Plan plan = Load("limits: {oldest_event: 30d}");
+  TrackingPlan admission(plan);
+  const auto at = [](Millis time) { return Track("\"timestamp\":\"" + FormatRfc3339(time) + "\""); };
+  for (const bool import : {false, true}) {
+    Origin origin = Live();
+    origin.history = import;
+    EXPECT_TRUE(admission.Admit(at(kTrackingReceived - 30 * kDay), origin).ok());
+    EXPECT_TRUE(admission.Admit(at(kTrackingReceived + kDay), origin).ok());
+    ExpectRefused(&admission, origin,
+                  {
+                      {at(kTrackingReceived - 30 * kDay - 1), Reason::kTimestampTooOld, "timestamp",
+                       "2026-01-30T09:59:59.999Z is more than 30d before it was received"},
+                      {at(kTrackingReceived + kDay + 1), Reason::kTimestampOutOfRange, "timestamp",
+                       "2026-03-02T10:00:00.001Z is more than 1d after it was received"},
+                      {Track(R"("timestamp":"9999-12-31T23:59:59Z")"), Reason::kTimestampOutOfRange, "timestamp",
+                       "9999-12-31T23:59:59.000Z is more than 1d after it was received"},
+                  });
+    origin.oldest_event = 31 * kDay;
+    EXPECT_TRUE(admission.Admit(at(kTrackingReceived - 31 * kDay), origin).ok());
+    ExpectRefused(&admission, origin,
+                  {
+                      {at(kTrackingReceived - 31 * kDay - 1), Reason::kTimestampTooOld, "timestamp",
+                       "2026-01-29T09:59:59.999Z is more than 31d before it was received"},
+                  });
+  }
+  Origin file = Live();
+  file.history = file.file = true;
+  for (const char* time : {"0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"}) {
+    EXPECT_TRUE(admission.Admit(Track("\"timestamp\":\"" + std::string(time) + "\""), file).ok());
+  }
 }
 
 TEST(TrackingPlan, AHistorysTimesAreTakenAsTheyAre) {
@@ -257,6 +339,7 @@ TEST(TrackingPlan, AHistorysTimesAreTakenAsTheyAre) {
   TrackingPlan admission(plan);
   Origin history = Live();
   history.history = true;
+  history.file = true;
   const Timed kCases[] = {
       {R"("timestamp":"2036-03-01T10:00:00Z")", 2087978400000},
       {R"("timestamp":"2026-03-01T10:00:00Z","sentAt":"2026-03-01T10:00:09Z")", kTrackingReceived},
@@ -287,6 +370,7 @@ TEST(TrackingPlan, MakesIdsThatAHistoryRepeats) {
   EXPECT_NE(live, first.Admit(json, Live()).head.id);
   Origin history = Live();
   history.history = true;
+  history.file = true;
   const std::string dated = json.substr(0, json.size() - 1) + ",\"timestamp\":0}";
   history.source = "a/events.ndjson:17";
   const std::string id = std::string(first.Admit(dated, history).head.id);

@@ -199,13 +199,18 @@ class Loader {
   }
 
   void ReadLimits(const PlanSource& source, const YAML::Node& node) {
-    ReadFields(source, node, "limits", {{"events", [&](const YAML::Node& n) {
-      int64_t limit = 0;
-      if (!YAML::convert<int64_t>::decode(n, limit) || limit < 1 || limit > 200'000) {
-        return Report(source, n, "expected a whole number from 1 to 200000, found " + Kind(n));
-      }
-      plan_->limit_events = limit;
-    }}});
+    ReadFields(source, node, "limits",
+               {{"events", [&](const YAML::Node& n) { ReadLimit(source, n, 200'000, &plan_->limit_events); }},
+                {"catch_up", [&](const YAML::Node& n) { ReadLimit(source, n, 1'000'000, &plan_->limit_catch_up); }},
+                {"oldest_event", [&](const YAML::Node& n) { ReadSpan(source, n, 1, &plan_->oldest_event); }}});
+  }
+
+  void ReadLimit(const PlanSource& source, const YAML::Node& node, int64_t most, int64_t* out) {
+    int64_t limit = 0;
+    if (!YAML::convert<int64_t>::decode(node, limit) || limit < 1 || limit > most) {
+      return Report(source, node, "expected a whole number from 1 to " + std::to_string(most) + ", found " + Kind(node));
+    }
+    *out = limit;
   }
 
   void ReadUnknownEvents(const PlanSource& source, const YAML::Node& node) {

@@ -89,6 +89,8 @@ struct Plan {
   Millis session_gap = 30 * kMinute;
   Millis session_max = kNever;      // kNever: sessions are not cut
   int64_t limit_events = 10'000;    // for each user and condition
+  int64_t limit_catch_up = 10'000;  // transitions of a user that the passing of time makes for one record
+  Millis oldest_event = 3'650 * kDay;  // how long before it was received an event may lie
   Millis dedupe = 7 * kDay;
   bool refuse_unknown_events = false;
   std::map<std::string, EventSpec, std::less<>> events;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace attune {
 namespace {
 
@@ -154,6 +156,42 @@ TEST(Plan, NamesTheMistakeAndItsPlace) {
     ASSERT_FALSE(loaded.problems.empty()) << yaml;
     EXPECT_EQ(ToText(loaded.problems[0]), problem) << yaml;
   }
+}
+
+TEST(Plan, HasLimits) {
+  const auto plain = ParsePlan("").plan;
+  EXPECT_EQ(plain->limit_events, 10'000);
+  EXPECT_EQ(plain->limit_catch_up, 10'000);
+  EXPECT_EQ(plain->oldest_event, 3'650 * kDay);
+  const auto plan = ParsePlan("limits: {events: 5, catch_up: 7, oldest_event: 20d}").plan;
+  EXPECT_EQ(plan->limit_events, 5);
+  EXPECT_EQ(plan->limit_catch_up, 7);
+  EXPECT_EQ(plan->oldest_event, 20 * kDay);
+  constexpr struct { const char* yaml; const char* problem; } kBad[] = {
+      {"limits: {events: 0}", "plan.yaml:1:18: expected a whole number from 1 to 200000, found \"0\""},
+      {"limits: {catch_up: 0}", "plan.yaml:1:20: expected a whole number from 1 to 1000000, found \"0\""},
+      {"limits: {catch_up: 1000001}", "plan.yaml:1:20: expected a whole number from 1 to 1000000, found \"1000001\""},
+      {"limits: {catch_up: 1.5}", "plan.yaml:1:20: expected a whole number from 1 to 1000000, found \"1.5\""},
+      {"limits: {oldest_event: 10}", "plan.yaml:1:24: expected a duration such as 30m, found \"10\""},
+      {"limits: {oldest_event: 0d}", "plan.yaml:1:24: expected a duration such as 30m, found \"0d\""},
+      {"limits: {oldest: 1d}", "plan.yaml:1:10: unknown key \"oldest\" in limits; expected one of events, catch_up, oldest_event"},
+      {"limits: {catchup: 1}", "plan.yaml:1:10: unknown key \"catchup\" in limits; did you mean \"catch_up\"?"},
+  };
+  for (const auto& [yaml, problem] : kBad) {
+    const LoadedPlan loaded = ParsePlan(yaml);
+    ASSERT_FALSE(loaded.problems.empty()) << yaml;
+    EXPECT_EQ(ToText(loaded.problems[0]), problem);
+  }
+}
+
+// They change what comes of events.
+TEST(Plan, ItsFingerprintKnowsItsLimits) {
+  std::set<uint64_t> fingerprints;
+  for (const char* yaml : {"", "limits: {events: 5}", "limits: {catch_up: 5}", "limits: {catch_up: 6}", "limits: {oldest_event: 5d}",
+                           "limits: {oldest_event: 6d}"}) {
+    fingerprints.insert(ParsePlan(yaml).plan->fingerprint);
+  }
+  EXPECT_EQ(fingerprints.size(), 6u);
 }
 
 TEST(Plan, FindsEveryMistakeInOneReading) {

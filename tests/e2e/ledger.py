@@ -307,8 +307,9 @@ def varint(data, at):
 
 def event_of(payload):
     """The id and the JSON, as sent, of an encoded event."""
-    same(payload[0], 1, "the version of an encoded event")
-    at, texts = 18, []
+    version = payload[0]  # 2 has a byte more, its marks
+    expect(version in (1, 2), "the version of an encoded event:", version)
+    at, texts = 17 + version, []
     for _ in range(5):
         size, at = varint(payload, at)
         texts.append(payload[at:at + size])

@@ -8,13 +8,15 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pathlib
 import random
 import re
+import subprocess
 import sys
 
 from data_files import data_set
-from harness import ROOT, expect, folder, main, millis, rfc3339, run, same, track
+from harness import BINARY, ROOT, expect, folder, main, millis, rfc3339, run, same, track
 
 PLAN = """
 timezone: UTC
@@ -457,6 +459,44 @@ for count in FOLDERS:
 
 def test_every_mapping_has_its_data_set():
     same(sorted(path.stem for path in (ROOT / "examples/mappings").glob("*.yaml")), sorted(count.__name__ for count in FOLDERS))
+
+
+# In the place of libc's, for a process that is not to know what time it is.
+NO_CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+static void refuse(void) { abort(); }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) refuse();
+  return ((int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime"))(clock, now);
+}
+int gettimeofday(struct timeval *now, void *zone) { refuse(); return 0; }
+time_t time(time_t *now) { refuse(); return 0; }
+"""
+
+
+def test_the_clock_of_the_computer_is_never_read():
+    """Of any time events may be, and none of them is compared with the present."""
+    history = [track("ann", "e", messageId=f"m{i}", timestamp=timestamp) for i, timestamp in
+               enumerate(("0001-01-01T00:00:00Z", "1969-12-31T00:00:00Z", "2026-03-01T10:00:00Z", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59Z"))]
+    plan = "segments: {night: {when: hour() >= 20}, gone: {when: since(e) >= 400d}}"
+    with folder() as path:
+        (path / "no_clock.c").write_text(NO_CLOCK)
+        built = subprocess.run(["cc", "-shared", "-fPIC", "-o", path / "no_clock.so", path / "no_clock.c", "-ldl"], capture_output=True, text=True)
+        expect(built.returncode == 0, built.stderr)
+        (path / "plan.yaml").write_text(plan)
+        (path / "events.ndjson").write_text(lines(history))
+        command = [BINARY, "replay", "--plan", path / "plan.yaml", "--events", path / "events.ndjson", "--out", path / "out"]
+        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, LD_PRELOAD=path / "no_clock.so", ASAN_OPTIONS="verify_asan_link_order=0"))
+        same((done.returncode, done.stderr), (0, ""))
+        expect(done.stdout.startswith("5 events of 1 users"), done.stdout)
+        same((path / "out/dead_letters.ndjson").read_text(), "")
+        told = [json.loads(line) for line in (path / "out/transitions.ndjson").read_text().splitlines()]
+        # Four gaps, each with its own count.
+        expect(4 * 10_000 <= len(told) <= 4 * (10_000 + 2 * 2), len(told))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def logged_events(data):
             payload = content[at + 20:at + 20 + length]
             at += 20 + length
             if kind in (1, 4, 5):
-                place = 18
+                place = 17 + payload[0]
                 for _ in range(5):
                     size, place = varint(payload, place)
                     text, place = payload[place:place + size], place + size

@@ -65,7 +65,7 @@ def times_of(trial):
     found = {}
     for kind, _, payload in records(trial.data):
         if kind in (1, 4, 5):
-            found[event_of(payload)[0]] = struct.unpack_from("<qq", payload, 2)
+            found[event_of(payload)[0]] = struct.unpack_from("<qq", payload, payload[0] + 1)
     return found
 
 
@@ -75,10 +75,10 @@ def test_f27_client_clocks(path):
     server = trial.start()
     client = Client(server.port)
     minute, day, year = 60_000, 86_400_000, 365 * 86_400_000
-    happened = {}  # by id: how long before it was sent, of those whose clock `sentAt` corrects
+    happened = {}  # by id: how long before it was sent, of those whose clock `sentAt` corrects; 0 where it is too wrong for that
     taken_as_is = {}
     batch = []
-    for number, skew in enumerate((10 * year, -10 * year, 25 * 3600_000, -day, minute, -minute, 0)):
+    for number, skew in enumerate((10 * year, -10 * year, year // 2, -year // 2, 25 * 3600_000, -day, minute, -minute, 0)):
         for said in (True, False):
             clock = now() + skew
             event = {"type": "track", "event": "c", "userId": f"skewed-{number}", "messageId": f"skew-{number}-{said}",
@@ -86,9 +86,11 @@ def test_f27_client_clocks(path):
             expected = ACCEPTED
             if said:
                 event["sentAt"] = rfc3339(clock)
-                happened[event["messageId"]] = 5000
+                happened[event["messageId"]] = 5000 if abs(skew) < year else 0
             elif skew - 5000 > day:
                 expected = "timestamp_out_of_range"
+            elif skew <= -10 * year:
+                expected = "timestamp_too_old"
             else:
                 taken_as_is[event["messageId"]] = clock - 5000
             batch.append(sent(event, expected))

@@ -295,6 +295,7 @@ Result<Outcome> Feed(const Scenario& scenario, const Plan& plan, Fn fn) {
     Origin origin;
     origin.source = source;
     origin.history = true;
+    origin.file = true;
     const Admission admitted = admission.Admit(event.json, origin);
     if (admitted.ok()) {
       outcome.fates.push_back(fn(admitted));
