@@ -615,6 +615,7 @@ class Compiler {
     for (const uint32_t selector : within.selectors_within_) spec.selectors[selector] = true;
     Uses uses;
     within.Collect(spec.root, &uses);
+    spec.reads_clock = spec.within->ReadsClock(spec.root);
     spec.sessions = uses.sessions;
     spec.every_event = uses.every_event;
     std::copy(std::begin(uses.facts), std::end(uses.facts), spec.facts);
@@ -732,7 +733,7 @@ class Compiler {
     p.listeners_of_keys.assign(p.keys.size(), none);
     p.keys_of_segment.resize(p.conditions.size());
     p.dependents_of_segment.assign(p.conditions.size(), none);
-    p.rising = p.falling = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
+    p.rising = p.falling = p.clock_readers = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
     p.fact_listeners.assign(kFactKinds, none);
     for (ConditionId c = 0; c < p.conditions.size(); ++c) {
       if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
@@ -742,6 +743,7 @@ class Compiler {
       AddGuards(c, p.conditions[c].root, true, false);
       for (const uint32_t keys : uses.keys) p.listeners_of_keys[keys].Add(c);
       for (const uint32_t segment : uses.segments) p.dependents_of_segment[segment].Add(c);
+      if (p.ReadsClock(p.conditions[c].root)) p.clock_readers.Add(c);
       if (uses.sessions) p.session_listeners.Add(c);
       if (uses.past_sessions) p.past_session_listeners.Add(c);
       if (uses.every_event) p.event_listeners.Add(c);
@@ -821,6 +823,7 @@ class Compiler {
     for (const TrackedSegment& tracked : p.tracked) {
       AddPast(tracked.segment, &conditions);
       p.past.span = std::max(p.past.span, Sum(tracked.keep_span, ReachOf(p.conditions[tracked.segment].root)));
+      p.past.changes_span = std::max(p.past.changes_span, tracked.keep_span);
     }
     p.past.conditions.assign(conditions.begin(), conditions.end());
   }
@@ -909,6 +912,21 @@ bool Program::TellsUsersApart(NodeId root) const {
   for (uint32_t i = 0; i < node.count; ++i) apart |= TellsUsersApart(children[node.first + i]);
   if (node.aggregate != kNone && aggregates[node.aggregate].anchor != kNone) apart |= TellsUsersApart(aggregates[node.aggregate].anchor);
   return apart;
+}
+
+bool Program::ReadsClock(NodeId root) const {
+  using K = Expression::Kind;
+  using W = Window::Kind;
+  const Node& node = nodes[root];
+  if (node.kind == K::kHour || node.kind == K::kWeekday || node.kind == K::kDate) return true;
+  if (node.kind == K::kSome || node.kind == K::kTop) return keys[node.index].within->ReadsClock(keys[node.index].root);
+  for (uint32_t i = 0; i < node.count; ++i) {
+    if (ReadsClock(children[node.first + i])) return true;
+  }
+  if (node.aggregate == kNone) return false;
+  const AggregateSpec& spec = aggregates[node.aggregate];
+  if (spec.window >= W::kThisHour && spec.window <= W::kThisMonth) return true;
+  return spec.anchor != kNone && ReadsClock(spec.anchor);
 }
 
 int64_t Program::StateBound(NodeId root) const {

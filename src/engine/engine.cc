@@ -108,23 +108,54 @@ void Engine::MarkDue(UserState* user, Millis by) {
   user->next_due = user->ForEachDue(by, [&](ConditionId c) {
     dirty_.Add(c);
     due_ = true;
+    clock_looks_ += program_->clock_readers.Has(c);
   });
 }
 
 // Fires the user's timers due before an instant, in their order.
-void Engine::FireTimers(UserState* user, Millis before, Effects* effects) {
+void Engine::CatchUp(UserState* user, Millis before, Effects* effects) {
+  const uint64_t most_changes = changes_ + static_cast<uint64_t>(program_->plan->limit_catch_up);
+  const uint64_t looks = ClockLooks();
   while (user->next_due < before) {
     const Millis at = user->next_due;
     due_ = false;
     MarkDue(user, at);
     if (!due_) continue;  // a condition that was due then has been put off since
     Touch(user);
-    changed_ = false;
+    const uint64_t changes = changes_;
     Judge(user, at, false, effects);
     // A look that changed nothing is the engine's own affair: only an instant at which something happened makes
     // later events late.
-    if (changed_) user->now = std::max(user->now, at);
+    if (changes_ != changes) user->now = std::max(user->now, at);
     user->looked = at;
+    const uint64_t looked = ClockLooks() - looks;
+    if (changes_ >= most_changes || looked >= MostClockLooks()) {
+      PassOver(user, before - 1, effects);
+      break;
+    }
+    if (looked >= kPatientAfter) evaluator_.set_patient(true);
+  }
+  evaluator_.set_patient(false);
+}
+
+// Passes over the instants up to `last` and judges everything there. The changes of tracked segments in between are found
+// as after a late event.
+void Engine::PassOver(UserState* user, Millis last, Effects* effects) {
+  if (last <= user->looked || last == kNever - 1) return;
+  const Millis from = user->looked + 1;
+  user->now = last;
+  user->looked = last;
+  if (!program_->tracked.empty()) Retell(user, from);
+  MarkDue(user, last);
+  MarkAll(user);
+  Judge(user, last, false, effects);
+}
+
+// Marks every condition, and every key.
+void Engine::MarkAll(UserState* user) {
+  dirty_.Fill(program_->conditions.size());
+  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
+    if (user->keys(i)) user->keys(i)->InvalidateAll();
   }
 }
 
@@ -159,12 +190,7 @@ Applied Engine::ApplyTo(UserState* user, const Record& record, Effects* effects)
   }
   if (added) dirty_.AddAll(not_false_);
   // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
-  if (late || record.time < user->looked) {
-    dirty_.Fill(program_->conditions.size());
-    for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-      if (user->keys(i)) user->keys(i)->InvalidateAll();
-    }
-  }
+  if (late || record.time < user->looked) MarkAll(user);
   user->first_seen = std::min(user->first_seen, record.time);
   TakeIn(user, record);
   if (!program_->tracked.empty()) RememberPast(user, record);
@@ -332,11 +358,12 @@ void Engine::Judge(UserState* user, Millis at, bool corrected, Effects* effects)
 void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects) {
   const Condition& condition = program_->conditions[c];
   if (condition.on_selector != kNone) return;
+  ++judged_;
   if (condition.keys != kNone) return JudgeKeys(user, c, at, effects);
   const Outcome now = evaluator_.Judge(condition.root, *user, at);
   user->SetDue(c, now.until);
   if (now.holds == user->Holds(c)) return;
-  changed_ = true;
+  ++changes_;
   if (now.holds) {
     user->Enter(c, at);
   } else {
@@ -359,8 +386,8 @@ void Engine::JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effec
   std::vector<const Key*> changed;
   user->SetDue(c, evaluator_.JudgeKeys(condition.keys, *user, at, &changed));
   std::vector<std::pair<std::string, const Key*>> fired;
+  changes_ += changed.size();
   for (const Key* key : changed) {
-    changed_ = true;
     if (key->holds != (condition.trigger->kind == Trigger::Kind::kEnter)) continue;
     fired.emplace_back(ToJson(key->value.Load(interner_)), key);
   }

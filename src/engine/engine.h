@@ -4,6 +4,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -128,6 +129,10 @@ class Engine {
   bool IsDuplicate(const UserState& user, const Record& record) const;
 
   // Lets the clock pass `now`: fires all timers due at or before it, user by user.
+  //
+  // Apply, Merge, Rebuild, Advance and AdvanceUser each let a user's time pass, by any length. They report each change at
+  // its own instant until there have been limits.catch_up of them. The instants after that are passed over: only the net
+  // change is reported, at the last instant.
   void Advance(Millis now, Effects* effects);
   // The same for one user, as a replay does before it looks at her at `now`.
   void AdvanceUser(UserState* user, Millis now, Effects* effects);
@@ -179,6 +184,8 @@ class Engine {
   Status Restore(std::string_view id, std::string_view bytes);
 
   size_t MemoryBytes() const;
+  // How many times conditions, and keys of some(…) and top(…), have been judged.
+  uint64_t judgements() const { return judged_ + evaluator_.judged_keys(); }
 
  private:
   struct Timer {
@@ -213,7 +220,22 @@ class Engine {
   void Arm(UserState* user);
 
   void MarkDue(UserState* user, Millis by);
-  void FireTimers(UserState* user, Millis before, Effects* effects);
+  void FireTimers(UserState* user, Millis before, Effects* effects) {
+    if (user->next_due < before) CatchUp(user, before, effects);
+  }
+  void CatchUp(UserState* user, Millis before, Effects* effects);
+  void PassOver(UserState* user, Millis last, Effects* effects);
+  void MarkAll(UserState* user);
+
+  // Bounds the judgements of conditions that read the plan's clock while a user's time passes. Most such conditions are soon
+  // judged only where they change, so limits.catch_up bounds them first. Others, such as `abs(hour() - 12) < 13`, are due
+  // every hour and may never change.
+  static constexpr uint64_t kMostClockLooks = 300'000;
+  static constexpr uint64_t kPatientAfter = 100;  // after so many the evaluator becomes patient
+  uint64_t MostClockLooks() const {
+    return std::max(kMostClockLooks, 10 * static_cast<uint64_t>(program_->plan->limit_catch_up));
+  }
+  uint64_t ClockLooks() const { return clock_looks_ + evaluator_.judged_clock_keys(); }
   void TakeIn(UserState* user, const Record& record);
   void TakeInFacts(UserState* user, const Record& record);
   // Into the key of its own that it has for a some(…) or top(…). `began`: a session did, or the event came late.
@@ -295,7 +317,9 @@ class Engine {
   std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;
   bool due_ = false;                   // MarkDue marked one since this was last set to false
-  bool changed_ = false;               // a condition changed since this was last set to false
+  uint64_t changes_ = 0;               // of conditions, each key's counted
+  uint64_t judged_ = 0;
+  uint64_t clock_looks_ = 0;           // judgements of conditions that were due and read the plan's clock
 };
 
 }  // namespace attune

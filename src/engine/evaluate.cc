@@ -346,7 +346,11 @@ Outcome Evaluator::Predicate(const attune::Node& node) {
   }
   const bool now = Apply(node, values);
   if (null_until != kAlways) return {now, null_until};
-  if (moving) until = Crossing(this, node, values, now).Find(until);
+  if (moving) {
+    until = Crossing(this, node, values, now).Find(until);
+  } else if (patient_) {
+    until = ClockStays(node, values, now, until);
+  }
   return {now, until};
 }
 
@@ -439,6 +443,59 @@ Timed Evaluator::Calendar(Kind kind) {
   const Zone::Period day = PeriodAt(WindowKind::kToday);
   if (kind == Kind::kDate) return {Value::Time(day.begin), day.end};
   return {Value::Number(program_.zone.Weekday(t_)), day.end};
+}
+
+// Where exactly one operand is hour(), weekday() or date(), the outcome is a function of its value while the others last.
+Millis Evaluator::ClockStays(const attune::Node& node, const Value* values, bool now, Millis until) {
+  constexpr int kHours = 4 * 24;  // every hour has come by then, even if a clock change skips some
+  constexpr int kDays = 4 * 7;
+  constexpr Millis kLatest = 300'000'000'000'000;  // the year 11476: no event is as late
+  uint32_t clock = kNone;
+  Millis others = kNever;
+  for (uint32_t i = 0; i < node.count; ++i) {
+    const Kind kind = At(Child(node, i)).kind;
+    if (kind != Kind::kHour && kind != Kind::kWeekday && kind != Kind::kDate) {
+      others = std::min(others, Node(Child(node, i)).until);
+    } else if (clock == kNone) {
+      clock = i;
+    } else {
+      return until;
+    }
+  }
+  if (clock == kNone) return until;
+  absl::InlinedVector<Value, 3> at(values, values + node.count);
+  const auto changes = [&](const Value& shown) {
+    at[clock] = shown;
+    return Apply(node, at.data()) != now;
+  };
+  const Kind kind = At(Child(node, clock)).kind;
+  if (kind != Kind::kDate) {
+    const bool hourly = kind == Kind::kHour;
+    Millis next = PeriodAt(hourly ? WindowKind::kThisHour : WindowKind::kToday).end;
+    for (int i = 0; i < (hourly ? kHours : kDays) && next < others; ++i) {
+      if (changes(Value::Number(hourly ? program_.zone.Hour(next) : program_.zone.Weekday(next)))) return next;
+      next = hourly ? program_.zone.HourAt(next).end : program_.zone.DayAt(next).end;
+    }
+    return others;
+  }
+  // date() only rises, so the outcome can change only where it reaches or passes one of the times it is compared with.
+  Millis first = others;
+  const auto meet = [&](const Value& with) {
+    if (with.type() != Type::kTime || with.time() < t_ - kWeek || with.time() >= std::min(first, kLatest)) return;
+    const Zone::Period day = program_.zone.DayAt(with.time());
+    for (const Millis next : {day.begin, day.end}) {
+      if (next > t_ && next < first && changes(Value::Time(next))) first = next;
+    }
+  };
+  for (uint32_t i = 0; i < node.count; ++i) {
+    if (i == clock) continue;
+    if (values[i].type() == Type::kList) {
+      for (const Value& item : values[i].list()) meet(item);
+    } else {
+      meet(values[i]);
+    }
+  }
+  return first;
 }
 
 Evaluator::Bounds Evaluator::BoundsOf(const AggregateSpec& spec) {

@@ -47,6 +47,16 @@ class Evaluator {
   Timed EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
   bool WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t, Millis* low, Millis* high);
 
+  // A patient evaluator spends more on each judgement so that fewer follow: it finds the instant at which a comparison with
+  // hour(), weekday() or date() changes. Otherwise the judgement lasts only until the next hour or day begins.
+  void set_patient(bool patient) {
+    patient_ = patient;
+    for (const auto& within : within_) within->set_patient(patient);
+  }
+  // How many times keys have been judged, and how many of these judgements were of expressions that read the plan's clock.
+  uint64_t judged_keys() const { return judged_keys_; }
+  uint64_t judged_clock_keys() const { return judged_clock_keys_; }
+
   void Forget() {
     if (!lists_.empty()) lists_.clear();
     if (!readers_.empty()) readers_.clear();
@@ -92,6 +102,9 @@ class Evaluator {
   Value ReadFact(FactKind kind, const std::string& name);
   Value FactValue(std::string_view json);
   Timed Calendar(Expression::Kind kind);
+  // The first instant after t at which a predicate may come out differently from `now`. `values` are its operands at t, and
+  // `until` the earliest instant at which one of them changes.
+  Millis ClockStays(const attune::Node& node, const Value* values, bool now, Millis until);
   Outcome MemberFor(const attune::Node& node);
   Outcome Changed(const attune::Node& node);
   std::span<const Millis> ChangesOf(ConditionId segment);
@@ -136,9 +149,13 @@ class Evaluator {
   const Program* whole_program_;
   StepRestriction restriction_;           // within keys, of the user's sequences
   bool judging_ = false;
+  bool patient_ = false;
+  uint64_t judged_keys_ = 0;
+  uint64_t judged_clock_keys_ = 0;
   std::vector<std::unique_ptr<Evaluator>> within_;  // by keys
   Millis t_ = 0;
   std::span<const Value> fields_;
+  NameId name_ = kOtherName;
   std::deque<std::vector<Value>> lists_;  // what list values view
   std::deque<EventReader> readers_;       // what values of traits view
   bool incomplete_ = false;
@@ -150,4 +167,3 @@ class Evaluator {
 double BucketOf(std::string_view name, std::string_view user);
 
 }  // namespace attune
-  NameId name_ = kOtherName;

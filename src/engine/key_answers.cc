@@ -74,6 +74,8 @@ void Evaluator::RefreshKeys(uint32_t keys, KeyStates* states, std::vector<const 
   const KeySpec& spec = program_.keys[keys];
   states->Refresh(t_, [&](Key* key) {
     Evaluator& within = Within(keys, *key);
+    ++judged_keys_;
+    judged_clock_keys_ += spec.reads_clock;
     const bool held = key->holds;
     if (spec.kind == Kind::kSome) {
       const Outcome outcome = within.Holds(spec.root);

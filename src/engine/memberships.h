@@ -37,7 +37,12 @@ class Memberships {
   void Note(size_t tracked, Millis at, bool held);
   // Forgets all changes at `from` and later.
   void ForgetChanges(Millis from);
-  void TakeChangesOf(Memberships* other) { changes_.swap(other->changes_); }
+  void TakeChangesOf(Memberships* other) {
+    changes_.swap(other->changes_);
+    truncated_ |= other->truncated_;
+  }
+  // Some changes may be missing.
+  void set_truncated() { truncated_ = true; }
 
   // Takes in an event at its place; `now` is the user's clock. Its texts become these.
   void Add(PastEvent event, Millis now, Interner* interner);

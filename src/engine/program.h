@@ -132,6 +132,7 @@ struct KeySpec {
   NodeId root = kNone;
   std::shared_ptr<const Program> within;
   std::vector<bool> selectors;  // those whose events can change how a key comes out
+  bool reads_clock = false;     // see Program::ReadsClock
   // What changes how all of them come out: where sessions begin, every event, facts.
   bool sessions = false;
   bool every_event = false;
@@ -175,6 +176,9 @@ struct Program {
   }
   // Whether a node tells users apart of whom nothing is known.
   bool TellsUsersApart(NodeId root) const;
+  // Whether a node reads the plan's clock: hour(), weekday(), date(), or a window such as [today]. Such a node can be due
+  // any number of times without an event. How often others are due is bounded by the user's events.
+  bool ReadsClock(NodeId root) const;
   // An upper bound on the bytes that one user's state for this condition or metric needs; shared state counts for each.
   int64_t StateBound(NodeId root) const;
 
@@ -188,11 +192,11 @@ struct Program {
   std::vector<std::vector<uint32_t>> selectors_of_name;
 
   std::vector<SelectorSpec> selectors;
+  std::vector<std::vector<NameId>> name_sets;             // of filters that ask for an event's name
   std::vector<SeriesSpec> series;
   std::vector<std::vector<uint32_t>> series_of_selector;
   uint32_t series_limit = 0;
   uint32_t long_series = 64;  // longer ones may go beyond the limit, and what their values come to is kept
-  std::vector<std::vector<NameId>> name_sets;             // of filters that ask for an event's name
   std::vector<TotalSpec> totals;
   std::vector<bool> total_slot_holds_value;
   // Where in a user's block the bits begin that say which series, slots of totals, conditions and again conditions she
@@ -242,8 +246,10 @@ struct Program {
     bool sequences = false;
     bool facts[kFactKinds] = {};
     Millis span = 0;                         // how far back events matter
+    Millis changes_span = 0;                 // how far back their changes matter
   } past;
 
+  ConditionSet clock_readers;       // conditions that read the plan's clock
   ConditionSet session_listeners;   // of where sessions begin
   ConditionSet past_session_listeners;  // of these, those that see more than the events of the open session
   ConditionSet event_listeners;     // of every event: how long a session lasts

@@ -46,10 +46,14 @@ bool Engine::MattersToThePast() const {
 
 // Finds the changes of tracked segments from an instant to the user's clock as they are now that a record of that instant
 // is known: another user lives through what is remembered of her. Before that instant nothing is judged, for what was
-// found then stays true.
+// found then stays true. Changes so old that no window can show them are not looked for.
 void Engine::Retell(UserState* user, Millis from) {
   Memberships& told = user->MakeMemberships();
   told.ForgetChanges(from);
+  if (program_->past.changes_span < user->now - from) from = user->now - program_->past.changes_span - 1;
+  const uint64_t looks = ClockLooks();
+  uint64_t readers = 0;
+  for (const ConditionId c : program_->past.conditions) readers += program_->clock_readers.Has(c);
   UserState other(user->id(), user->slot, *program_);
   Memberships& telling = other.MakeMemberships();
   telling.TakeChangesOf(&told);
@@ -63,6 +67,7 @@ void Engine::Retell(UserState* user, Millis from) {
     }
     for (; event < events.size() && events[event].time <= t; ++event) LiveAgain(&other, events[event]);
     other.now = t;
+    judged_ += program_->past.conditions.size();
     for (const ConditionId c : program_->past.conditions) {
       const Outcome outcome = evaluator_.Judge(program_->conditions[c].root, other, t);
       other.SetDue(c, outcome.until);
@@ -73,10 +78,18 @@ void Engine::Retell(UserState* user, Millis from) {
     }
     evaluator_.Forget();
     Millis next = other.ForEachDue(kAlways, [](ConditionId) {});
+    clock_looks_ += readers;
+    const uint64_t looked = ClockLooks() - looks;
+    if (looked >= kPatientAfter) evaluator_.set_patient(true);
+    if (looked >= MostClockLooks() && t < user->now) {
+      next = user->now;
+      telling.set_truncated();
+    }
     if (fact < facts.size()) next = std::min(next, facts[fact].time);
     if (event < events.size()) next = std::min(next, events[event].time);
     t = next;
   }
+  evaluator_.set_patient(false);
   told.TakeChangesOf(&telling);
   other.ReleaseTexts(&interner_);
 }

@@ -75,6 +75,7 @@ class CaseMaker {
     if (random_.Percent(40)) made_.max = random_.Pick(words_.durations) + random_.Below(2);
     if (random_.Percent(50)) made_.dedupe = random_.Pick(words_.durations);
     made_.declares = random_.Percent(85);
+    if (options_.few_catch_up) made_.catch_up = random_.Pick<int64_t>({1, 1, 2, 3, 5, 8});
   }
 
   void Instants() {
@@ -101,10 +102,11 @@ class CaseMaker {
       made_.metrics.push_back({name, std::move(value)});
       if (kind >= 5) words_.number_metrics.push_back(name);
     }
+    const int64_t clocked = options_.few_catch_up ? random_.From(1, 2) : 0;
     const int64_t segments = random_.From(1, 6);
     for (int64_t i = 0; i < segments; ++i) {
       const std::string name = "s" + std::to_string(i);
-      made_.segments.push_back({name, grammar.Bool(2)});
+      made_.segments.push_back({name, i < clocked ? grammar.Clocked() : grammar.Bool(2)});
       words_.segments.push_back(name);
     }
   }
@@ -123,7 +125,11 @@ class CaseMaker {
       trigger.kind = random_.Pick<std::string>({"enter", "enter", "leave", "on"});
       const bool on = trigger.kind == "on";
       const bool keyed = !on && options_.features.keys && random_.Percent(40);
-      trigger.what = on ? grammar.Selector() : keyed ? grammar.Some(1) : grammar.Bool(1);
+      const bool clocked = options_.few_catch_up && random_.Percent(30);
+      trigger.what = on        ? grammar.Selector()
+                     : keyed   ? grammar.Some(1)
+                     : clocked ? grammar.Clocked()
+                               : grammar.Bool(1);
       auto& settings = trigger.settings;
       if (on && random_.Percent(50)) settings.push_back({"where", grammar.Bool(1)});
       if (random_.Percent(40))
@@ -169,7 +175,9 @@ class CaseMaker {
     }
     std::vector<Millis> clocks(users.size(), begin_);
     const int64_t length = random_.From(1, 40);
+    const int64_t silent_before = options_.few_catch_up ? random_.Below(length) : length;
     for (int64_t i = 0; i < length; ++i) {
+      if (i == silent_before) Pause(&clocks);
       const auto who = static_cast<size_t>(random_.Below(static_cast<int64_t>(users.size())));
       if (Repeated()) continue;
       Millis time = std::min(clocks[who] + Step(), begin_ + span_);
@@ -179,6 +187,13 @@ class CaseMaker {
       if (random_.Percent(15)) time = std::max(begin_, time - Step());  // late
       Add(users[who], time);
     }
+  }
+
+  // No user does anything for a while.
+  void Pause(std::vector<Millis>* clocks) {
+    const Millis pause = InSeconds() ? random_.Below(500) : random_.From(1, 6) * kDay;
+    span_ += pause;
+    for (Millis& clock : *clocks) clock += pause;
   }
 
   // Sends an earlier record once more, perhaps at another time.
@@ -360,6 +375,7 @@ std::string PlanText(const Case& made) {
   yaml += "sessions: {gap: " + DurationText(made.gap);
   if (made.max) yaml += ", max: " + DurationText(*made.max);
   yaml += "}\ndedupe: " + DurationText(made.dedupe) + "\n";
+  if (made.catch_up) yaml += "limits: {catch_up: " + std::to_string(*made.catch_up) + "}\n";
   if (made.declares) {
     yaml += R"(events:
   a:

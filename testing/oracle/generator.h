@@ -39,6 +39,7 @@ struct Case {
   Millis gap = 30 * kMinute;
   std::optional<Millis> max;
   Millis dedupe = 7 * kDay;
+  std::optional<int64_t> catch_up;
   bool declares = true;  // says what the properties of `a` are
   std::vector<Definition> metrics;
   std::vector<Definition> segments;
@@ -52,6 +53,7 @@ struct CaseOptions {
   Scale scale = Scale::kSeconds;
   bool exotic = false;  // see Vocabulary
   Features features;
+  bool few_catch_up = false;  // limits.catch_up is small
 };
 
 // The plan always loads; a draft that does not is drawn again from the same seed.

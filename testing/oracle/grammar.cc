@@ -470,6 +470,21 @@ Term Grammar::Leaf(int depth) {
   }
 }
 
+Term Grammar::Clocked() {
+  const auto text = [&](int64_t least, int64_t most) {
+    return std::to_string(random_.From(least, most));
+  };
+  switch (random_.Below(8)) {
+    case 0: return Make(Sort::kBool, "(weekday() >= " + text(2, 7) + ")");
+    case 1: return Make(Sort::kBool, "(hour() in [" + text(0, 11) + ", " + text(12, 23) + "])");
+    case 2: return Make(Sort::kBool, "(hour() < " + text(1, 23) + " and $)", {Bool(1)});
+    case 3: return Make(Sort::kBool, "(hour() > " + text(0, 22) + " or $)", {Bool(1)});
+    case 4: return Make(Sort::kBool, "(hour() + weekday() > $)", {Number(1)});
+    case 5: return Make(Sort::kBool, "(date() + $ > $)", {DurationLiteral(), Time(1)});
+    default: return Make(Sort::kBool, "(hour() >= " + text(1, 23) + ")");
+  }
+}
+
 Term Grammar::Bool(int depth) {
   if (depth <= 0 || random_.Percent(50)) {
     return random_.Percent(45) ? FeatureLeaf(depth) : Leaf(depth);

@@ -50,6 +50,7 @@ class Grammar {
   Grammar(Random* random, const Vocabulary& vocabulary) : random_(*random), words_(vocabulary) {}
 
   Term Bool(int depth);
+  Term Clocked();                 // a condition that changes with the plan's clock
   Term Number(int depth);         // changes at certain instants alone
   Term OverNumbers();             // an aggregate of a property
   Term MovingNumber(int depth);   // may change with every millisecond

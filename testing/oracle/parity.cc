@@ -150,6 +150,7 @@ bool SimplifySettings(const Differs& differs, Case* made) {
   reset(&Case::max);
   reset(&Case::gap);
   reset(&Case::dedupe);
+  reset(&Case::catch_up);
   if (made->declares) {
     Case smaller = *made;
     smaller.declares = false;

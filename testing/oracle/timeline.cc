@@ -110,8 +110,9 @@ class UserRun {
 
   void Finish(Millis until) {
     if (!HasRecords()) return;
+    WriteValuesBefore(until + 1);
     RunTo(until);
-    WriteValuesBefore(kNever);
+    for (; next_at_ < at_.size(); ++next_at_) WriteValues(at_[next_at_]);
   }
 
  private:
@@ -133,10 +134,17 @@ class UserRun {
     }
   }
 
-  // Every timed change in (clock, last].
+  // The timed changes in (clock, last].
   void RunTo(Millis last) {
     if (clock_ >= last) return;
-    for (const Millis t : Candidates(clock_ + 1, last)) EvaluateAt(t, false);
+    int64_t left = plan_.limit_catch_up;
+    for (const Millis t : Candidates(clock_ + 1, last)) {
+      left -= EvaluateAt(t, false);
+      if (left > 0 || t == last) continue;
+      EvaluateAt(last, false);
+      clock_ = last;
+      return;
+    }
   }
 
   std::set<Millis> Candidates(Millis from, Millis to) {
@@ -160,10 +168,13 @@ class UserRun {
     return candidates;
   }
 
-  void EvaluateAt(Millis t, bool corrected) {
-    EvaluateSegments(t, corrected);
-    if (triggers_.Judge(history_, t)) clock_ = t;
+  // How many memberships and conditions of triggers changed.
+  int64_t EvaluateAt(Millis t, bool corrected) {
+    int64_t changes = EvaluateSegments(t, corrected);
+    changes += triggers_.Judge(history_, t);
+    if (changes > 0) clock_ = t;
     Forget();
+    return changes;
   }
 
   // All is evaluated at an instant at which nothing happened that a trigger should tell.
@@ -174,21 +185,25 @@ class UserRun {
     Forget();
   }
 
-  void EvaluateSegments(Millis t, bool corrected) {
+  int64_t EvaluateSegments(Millis t, bool corrected) {
+    int64_t changes = 0;
     for (size_t i = 0; i < plan_.segments.size(); ++i) {
       const Segment& segment = plan_.segments[i];
       const bool now = Evaluate(*segment.when, history_, t).IsTrue();
       if (now == member_[i]) continue;
       member_[i] = now;
-      clock_ = t;
+      ++changes;
       result_->transitions.push_back({t, history_.user(), segment.name, now, corrected});
     }
+    return changes;
   }
 
   // The instants asked for that the clock passes on its way to `time`.
   void WriteValuesBefore(Millis time) {
     for (; next_at_ < at_.size() && at_[next_at_] < time; ++next_at_) {
-      if (!history_.empty()) WriteValues(at_[next_at_]);
+      if (history_.empty()) continue;
+      RunTo(at_[next_at_]);
+      WriteValues(at_[next_at_]);
     }
   }
 

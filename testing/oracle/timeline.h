@@ -14,6 +14,10 @@
 //   instant and is marked as corrected.
 // - A tick lets every timed change up to its instant happen, to those whom it is of.
 // - After the last record the clock runs to `until`, that instant included.
+// - A stretch of time that passes without a record of the user's own (up to a record, a tick, an
+//   instant that values are asked for, or the end) tells its changes until limits.catch_up of them
+//   have been made, those of the instant that reaches it included. The rest of the stretch passes
+//   at once: what is different at its last instant changes there, and that becomes the user's clock.
 // - A record that merges two people (see identity.h) is seen at the latest of three instants: its
 //   own and both clocks. What is timed before then happens to each of the two apart. Then the one
 //   who ends leaves her segments, and nothing fires for her; the other has both histories, and all

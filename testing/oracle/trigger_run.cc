@@ -51,20 +51,21 @@ std::string ToText(const Firing& firing) {
                      firing.key.empty() ? "null" : firing.key, firing.values);
 }
 
-bool TriggerRun::Judge(const History& history, Millis t) {
-  bool changed = false;
+int64_t TriggerRun::Judge(const History& history, Millis t) {
+  int64_t changes = 0;
   for (size_t i = 0; i < plan_.triggers.size(); ++i) {
     const Trigger& trigger = plan_.triggers[i];
     if (trigger.kind == Trigger::Kind::kOn) continue;
     const std::set<std::string> before = holds_[i];
     holds_[i] = HoldingAt(trigger, history, t);
-    changed |= holds_[i] != before;
-    const bool enter = trigger.kind == Trigger::Kind::kEnter;
-    for (const std::string& key : enter ? Less(holds_[i], before) : Less(before, holds_[i])) {
+    const std::vector<std::string> rises = Less(holds_[i], before);
+    const std::vector<std::string> falls = Less(before, holds_[i]);
+    changes += static_cast<int64_t>(rises.size() + falls.size());
+    for (const std::string& key : trigger.kind == Trigger::Kind::kEnter ? rises : falls) {
       Fire(trigger, key, t, t, history);
     }
   }
-  return changed;
+  return changes;
 }
 
 void TriggerRun::JudgeQuietly(const History& history, Millis t) {

@@ -29,8 +29,8 @@ class TriggerRun {
       : plan_(plan), firings_(firings), holds_(plan.triggers.size()) {}
 
   // Judges `enter` and `leave` at t, in the order of names, the values of a key in the order of
-  // their JSON. Whether anything changed.
-  bool Judge(const History& history, Millis t);
+  // their JSON. How many conditions changed, each value of a key counted.
+  int64_t Judge(const History& history, Millis t);
   // The same without firing anything.
   void JudgeQuietly(const History& history, Millis t);
 
