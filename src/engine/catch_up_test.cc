@@ -273,9 +273,10 @@ TEST(CatchUp, IsWhatARebuiltUserCostsToo) {
   head.name = "e";
   head.time = head.received = At("0001-01-02T00:00:00Z");
   EncodeEvent(head, R"({"event":"e"})", &bytes);
-  const std::vector<Engine::PastRecord> history = {{1, bytes}};
   RecordReader reader(users.engine().shared_program());
-  users.engine().Rebuild("ann", kNow, history, &reader, &users.effects);
+  Engine::Draft draft = users.engine().BeginDraft("ann", true);
+  users.engine().AddTo(&draft, {1, bytes}, &reader);
+  users.engine().Rebuild("ann", kNow, std::move(draft), &users.effects);
   EXPECT_LE(users.Transitions(), 10'000u + 6u);
   EXPECT_LE(users.Judgements(), 150'000u);
   EXPECT_TRUE(users.Holds("ann", "lately"));

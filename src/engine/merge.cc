@@ -60,7 +60,7 @@ bool Engine::CanAdd(const UserState& user, const Record& record, bool came_last)
   if (record.kind != EventKind::kTrack || user.recent().empty() || record.sequence > user.recent().back()) return true;
   matched_.clear();
   for (const uint32_t selector : program_->selectors_of_name[record.name]) {
-    if (evaluator_.Matches(program_->selectors[selector].filter, record.fields)) matched_.push_back(selector);
+    if (evaluator_.Matches(program_->selectors[selector].filter, record.name, record.fields)) matched_.push_back(selector);
   }
   for (size_t i = 0; i < user.sessions.size(); ++i) {
     if (user.sessions[i].first == record.time) return false;  // which of the two gives the session its id
@@ -154,10 +154,7 @@ bool Engine::Absorb(const Record& merging, std::span<const PastRecord> records, 
     Add(into, record);
   }
   if (!program_->tracked.empty()) Retell(into, std::max(first, into->first_seen));
-  for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (into->keys(i)) into->keys(i)->InvalidateAll();
-  }
-  dirty_.Fill(program_->conditions.size());
+  MarkAll(into);
   Judge(into, at, false, effects);
   Arm(into);
   return true;
@@ -204,12 +201,11 @@ void Engine::Replace(UserState* user, Draft draft, Millis at, Effects* effects) 
   user->Swap(&next);  // from here on `next` is what was
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
     if (next.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*next.keys(i));
-    if (user->keys(i)) user->keys(i)->InvalidateAll();
   }
   next.ReleaseTexts(&interner_);
   user->now = at;
   if (!program_->tracked.empty()) Retell(user, std::max(draft.changed_from_, user->first_seen));
-  dirty_.Fill(program_->conditions.size());
+  MarkAll(user);
   Judge(user, at, false, effects);
   Arm(user);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -165,6 +166,11 @@ bool SimplifySettings(const Differs& differs, Case* made) {
 }
 
 }  // namespace
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
 
 std::string Difference(const RunResult& expected, const RunResult& found) {
   if (expected.gave_up || found.gave_up) return "";

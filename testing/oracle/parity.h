@@ -1,12 +1,16 @@
 // Two runs of one case held against each other, and what to do when they differ.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "oracle/generator.h"
 #include "oracle/timeline.h"
 
 namespace attune::oracle {
+
+// How many cases a test tries, or from which seed: the number that an environment variable says, or `otherwise`.
+uint64_t Setting(const char* name, uint64_t otherwise);
 
 // The first difference in words, or "" when there is none (or a run gave up, which says nothing).
 std::string Difference(const RunResult& expected, const RunResult& found);

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "oracle/identity.h"
@@ -20,11 +19,6 @@
 
 namespace attune::oracle {
 namespace {
-
-uint64_t Setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 // An engine that is given records one by one; users become one where histories are kept.
 constexpr Features kOneUserEach = [] {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "oracle/engine_run.h"
@@ -15,11 +14,6 @@
 
 namespace attune::oracle {
 namespace {
-
-uint64_t UndoSetting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 // What was accepted of a user, as records of hers that merge nothing and are duplicates of nothing.
 std::vector<Record> Apart(const HistoryRun& run, const std::string& user) {
@@ -75,8 +69,8 @@ int UndoEach(const Case& made, const Plan& plan) {
 }
 
 TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
-  const uint64_t first = UndoSetting("ATTUNE_PARITY_SEED", 1);
-  const uint64_t cases = UndoSetting("ATTUNE_PARITY_CASES", 150);
+  const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
+  const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
   int undone = 0;
   for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
     for (uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
