@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "simulator/oracle_run.h"
 
@@ -23,6 +24,35 @@ std::map<uint64_t, Lines> ByRecord(const std::vector<Heard>& effects) {
   for (const Heard& effect : effects) by_record[effect.id.sequence].push_back(WithoutId(effect));
   for (auto& [sequence, lines] : by_record) std::sort(lines.begin(), lines.end());
   return by_record;
+}
+
+// The same of one record by the person that they are about; `lines` are sorted.
+std::map<std::string, Lines> ByPerson(const Lines& lines) {
+  std::map<std::string, Lines> by_person;
+  for (const std::string& line : lines) {
+    const size_t begin = line.find("\"user\":\"") + 8;
+    size_t end = begin;
+    while (line[end] != '"') end += line[end] == '\\' ? 2 : 1;
+    by_person[line.substr(begin, end - begin)].push_back(line);
+  }
+  return by_person;
+}
+
+// Whether each person was told of as one of the plans has it. The shards that a record is about tell of it at different times,
+// so perhaps under different plans.
+bool IsMixed(const std::vector<std::map<std::string, Lines>>& told_under, const std::map<std::string, Lines>& found) {
+  std::set<std::string> people;
+  for (const auto& [person, lines] : found) people.insert(person);
+  for (const auto& told : told_under) {
+    for (const auto& [person, lines] : told) people.insert(person);
+  }
+  const auto of = [](const std::map<std::string, Lines>& told, const std::string& person) {
+    const auto it = told.find(person);
+    return it == told.end() ? Lines() : it->second;
+  };
+  return std::all_of(people.begin(), people.end(), [&](const std::string& person) {
+    return std::any_of(told_under.begin(), told_under.end(), [&](const auto& told) { return of(told, person) == of(found, person); });
+  });
 }
 
 Lines TextsOf(const std::vector<Heard>& effects) {
@@ -138,11 +168,14 @@ class Judgement {
     }
     std::set<size_t> plans = in_force_.Of(sequence);
     if (plans.empty()) plans.insert(in_force_.present());  // behind the last record
+    std::vector<std::map<std::string, Lines>> told_under;
     for (const size_t plan : plans) {
       const OracleRun* run = Run(plan);
       if (!run || run->EffectsOf(sequence) == found) return true;
       differences += fmt::format("{}under plan {} {}", differences.empty() ? "" : "\n", plan, FirstDifference(run->EffectsOf(sequence), found));
+      told_under.push_back(ByPerson(run->EffectsOf(sequence)));
     }
+    if (plans.size() > 1 && IsMixed(told_under, ByPerson(found))) return true;
     return chronicle_.Fail(Promise::kEffects, fmt::format("transitions and firings of record {}: {}", sequence, differences));
   }
 
