@@ -48,6 +48,7 @@ void Identity::Undo(std::string_view id, uint64_t sequence) {
   const uint32_t tree = node.tree;
   const std::string& person = nodes_[trees_[tree].root].id;
   apart_.insert(Pair(id, person));
+  apart_.insert(Pair(person, id));
   if (const auto known = known_.find(person); known != known_.end()) known_.erase(known);
   node.links.back().until = sequence;
   auto& children = nodes_[node.links.back().parent].children;

@@ -56,7 +56,7 @@ class Identity {
     return found != by_id_.end() && IsLinked(nodes_[found->second]);
   }
   // The id leads to itself again, with all ids that led to it when it was merged or since. No record will merge the two
-  // people again. Does nothing unless IsMerged(id).
+  // people again, whichever of them it names first. Does nothing unless IsMerged(id).
   void Undo(std::string_view id, uint64_t sequence);
 
   // The person that an id led to once the record with this sequence had been applied, if that is `person`. Walks the links.
@@ -98,7 +98,7 @@ class Identity {
   std::vector<Tree> trees_;
   TextMap<uint32_t> by_id_;
   absl::flat_hash_set<std::string, TextHash, std::equal_to<>> known_;
-  absl::flat_hash_set<std::string> apart_;  // pairs
+  absl::flat_hash_set<std::string> apart_;  // pairs, both ways round
 };
 
 }  // namespace attune

@@ -44,6 +44,7 @@ TEST(Identity, UndoCutsOffATree) {
   EXPECT_EQ(identity.PersonOf("b"), "b");
   EXPECT_EQ(identity.PersonOf("d"), "c");
   EXPECT_FALSE(identity.MayMerge("b", "c"));
+  EXPECT_FALSE(identity.MayMerge("c", "b"));
   EXPECT_TRUE(identity.MayMerge("b", "e"));
   identity.Merge("b", "e", 5);
   EXPECT_EQ(identity.PersonOf("a"), "e");

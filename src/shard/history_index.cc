@@ -48,9 +48,12 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
   by_slot_.clear();
   ended_slots_.clear();
   indexed_ = inclusions_indexed_ = ended_indexed_ = 0;
-  // The position is in the name, since a record may be noted once more: no piece may overwrite another.
+  absl::flat_hash_set<uint32_t> ended;
+  for (const Ended& user : ended_) ended.insert(user.slot);
+  // No piece may overwrite another: a record may be noted once more, by a later snapshot or of the next user with the id.
   const auto name = [&](uint32_t slot, uint64_t sequence) {
-    return NamesOf(shard_, id_of(slot)) + keys::Ordered(sequence) + keys::Ordered(position);
+    std::string name = NamesOf(shard_, id_of(slot)) + keys::Ordered(sequence) + keys::Ordered(position);
+    return ended.contains(slot) ? name + keys::Ordered(slot) : name;
   };
   std::vector<Entry> sorted = notes_;
   std::sort(sorted.begin(), sorted.end(),

@@ -25,7 +25,7 @@ class HistoryIndexTest : public testing::Test {
 
   void Write(HistoryIndex* index) {
     WriteBatch batch;
-    index->WriteTo([&](uint32_t slot) { return std::string_view(ids_[slot]); }, ++position_, &batch);
+    index->WriteTo([&](uint32_t slot) { return std::string_view(ids_[slot % ids_.size()]); }, ++position_, &batch);
     ASSERT_TRUE(store_->Write(batch).ok());
   }
   Sequences Of(const HistoryIndex& index, uint8_t shard, std::string_view id, uint32_t slot) {
@@ -75,6 +75,18 @@ TEST_F(HistoryIndexTest, FindsWhoEndedByTheirId) {
   Write(&index);
   Write(&index);
   EXPECT_EQ(Of(index, 7, "ann", kNoSlot), Sequences({3}));
+}
+
+// Merged and parted within one snapshot: two users with one id, who both have the record.
+TEST_F(HistoryIndexTest, KeepsWhatTwoUsersWithOneIdHad) {
+  HistoryIndex index(7);
+  index.Note(0, 3);
+  index.Note(0, 6);
+  index.NoteEnded(0, "ann");
+  index.Note(4, 3);
+  Write(&index);
+  const HistoryIndex reopened(7);
+  EXPECT_EQ(Of(reopened, 7, "ann", kNoSlot), Sequences({3, 6}));
 }
 
 TEST_F(HistoryIndexTest, KnowsOnlyItsShardAndUser) {
