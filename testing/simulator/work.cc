@@ -14,6 +14,7 @@ namespace {
 struct Reasons {
   uint64_t records = 0;   // events
   uint64_t meetings = 0;  // merges, un-merges, other plans
+  uint64_t unmerges = 0;
   std::set<std::string> known;  // people whom records asked to be merged into others, and who were known
   uint64_t duplicates = 0;      // records that ask for a merge and whose message id came before
 };
@@ -28,6 +29,7 @@ Reasons ReasonsIn(const LogContents& log, const std::function<const oracle::Reco
     if (record.type == RecordType::kUndoMerge) {
       identity.Undo(ReadUnmerge(record).id);
       ++reasons.meetings;
+      ++reasons.unmerges;
     }
     if (!HoldsEvent(static_cast<uint8_t>(record.type))) continue;
     ++reasons.records;
@@ -54,9 +56,10 @@ std::string BeyondBounds(const LifeCounts& work, uint64_t starts, const LogConte
   };
   hold("bytes read by loops", work.loop_bytes_read, kMostLoopBytesRead);
   hold("meetings of all loops", work.meetings, reasons.meetings + reasons.known.size() * starts + reasons.duplicates + kMostIdleMeetings);
-  // A long history may be read beside the loops, and so may one that is parted.
-  if (crowd && crowd->kind != Crowd::Kind::kLong && crowd->kind != Crowd::Kind::kParting) {
-    hold("records read back", work.records_read_back, kMostReadBack * reasons.records * static_cast<uint64_t>(std::bit_width(reasons.records)));
+  // A long history may be read beside the loops, and so may one that is parted: whole, by each un-merge.
+  if (crowd && crowd->kind != Crowd::Kind::kLong) {
+    const uint64_t merging = kMostReadBack * reasons.records * static_cast<uint64_t>(std::bit_width(reasons.records));
+    hold("records read back", work.records_read_back, merging + reasons.unmerges * reasons.records);
   }
   return beyond;
 }

@@ -23,7 +23,7 @@ inline constexpr uint64_t kMostIdleMeetings = 0;
 
 // Records that merges of a crowd read back from the log, for each record of it and each doubling of
 // their number: when the smaller history joins the larger one, a record moves so often at the most.
-// Reading both histories at each merge would be the square of their number.
+// Reading both histories at each merge would be the square of their number. An un-merge may read the whole history.
 inline constexpr uint64_t kMostReadBack = 2;
 
 // Which bound the work of a life is beyond, with the numbers; empty: none. `crowd`: of the life; null
