@@ -47,10 +47,13 @@ std::shared_ptr<const Plan> Excerpt(const Plan& plan, std::vector<Metric> asked)
   excerpt->session_gap = plan.session_gap;
   excerpt->session_max = plan.session_max;
   excerpt->limit_events = plan.limit_events;
+  excerpt->limit_catch_up = plan.limit_catch_up;
+  excerpt->oldest_event = plan.oldest_event;
   excerpt->dedupe = plan.dedupe;
   excerpt->refuse_unknown_events = plan.refuse_unknown_events;
   excerpt->events = plan.events;
   excerpt->fingerprint = plan.fingerprint;
+  excerpt->text_fingerprint = plan.text_fingerprint;
   excerpt->metrics = std::move(asked);
   for (const std::string& name : needs.metrics) {
     const Metric* metric = plan.FindMetric(name);

@@ -64,7 +64,7 @@ class Loader {
       all += '\0';
       sources_.emplace_back(file, std::move(text), static_cast<int>(sources_.size()));
     }
-    plan_->fingerprint = Hash64(all);
+    plan_->text_fingerprint = Hash64(all);
     for (const PlanSource& source : sources_) ReadFile(source);
     CollectNames();
     ReadExpressions();
@@ -171,6 +171,7 @@ class Loader {
     } catch (const YAML::Exception& e) {
       return Report({source.file(), e.mark.line + 1, e.mark.column + 1, "not YAML: " + e.msg});
     }
+    plan_->fingerprint = Hash64(NormalText(root), plan_->fingerprint);
     ReadFields(source, root, "the plan",
                {{"timezone", [&](const YAML::Node& n) { ReadZone(source, n); }},
                 {"sessions", [&](const YAML::Node& n) { ReadSessions(source, n); }},
@@ -276,6 +277,7 @@ class Loader {
     auto schema = JsonSchema::Compile(*text);
     if (!schema.ok()) return Report(source, node, name + ": " + schema.error().message), false;
     plan_->fingerprint = Hash64(*text, plan_->fingerprint);
+    plan_->text_fingerprint = Hash64(*text, plan_->text_fingerprint);
     property->type = PropertyType::kSchema;
     property->schema = std::move(schema).value();
     property->schema_name = name;

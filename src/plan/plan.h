@@ -98,8 +98,10 @@ struct Plan {
   std::vector<Segment> segments;    // sorted by name
   std::vector<Trigger> triggers;    // sorted by name
   std::vector<TriggerGroup> trigger_groups;  // sorted by name
-  // Changes whenever anything in the plan's files changes that could change an answer.
+  // Changes whenever anything in the plan's files changes that could change an answer; comments, layout and quotes do not.
   uint64_t fingerprint = 0;
+  // The same of the files' bytes: what programs before this one took for it.
+  uint64_t text_fingerprint = 0;
 
   const Metric* FindMetric(std::string_view name) const;
   const Segment* FindSegment(std::string_view name) const;

@@ -194,6 +194,32 @@ TEST(Plan, ItsFingerprintKnowsItsLimits) {
   EXPECT_EQ(fingerprints.size(), 6u);
 }
 
+TEST(Plan, ItsFingerprintIsNotOfHowItIsWritten) {
+  const auto plan = [](const std::string& yaml) { return std::move(ParsePlan(yaml).plan); };
+  const std::string plain = "segments:\n  a: {when: \"count(e) > 1\"}\n  b: {when: \"count(e) > 2\"}\n";
+  const auto written = plan(plain);
+  for (const char* other : {"# buyers\nsegments:\n  a:\n    when: count(e) > 1   # more than one\n\n  b: {when: 'count(e) > 2'}\n",
+                            "segments: {a: {when: count(e) > 1}, b: {when: count(e) > 2}}"}) {
+    EXPECT_EQ(plan(other)->fingerprint, written->fingerprint) << other;
+    EXPECT_NE(plan(other)->text_fingerprint, written->text_fingerprint) << other;
+  }
+  for (const char* other : {"segments:\n  a: {when: \"count(e) > 1\"}\n", "segments:\n  a: {when: \"count(e) > 1\"}\n  c: {when: \"count(e) > 2\"}\n",
+                            "segments:\n  a: {when: \"count(e) > 2\"}\n  b: {when: \"count(e) > 1\"}\n",
+                            "dedupe: 1d\nsegments:\n  a: {when: \"count(e) > 1\"}\n  b: {when: \"count(e) > 2\"}\n"}) {
+    EXPECT_NE(plan(other)->fingerprint, written->fingerprint) << other;
+  }
+}
+
+// Each alias stands for all that the ones before it do.
+TEST(Plan, ItsFingerprintCostsNoMoreThanItsText) {
+  std::string yaml = "events:\n  e0: &a0 {properties: {x: string}}\n";
+  for (int i = 1; i < 60; ++i) {
+    const std::string last = std::to_string(i - 1);
+    yaml += "  e" + std::to_string(i) + ": &a" + std::to_string(i) + " {properties: {x: string}, more: [*a" + last + ", *a" + last + "]}\n";
+  }
+  EXPECT_FALSE(ParsePlan(yaml).problems.empty());  // "more" is unknown; it was read to its end
+}
+
 TEST(Plan, FindsEveryMistakeInOneReading) {
   const LoadedPlan loaded = ParsePlan(
       "timezone: Nowhere\nsegments:\n  a: {when: \"in_segment(x) and cout > 1\"}\n  b: {when: \"count(a[7d]) > \"}\n");

@@ -1,6 +1,7 @@
 #include "plan/source.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -45,7 +46,39 @@ void PutBackQuestionMarks(YAML::Node node, std::set<std::pair<int, bool>>* seen)
   }
 }
 
+// Each collection once, since an alias may stand for a large one many times, or for one that it is in.
+void AppendNormal(const YAML::Node& node, std::map<std::pair<int, bool>, size_t>* seen, std::string* text) {
+  if (node.IsScalar()) {
+    *text += 's' + std::to_string(node.Scalar().size()) + ':' + node.Scalar();
+  } else if (node.IsSequence() || node.IsMap()) {
+    const auto [found, added] = seen->try_emplace({node.Mark().pos, node.IsMap()}, seen->size());
+    if (!added) {
+      *text += '*' + std::to_string(found->second) + ';';
+      return;
+    }
+    *text += node.IsMap() ? '{' : '[';
+    for (const auto& item : node) {
+      if (node.IsMap()) {
+        AppendNormal(item.first, seen, text);
+        AppendNormal(item.second, seen, text);
+      } else {
+        AppendNormal(item, seen, text);
+      }
+    }
+    *text += ']';
+  } else {
+    *text += 'n';
+  }
+}
+
 }  // namespace
+
+std::string NormalText(const YAML::Node& root) {
+  std::map<std::pair<int, bool>, size_t> seen;
+  std::string text;
+  AppendNormal(root, &seen, &text);
+  return text;
+}
 
 YAML::Node PlanSource::Load() const {
   if (text_.find('?') == std::string::npos || text_.find(kQuestionMark) != std::string::npos) return YAML::Load(text_);

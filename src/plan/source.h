@@ -35,4 +35,7 @@ class PlanSource {
   int index_;
 };
 
+// What the YAML says, whatever its layout, quotes and comments are. No two values that differ have one text.
+std::string NormalText(const YAML::Node& root);
+
 }  // namespace attune

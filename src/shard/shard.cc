@@ -136,7 +136,7 @@ Status Shard::Restore(const Store& store) {
   if (!snapshot->has_value()) return {};
   const uint64_t position = found_position_ = (*snapshot)->position;
   // Another plan's state: the log builds this plan's.
-  if ((*snapshot)->plan != program_->plan->fingerprint) return {};
+  if (!(*snapshot)->IsUnder(*program_->plan)) return {};
   Status failure;
   const Status read = store.ForEachUser(number_, [&](std::string_view id, std::string_view blob) {
     failure = engine_.Restore(id, blob);

@@ -79,6 +79,7 @@ class Shard {
   struct Snapshot {
     uint64_t plan = 0;  // its fingerprint
     uint64_t position = 0;
+    bool IsUnder(const Plan& other) const { return plan == other.fingerprint || plan == other.text_fingerprint; }
   };
   // What the store says of a shard's snapshot; nullopt: there is none. kCorrupt; kInvalid: a newer program wrote it.
   static Result<std::optional<Snapshot>> SnapshotOf(const Store& store, uint8_t number);

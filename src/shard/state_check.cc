@@ -57,7 +57,7 @@ class Check {
       if (!snapshot.ok()) return snapshot.error();
       const uint64_t position = *snapshot ? (*snapshot)->position : 0;
       positions_[static_cast<size_t>(number)] = position;
-      report_.other_plan |= *snapshot && (*snapshot)->plan != program_->plan->fingerprint;
+      report_.other_plan |= *snapshot && !(*snapshot)->IsUnder(*program_->plan);
       report_.first_position = std::min(report_.first_position, position);
       report_.last_position = std::max(report_.last_position, position);
       if (position > options_.last_sequence) {
@@ -185,7 +185,7 @@ class Check {
 
   void CompareShard(Shard& built, World& world) {
     const auto snapshot = Shard::SnapshotOf(store_, built.number());
-    if (!snapshot.ok() || !*snapshot || (*snapshot)->plan != program_->plan->fingerprint) return;
+    if (!snapshot.ok() || !*snapshot || !(*snapshot)->IsUnder(*program_->plan)) return;
     const auto stored = Restored(built.number());
     if (!stored) return;
     for (const UserState& user : stored->engine().users()) {
