@@ -822,8 +822,8 @@ class Compiler {
     std::set<ConditionId> conditions;
     for (const TrackedSegment& tracked : p.tracked) {
       AddPast(tracked.segment, &conditions);
-      p.past.span = std::max(p.past.span, Sum(tracked.keep_span, ReachOf(p.conditions[tracked.segment].root)));
-      p.past.changes_span = std::max(p.past.changes_span, tracked.keep_span);
+      p.past.span = std::max(p.past.span, Sum(tracked.keep_span, ReachOfSegment(tracked.segment)));
+      p.past.changes_span = std::max(p.past.changes_span, Sum(tracked.keep_span, ChangesReachOfSegment(tracked.segment)));
     }
     p.past.conditions.assign(conditions.begin(), conditions.end());
   }
@@ -882,8 +882,35 @@ class Compiler {
       // Sessions are runs of events, however long.
       reach = std::max(reach, UsesSessions(a) || a.anchor != kNone ? kNever : SpanOf(a));
     }
+    return NamesSegment(node.kind) ? Sum(reach, ReachOfSegment(node.index)) : reach;
+  }
+
+  Millis ReachOfSegment(ConditionId segment) const {
+    if (const auto known = reaches_.find(segment); known != reaches_.end()) return known->second;
+    return reaches_[segment] = ReachOf(program_->conditions[segment].root);
+  }
+
+  // How far before an instant the changes of tracked segments that decide an expression at it can lie: those of a segment
+  // that looks back at another's lie as far back again.
+  Millis ChangesReachOf(NodeId id) const {
+    const Node& node = program_->nodes[id];
+    if (IsKeyed(node.kind)) {
+      const auto& within = program_->keys[node.index].within->nodes;
+      return std::any_of(within.begin(), within.end(), [](const Node& n) { return NamesSegment(n.kind); }) ? kNever : 0;
+    }
+    Millis reach = 0;
+    for (uint32_t i = 0; i < node.count; ++i) reach = std::max(reach, ChangesReachOf(program_->children[node.first + i]));
+    if (node.aggregate != kNone && program_->aggregates[node.aggregate].anchor != kNone) {
+      reach = std::max(reach, ChangesReachOf(program_->aggregates[node.aggregate].anchor));
+    }
     if (!NamesSegment(node.kind)) return reach;
-    return Sum(reach, ReachOf(program_->conditions[node.index].root));
+    const Millis span = program_->NamesPast(node.kind) ? SpanOf(program_->aggregates[node.aggregate]) : 0;
+    return std::max(reach, Sum(span, ChangesReachOfSegment(node.index)));
+  }
+
+  Millis ChangesReachOfSegment(ConditionId segment) const {
+    if (const auto known = changes_reaches_.find(segment); known != changes_reaches_.end()) return known->second;
+    return changes_reaches_[segment] = ChangesReachOf(program_->conditions[segment].root);
   }
 
   Compiler* const whole_ = nullptr;  // of the program around this one
@@ -898,6 +925,7 @@ class Compiler {
   std::map<std::tuple<TotalSpec::Kind, uint32_t, uint32_t, Millis, Millis>, uint32_t> totals_;
   std::map<std::tuple<uint32_t, SequenceQuery::Kind, std::string>, uint32_t> sequence_queries_;
   std::map<std::string, uint32_t> keys_;
+  mutable std::map<ConditionId, Millis> reaches_, changes_reaches_;  // of segments
   std::vector<std::unique_ptr<Compiler>> within_;  // by keys
   std::set<uint32_t> selectors_within_;            // those of the program around this one that stand in it
 };
