@@ -120,7 +120,8 @@ class Engine {
   // The same where the draft has all: the history of both, the merging record included.
   void Merge(const Record& merging, Engine* others, UserState* from, Draft draft, Effects* effects);
   // The user's state becomes the draft's, and is judged at the latest of `at`, the latest instant at which the user was, and
-  // the draft's latest record. Makes the user when there is none. Returns it.
+  // the draft's latest record. What was due before `at` comes first. Memberships change, but no trigger fires for that, nor
+  // counts as fired: nothing happened. Makes the user when there is none. Returns it.
   UserState* Rebuild(std::string_view user, Millis at, Draft draft, Effects* effects);
   // The user leaves all segments and ends. Without `effects` the transitions are not returned.
   void End(UserState* user, Millis at, Effects* effects);
@@ -316,6 +317,7 @@ class Engine {
   std::vector<Value> past_fields_;     // of an event that is lived again
   std::vector<uint32_t> relived_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;
+  bool quiet_ = false;                 // no trigger fires
   bool due_ = false;                   // MarkDue marked one since this was last set to false
   uint64_t changes_ = 0;               // of conditions, each key's counted
   uint64_t judged_ = 0;

@@ -181,7 +181,9 @@ UserState* Engine::Rebuild(std::string_view id, Millis at, Draft draft, Effects*
   UserState* user = FindOrAdd(id);
   FireTimers(user, at, effects);
   at = std::max({at, user->now, draft.user_->now});
+  quiet_ = true;
   Replace(user, std::move(draft), at, effects);
+  quiet_ = false;
   return user;
 }
 
@@ -190,14 +192,16 @@ void Engine::Replace(UserState* user, Draft draft, Millis at, Effects* effects) 
   UserState& next = *draft.user_;
   next.armed = user->armed;
   next.looked = at;
-  next.known |= user->known;
   next.dirty = user->dirty;
   next.in_snapshot = user->in_snapshot;
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
     if (user->Holds(c)) next.Enter(c, user->Since(c));
   }
   if (!user->firings().empty() || !next.firings().empty()) next.MakeFirings().assign(user->firings().begin(), user->firings().end());
-  if (!draft.ids_) next.RememberAll(*user, program_->series_limit);
+  if (!draft.ids_) {
+    next.RememberAll(*user, program_->series_limit);
+    next.known |= user->known;
+  }
   user->Swap(&next);  // from here on `next` is what was
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
     if (next.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*next.keys(i));

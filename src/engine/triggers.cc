@@ -20,6 +20,7 @@ void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
 
 // Whether nothing holds the trigger back. When it fires, that counts for the next ones.
 bool Engine::MayFire(UserState* user, ConditionId c, Millis at, uint64_t key) {
+  if (quiet_) return false;
   const Condition& condition = program_->conditions[c];
   const Trigger& trigger = *condition.trigger;
   if (trigger.holdout > 0 && BucketOf(trigger.name, user->id()) < trigger.holdout) return false;

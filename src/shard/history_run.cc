@@ -134,13 +134,10 @@ void HistoryRun::UndoMerge(std::string_view id, Millis at) {
     if (kept_[part].empty()) continue;
     if (UserState* user = engine_.Find(part)) {
       if (!at_.empty()) PassInstants(user, at);
-      engine_.AdvanceUser(user, at - 1, &effects_);
     } else if (!at_.empty()) {
       next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), at) - at_.begin()));
     }
-    const size_t firings = effects_.firings.size();
     engine_.Rebuild(part, at, DraftOf(part, kept_[part], true, &reader_), &effects_);
-    effects_.firings.resize(firings);  // nothing happened now that a trigger should tell
   }
   Emit();
 }

@@ -278,11 +278,7 @@ std::optional<Shard::Outcome> PersonRebuild::Finish(Effects* effects) {
   shard_.set_position(asked_.sequence);
   Engine::Draft draft = *std::exchange(draft_, std::nullopt);
   if (past_.empty()) return engine.Discard(std::move(draft)), Shard::Outcome();
-  if (UserState* known = engine.Find(asked_.person)) engine.AdvanceUser(known, asked_.parted_at - 1, effects);
-  Effects rebuilt;
-  const uint32_t slot = engine.Rebuild(asked_.person, asked_.parted_at, std::move(draft), &rebuilt)->slot;
-  // Memberships change; but nothing happened now that a trigger should fire for.
-  effects->transitions.insert(effects->transitions.end(), rebuilt.transitions.begin(), rebuilt.transitions.end());
+  const uint32_t slot = engine.Rebuild(asked_.person, asked_.parted_at, std::move(draft), effects)->slot;
   // Some were noted for the person that they were merged into.
   for (const Engine::PastRecord& past : past_) shard_.NoteHistory(slot, past.sequence);
   return Shard::Outcome();

@@ -129,5 +129,42 @@ TEST(UndoneMerges, AreToldAsTheOracleTellsThem) {
   }
 }
 
+// What is found of a person when a merge is undone did not happen then: it holds no trigger back later.
+TEST(UndoneMerges, CountNothingAsFired) {
+  const LoadedPlan loaded = ParsePlan("triggers: {t: {enter: 'count(a) >= 1', cooldown: 4d}}");
+  ASSERT_TRUE(loaded.plan);
+  const Millis begin = *ParseRfc3339("2026-03-01T10:00:00Z");
+  const std::vector<Record> records = {{EventKind::kTrack, "1", "d", "d", "a", begin, R"({"event":"a"})"},
+                                       {EventKind::kAlias, "2", "v", "d", "", begin + kHour, "{}"},
+                                       {EventKind::kAlias, "3", "w", "d", "", begin + 3 * kHour, "{}"}};
+  RunOptions options;
+  options.interludes = {{2, Interlude::Kind::kUnmerge, begin + 2 * kHour, nullptr, "d"}};
+  for (const RunFn& run : {RunFn(&RunNaively), RunFn(&RunEngine)}) {
+    std::vector<std::pair<std::string, Millis>> fired;
+    for (const Firing& firing : run(*loaded.plan, records, options).firings) fired.emplace_back(firing.user, firing.at);
+    EXPECT_EQ(fired, (std::vector<std::pair<std::string, Millis>>{{"d", begin}, {"w", begin + 3 * kHour}}));
+  }
+}
+
+// A record of the id that was merged had made the person known.
+TEST(UndoneMerges, LeaveAPersonKnownByTheirOwnRecordsAlone) {
+  const LoadedPlan loaded = ParsePlan("segments: {s: {when: 'count(a) >= 1'}}");
+  ASSERT_TRUE(loaded.plan);
+  const Millis begin = *ParseRfc3339("2026-03-01T10:00:00Z");
+  const std::vector<Record> records = {{EventKind::kTrack, "1", "v", "v", "a", begin, R"({"event":"a"})"},
+                                       {EventKind::kAlias, "2", "v", "t", "", begin + kHour, "{}"},
+                                       {EventKind::kIdentify, "3", "t", "", "", begin + 2 * kHour, "{}"},
+                                       {EventKind::kAlias, "4", "w", "v", "", begin + 4 * kHour, "{}"}};
+  RunOptions options;
+  options.interludes = {{3, Interlude::Kind::kUnmerge, begin + 3 * kHour, nullptr, "t"}};
+  for (const RunFn& run : {RunFn(&RunNaively), RunFn(&RunEngine)}) {
+    std::vector<std::string> entered;
+    for (const Transition& transition : run(*loaded.plan, records, options).transitions) {
+      if (transition.enter) entered.push_back(transition.user);
+    }
+    EXPECT_EQ(entered, (std::vector<std::string>{"v", "w"}));
+  }
+}
+
 }  // namespace
 }  // namespace attune::oracle
