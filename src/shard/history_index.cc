@@ -32,6 +32,11 @@ void HistoryIndex::NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser ot
   inclusions_.push_back({slot, sequence, std::move(other)});
 }
 
+void HistoryIndex::SetStored() {
+  const std::lock_guard hold(mutex_);
+  stored_ = Stored::kYes;
+}
+
 void HistoryIndex::NoteEnded(uint32_t slot, std::string_view id) {
   const std::lock_guard hold(mutex_);
   ended_.push_back({slot, std::string(id)});
@@ -42,6 +47,7 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
   notes_.erase(notes_.begin(), notes_.begin() + static_cast<std::ptrdiff_t>(written_));
   inclusions_.erase(inclusions_.begin(), inclusions_.begin() + static_cast<std::ptrdiff_t>(inclusions_written_));
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(ended_written_));
+  stored_ = stored_ == Stored::kNothing ? Stored::kInLastBatch : Stored::kYes;
   written_ = notes_.size();
   inclusions_written_ = inclusions_.size();
   ended_written_ = ended_.size();
@@ -103,6 +109,15 @@ void HistoryIndex::ReadUnsaved(uint32_t slot, std::string_view id, std::vector<u
   }
 }
 
+Status HistoryIndex::ReadSaved(const Store& store, std::string_view id, std::vector<uint64_t>* sequences,
+                               std::vector<IndexedUser>* included) const {
+  {
+    const std::lock_guard hold(mutex_);
+    if (stored_ != Stored::kYes) return {};
+  }
+  return ReadSaved(store, shard_, id, sequences, included);
+}
+
 Status HistoryIndex::ReadSaved(const Store& store, uint8_t shard, std::string_view id, std::vector<uint64_t>* sequences,
                                std::vector<IndexedUser>* included) {
   const std::string names = NamesOf(shard, id);
@@ -148,7 +163,8 @@ Result<std::vector<uint64_t>> HistoryIndex::Collect(const Store& store,
     if (but && next.shard == but->shard && next.id == but->id) continue;
     if (index && read_unsaved.emplace(next.shard, next.slot, next.id).second) index->ReadUnsaved(next.slot, next.id, &sequences, &left);
     if (read.emplace(next.shard, next.id).second) {
-      if (Status status = ReadSaved(store, next.shard, next.id, &sequences, &left); !status.ok()) return status.error();
+      const Status status = index ? index->ReadSaved(store, next.id, &sequences, &left) : ReadSaved(store, next.shard, next.id, &sequences, &left);
+      if (!status.ok()) return status.error();
     }
     if (!up_to) continue;
     const uint64_t last = up_to(next.shard);

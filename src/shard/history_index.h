@@ -33,7 +33,10 @@ struct IndexedUser {
 // The shard's thread, except where said.
 class HistoryIndex {
  public:
+  // Empty: what the store has is of another plan, under which other records were duplicates, and no part of it.
   explicit HistoryIndex(uint8_t shard) : shard_(shard) {}
+  // What the store has is a part of it.
+  void SetStored();
 
   // A record became part of a user's history.
   void Note(uint32_t slot, uint64_t sequence);
@@ -42,7 +45,7 @@ class HistoryIndex {
   // The user at the slot ends. What is noted of them is found by their id from then on.
   void NoteEnded(uint32_t slot, std::string_view id);
 
-  // Adds to a snapshot's batch what came since the last one, whose batch must have been written. `id_of` gives the id of
+  // Adds to a snapshot's batch, which empties what is stored of another plan, what came since the last one, whose batch must have been written. `id_of` gives the id of
   // the user at a slot, `position` is the record that the snapshot includes.
   void WriteTo(const std::function<std::string_view(uint32_t slot)>& id_of, uint64_t position, WriteBatch* batch);
 
@@ -50,6 +53,8 @@ class HistoryIndex {
   // who ended and had the id. Costs what was noted since the last call, and the result. Any thread.
   void ReadUnsaved(uint32_t slot, std::string_view id, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const;
   // The same of what the store has; some may come twice. Any thread.
+  // Nothing while the store has only another plan's.
+  Status ReadSaved(const Store& store, std::string_view id, std::vector<uint64_t>* sequences, std::vector<IndexedUser>* included) const;
   static Status ReadSaved(const Store& store, uint8_t shard, std::string_view id, std::vector<uint64_t>* sequences,
                           std::vector<IndexedUser>* included);
 
@@ -86,6 +91,7 @@ class HistoryIndex {
   std::vector<Entry> notes_;
   std::vector<Inclusion> inclusions_;
   std::vector<Ended> ended_;
+  enum class Stored { kNothing, kInLastBatch, kYes } stored_ = Stored::kNothing;
   size_t written_ = 0;
   size_t inclusions_written_ = 0;
   size_t ended_written_ = 0;

@@ -75,6 +75,7 @@ void Shard::BeginSnapshot() {
   in_snapshot_ = true;
   snapshot_position_ = position_;
   batch_ = std::exchange(next_batch_, WriteBatch());
+  if (!std::exchange(stored_, true)) batch_.DeleteUsers(number_);
   history_.WriteTo([this](uint32_t slot) { return engine_.users()[slot].id(); }, position_, &batch_);
   to_write_ = engine_.TakeDirty();
   for (UserState* user : to_write_) user->in_snapshot = true;
@@ -144,6 +145,8 @@ Status Shard::Restore(const Store& store) {
   });
   if (!failure.ok()) return failure;
   position_ = snapshot_position_ = position;
+  stored_ = true;
+  history_.SetStored();
   return read;
 }
 

@@ -96,6 +96,7 @@ class Shard {
   uint64_t position_ = 0;
   bool tick_pending_ = false;
   bool in_snapshot_ = false;
+  bool stored_ = false;  // what the store has of the shard is of this plan
   uint64_t snapshot_position_ = 0;
   uint64_t found_position_ = 0;
   std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark

@@ -121,6 +121,15 @@ void WriteBatch::PutUser(uint8_t shard, std::string_view id, std::string_view bl
 }
 void WriteBatch::DeleteUser(uint8_t shard, std::string_view id) { rep_->batch.Delete(keys::User(shard, id)); }
 void WriteBatch::PutShard(uint8_t shard, std::string_view blob) { rep_->batch.Put(keys::Shard(shard), ToSlice(blob)); }
+void WriteBatch::DeleteUsers(uint8_t shard) {
+  for (const std::string_view prefix : {keys::kUsers, keys::kHistory}) {
+    const std::string first = keys::Named(prefix, std::string_view(reinterpret_cast<const char*>(&shard), 1));
+    std::string behind = first;
+    // No shard has the last number that a byte can hold.
+    behind.back() = static_cast<char>(shard + 1);
+    rep_->batch.DeleteRange(first, behind);
+  }
+}
 void WriteBatch::Put(std::string_view prefix, std::string_view name, std::string_view blob) {
   CheckNamed(prefix);
   rep_->batch.Put(keys::Named(prefix, name), ToSlice(blob));

@@ -111,6 +111,39 @@ TEST_F(StoreTest, AShardsUsersAreItsOwnWhateverTheirIds) {
   }
 }
 
+TEST_F(StoreTest, DeletesTheUsersOfOneShard) {
+  using namespace std::string_view_literals;
+  auto store = MustOpen();
+  WriteBatch batch;
+  for (const uint8_t shard : {6, 7, 8}) {
+    for (const std::string_view id : {""sv, "\0"sv, "ann"sv, "\xff\xff"sv}) {
+      batch.PutUser(shard, id, "x");
+      batch.Put(keys::kHistory, static_cast<char>(shard) + std::string(id), "x");
+    }
+    batch.PutShard(shard, "x");
+  }
+  ASSERT_TRUE(store->Write(batch).ok());
+  batch.Clear();
+  batch.DeleteUsers(7);
+  batch.PutUser(7, "bob", "y");  // later changes win
+  ASSERT_TRUE(store->Write(batch).ok());
+  const auto users = [&](uint8_t shard) {
+    int count = 0;
+    EXPECT_TRUE(store->ForEachUser(shard, [&](std::string_view, std::string_view) { return ++count; }).ok());
+    return count;
+  };
+  EXPECT_EQ(users(6), 4);
+  EXPECT_EQ(users(7), 1);
+  EXPECT_EQ(users(8), 4);
+  int histories = 0;
+  EXPECT_TRUE(store->ForEach(keys::kHistory, [&](std::string_view name, std::string_view) {
+    EXPECT_NE(name[0], 7);
+    return ++histories;
+  }).ok());
+  EXPECT_EQ(histories, 8);
+  EXPECT_TRUE(store->GetShard(7)->has_value());
+}
+
 TEST_F(StoreTest, AVisitCanStartAnywhereAndStop) {
   auto store = MustOpen();
   WriteBatch batch;
