@@ -218,7 +218,7 @@ void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view pers
     Deferred deferred;
     if (HoldsEvent(record.type) && paused->parting == 0) {
       deferred.admitted = shard->Admit(record, person);
-      if (!deferred.admitted) return Publish(record, *shard, {Applied::kDuplicate, true}, 0);
+      if (!deferred.admitted) return Publish(record, *shard, {Applied::kDuplicate, true});
     }
     deferred.block = block_->bytes;
     deferred.record = record;
@@ -234,7 +234,7 @@ void Loop::ApplyNow(Shard* shard, const RecordView& record, std::string_view per
   const size_t users = shard->engine().user_count();
   const Shard::Outcome outcome = shard->Apply(record, person, &effects_);
   runtime_.stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
-  Publish(record, *shard, outcome, 0);
+  Publish(record, *shard, outcome);
 }
 
 // --- meetings ---
@@ -334,7 +334,7 @@ bool Loop::DoFirst(const std::shared_ptr<Paused>& paused, Shard* shard) {
   } else {
     runtime_.backlog_bytes_ -= first.record.payload.size();
     if (first.admitted) {
-      Publish(first.record, *shard, shard->ApplyAdmitted(first.record, first.person, &effects_), 0);
+      Publish(first.record, *shard, shard->ApplyAdmitted(first.record, first.person, &effects_));
     } else {
       ApplyNow(shard, first.record, first.person);
     }
@@ -382,14 +382,15 @@ bool Loop::WorkOnRebuild(const std::shared_ptr<Paused>& paused) {
   RecordView record;
   record.sequence = rebuild->sequence();
   record.type = static_cast<uint8_t>(RecordType::kLinking);
-  Publish(record, shard, *outcome, rebuild->first_effect());
   paused->queue.pop_front();
+  const bool last = paused->queue.empty() || paused->queue.front().sequence() != rebuild->sequence();
+  Publish(record, shard, *outcome, rebuild->first_effect(), last);
   return true;
 }
 
 // --- what came of records ---
 
-void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first) {
+void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first, bool last) {
   RuntimeStats& stats = runtime_.stats_;
   if (outcome.event) {
     stats.events.fetch_add(1, std::memory_order_relaxed);
@@ -407,7 +408,7 @@ void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome&
     world_->CountTransitions(effects_);
     stats.transitions.fetch_add(effects_.transitions.size(), std::memory_order_relaxed);
     stats.firings.fetch_add(effects_.firings.size(), std::memory_order_relaxed);
-    runtime_.outbox_->Add(index_, shard.number(), record.sequence, effects_, world_->program(), first);
+    runtime_.outbox_->Add(index_, shard.number(), record.sequence, effects_, world_->program(), first, last);
   }
   effects_.transitions.clear();
   effects_.firings.clear();

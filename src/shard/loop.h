@@ -113,7 +113,8 @@ class Loop {
   bool WorkOnRebuild(const std::shared_ptr<Paused>& paused);
   void ApplyNow(Shard* shard, const RecordView& record, std::string_view person);
   void KeepLetter(const RecordView& record);
-  void Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first);
+  // As Outbox::Add has `first` and `last`.
+  void Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first = 0, bool last = true);
   // Everything up to this record has been applied, as far as it is this loop's.
   uint64_t Passed() const;
   void Tick(Millis now);

@@ -72,14 +72,14 @@ Status Outbox::EndRecovery(Write write) {
 
 // --- a lane ---
 
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first) {
+void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first, bool last) {
   if (sequence <= told_[shard] || sequence <= skip_) return;
   std::vector<ToldEffect> told;
   Tell(sequence, effects, program, &told, first);
-  Add(number, shard, sequence, std::move(told));
+  Add(number, shard, sequence, std::move(told), last);
 }
 
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects) {
+void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects, bool last) {
   if (sequence <= told_[shard] || sequence <= skip_) return;
   Lane& lane = lanes_[number];
   const size_t before = lane.fresh.size();
@@ -91,7 +91,7 @@ void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<To
     lane.batch_bytes += effect.bytes().size();
     unwritten_bytes_ += effect.bytes().size();
   }
-  lane.told[shard] = sequence;
+  lane.told[shard] = last ? sequence : sequence - 1;
   if (write_) return;
   lane.fresh.clear();  // nobody listens yet: they are read from the store
   if (lane.batch_bytes < kRecoveryBatchBytes) return;

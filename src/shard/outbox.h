@@ -53,10 +53,11 @@ class Outbox {
 
   // --- a lane: on its loop's thread ---
 
-  // What came of a record. Those of one shard come in the order of the log. `first`: the index of the first effect.
-  void Add(size_t lane, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first = 0);
+  // What came of a record. Those of one shard come in the order of the log. `first`: the index of the first effect. `last`:
+  // no more comes of the record in this shard; until then a stop has all of it come again.
+  void Add(size_t lane, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first = 0, bool last = true);
   // The same in words, with ids of that sequence.
-  void Add(size_t lane, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects);
+  void Add(size_t lane, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects, bool last = true);
   // Every record up to this one has been applied, as far as it is the lane's.
   void Passed(size_t lane, uint64_t position);
   // Hands on to `write` what waits for it. To be called before a snapshot is written, and now and then.

@@ -296,6 +296,29 @@ TEST_F(OutboxTest, WhatWasLostInTheCrashComesAgain) {
   EXPECT_EQ(From(After(0)), Numbers(1, 9));
 }
 
+// An un-merge tells of two people, who may be of one shard.
+TEST_F(OutboxTest, OfARecordThatComesInTwoPartsBothComeAgain) {
+  Open();
+  AddMany(1, 4);
+  const auto add = [&](const std::string& user, uint32_t first, bool last) {
+    Effects effects;
+    effects.transitions.push_back(Enters(user));
+    outbox_->Add(0, 0, 5, effects, *program_, first, last);
+  };
+  add("ann", 0, false);
+  outbox_->Flush(0);
+  hold_writes_ = true;  // stopped between the two
+  add("bob", 100, true);
+  Recover();
+  outbox_->SetSnapshot(0, 4);
+  ASSERT_TRUE(outbox_->BeginRecovery(5).ok());
+  add("ann", 0, false);
+  add("bob", 100, true);
+  hold_writes_ = false;
+  EndRecovery();
+  EXPECT_EQ(From(After(4)), "5-0:ann 5-100:bob");
+}
+
 // Another plan builds its state from the first record on: what had been said stays, and nothing is said anew.
 TEST_F(OutboxTest, AnotherPlanChangesNothingThatWasSaid) {
   Open();
