@@ -79,20 +79,43 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
 
 // --- timers ---
 
-// A user stands in the queue once for her earliest due instant. Entries that came to be too early are put back when
-// they are reached, so that a timer that moves on costs nothing until then.
+// A user has one live entry in the queue: at `armed`, which is no later than the earliest due instant. An entry that
+// comes too early is put back when it is reached, so that a timer that moves on costs nothing until then. A timer that moves
+// to an earlier instant leaves a stale entry behind.
 void Engine::Arm(UserState* user) {
   if (user->next_due >= user->armed) return;
+  Disarm(user);
   user->armed = user->next_due;
-  timers_.push({user->next_due, user->slot});
+  timers_.Push({user->next_due, user->slot});
+  if (timers_.IsMostlyStale()) DropStaleTimers();
+}
+
+void Engine::Disarm(UserState* user) {
+  if (user->armed == kNever) return;
+  user->armed = kNever;
+  timers_.NoteStale();
+}
+
+// Of several entries of a user at one instant, all but one are stale.
+void Engine::DropStaleTimers() {
+  timers_.DropStale([&](const TimerQueue::Timer& timer) {
+    UserState* user = &users_[timer.slot];
+    if (user->armed != timer.at) return false;
+    user->armed = kNever;
+    return true;
+  });
+  for (const TimerQueue::Timer& timer : timers_.entries()) users_[timer.slot].armed = timer.at;
 }
 
 void Engine::Advance(Millis now, Effects* effects) {
   while (!timers_.empty() && timers_.top().at <= now) {
-    const Timer timer = timers_.top();
-    timers_.pop();
+    const TimerQueue::Timer timer = timers_.top();
+    timers_.Pop();
     UserState* user = &users_[timer.slot];
-    if (user->armed != timer.at) continue;  // a later entry of a user who was armed earlier since
+    if (user->armed != timer.at) {
+      timers_.NoteStalePopped();
+      continue;
+    }
     user->armed = kNever;
     AdvanceUser(user, now, effects);
   }
@@ -439,7 +462,7 @@ Millis Engine::LapsesAt(const UserState& user, ConditionId segment, Millis t) {
 }
 
 size_t Engine::MemoryBytes() const {
-  size_t bytes = by_id_.capacity() * (sizeof(Entry) + 1) + timers_.size() * sizeof(Timer);
+  size_t bytes = by_id_.capacity() * (sizeof(Entry) + 1) + timers_.size() * sizeof(TimerQueue::Timer);
   for (const UserState& user : users_) bytes += user.MemoryBytes();
   return bytes;
 }

@@ -8,7 +8,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <queue>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "engine/evaluate.h"
 #include "engine/program.h"
 #include "engine/record.h"
+#include "engine/timer_queue.h"
 #include "engine/user.h"
 
 namespace attune {
@@ -139,6 +139,8 @@ class Engine {
   void AdvanceUser(UserState* user, Millis now, Effects* effects);
   // No timer is due before this instant.
   Millis NextDue() const { return timers_.empty() ? kNever : timers_.top().at; }
+  // Entries of the timer queue, stale ones among them: at most twice as many as users with a timer, and a few.
+  size_t timer_entries() const { return timers_.size(); }
 
   // --- reading ---
 
@@ -189,11 +191,6 @@ class Engine {
   uint64_t judgements() const { return judged_ + evaluator_.judged_keys(); }
 
  private:
-  struct Timer {
-    Millis at;
-    uint32_t slot;
-    bool operator>(const Timer& other) const { return at > other.at; }
-  };
   // The table of users keeps each one's hash beside the pointer, so that it is searched without looking at users.
   struct Entry {
     size_t hash;
@@ -219,6 +216,9 @@ class Engine {
   UserState* Add(std::string_view id);
   void Touch(UserState* user);
   void Arm(UserState* user);
+  // The user's entry in the timer queue is stale, if there is one.
+  void Disarm(UserState* user);
+  void DropStaleTimers();
 
   void MarkDue(UserState* user, Millis by);
   void FireTimers(UserState* user, Millis before, Effects* effects) {
@@ -307,7 +307,7 @@ class Engine {
   static constexpr size_t kAhead = 4;
   size_t expected_[2 * kAhead] = {};  // hashes, a ring
   size_t next_expected_ = 0;
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  TimerQueue timers_;
   std::vector<size_t> sizes_;
   std::vector<UserState*> dirty_users_;
   ConditionSet not_false_;             // conditions that may hold, or come to, for a user of whom nothing is known

@@ -174,7 +174,9 @@ void Engine::End(UserState* user, Millis at, Effects* effects) {
   }
   by_id_.erase(by_id_.find(Id{TextHash()(user->id()), user->id()}));
   user->ReleaseTexts(&interner_);
+  Disarm(user);
   user->End();
+  if (timers_.IsMostlyStale()) DropStaleTimers();
 }
 
 UserState* Engine::Rebuild(std::string_view id, Millis at, Draft draft, Effects* effects) {
