@@ -268,6 +268,7 @@ void Api::Metrics(Call call) {
       {"attune_transitions_total", "counter", "Changes of membership", stats.transitions},
       {"attune_firings_total", "counter", "Triggers that fired", stats.firings},
       {"attune_ticks_total", "counter", "Ticks logged to fire timers", stats.ticks},
+      {"attune_timer_entries", "gauge", "Entries of the timer queues, at most about two for each user with a timer", stats.timers},
       {"attune_snapshots_total", "counter", "Snapshots of a shard", stats.snapshots},
       {"attune_rebuilds_total", "counter", "People whose state was rebuilt after a merge or the undoing of one", stats.rebuilds},
       {"attune_rebuilt_records_total", "counter", "Records that were applied once more for these", stats.rebuilt_records},

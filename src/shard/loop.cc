@@ -432,9 +432,12 @@ void Loop::KeepLetter(const RecordView& record) {
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
 void Loop::Tick(Millis now) {
   runtime_.outbox_->Flush(index_);
+  uint64_t entries = 0;
   for (Shard* shard : shards_) {
+    entries += shard->engine().timer_entries();
     if (!paused_[shard->number()] && shard->TickDue() <= now) LogTick(shard, now, nullptr);
   }
+  runtime_.stats_.timers += entries - std::exchange(timer_entries_, entries);
 }
 
 void Loop::LogTick(Shard* shard, Millis now, std::function<void()> then) {

@@ -153,7 +153,8 @@ class Loop {
   std::optional<RecordView> meet_at_;
   std::optional<uint64_t> meeting_;
 
-  size_t snapshotted_ = 0;  // the shard whose turn it is
+  uint64_t timer_entries_ = 0;  // its share of the stats' timers
+  size_t snapshotted_ = 0;      // the shard whose turn it is
   Clock::time_point next_snapshot_{}, next_tick_{}, next_sample_{};
   Clock::duration snapshot_work_{};
   std::deque<Task> taken_;

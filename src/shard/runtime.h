@@ -44,6 +44,7 @@ struct RuntimeStats {
   std::atomic<uint64_t> users{0};
   std::atomic<uint64_t> rebuilds{0};         // of one person each, after a merge or the undoing of one
   std::atomic<uint64_t> rebuilt_records{0};  // that these applied once more
+  std::atomic<uint64_t> timers{0};           // entries of the engines' timer queues
 };
 
 struct RuntimeOptions {
