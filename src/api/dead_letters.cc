@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -135,16 +136,18 @@ std::string KeptLetter::ToJson() const {
 
 bool DeadLetters::Bury(const RecordView& record) {
   const std::lock_guard hold(mutex_);
-  if (!store_) return early_.push_back({record.sequence, record.type, std::string(record.payload)}), true;
-  return Take(record.sequence, record.type, record.payload);
+  if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
+    return MarkReplayed(record.sequence, ByteReader(record.payload).U64());
+  }
+  if (!Keep(record.sequence, record.payload)) return false;
+  Trim();
+  return true;
 }
 
 void DeadLetters::SetStore(Store* store) {
   const std::lock_guard hold(mutex_);
   store_ = store;
   Restore();
-  for (const Early& early : early_) (void)Take(early.sequence, early.type, early.payload);
-  early_ = {};
   Trim();
 }
 
@@ -185,13 +188,6 @@ bool DeadLetters::Write(WriteBatch* batch, const Tally& tally) {
   batch->Put(keys::kConfig, kTallyName, out.view());
   if (!store_->Write(*batch).ok()) return false;
   tally_ = tally;
-  return true;
-}
-
-bool DeadLetters::Take(uint64_t sequence, uint8_t type, std::string_view payload) {
-  if (type == static_cast<uint8_t>(RecordType::kReplayed)) return MarkReplayed(sequence, ByteReader(payload).U64());
-  if (!Keep(sequence, payload)) return false;
-  Trim();
   return true;
 }
 

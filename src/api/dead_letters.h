@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/time.h"
 #include "ingest/dead_letter.h"
@@ -66,7 +65,7 @@ class DeadLetters {
  public:
   explicit DeadLetters(const LetterQuota& quota = {}) : quota_(quota) {}
 
-  // Letters go there once it is known; those that come earlier (while recovering) are held until then.
+  // Where letters are kept. To be called once, before anything else.
   void SetStore(Store* store);
 
   // Takes a record of a dead letter or of a replay.
@@ -94,13 +93,7 @@ class DeadLetters {
     Share events, requests;
     Share& of(bool request) { return request ? requests : events; }
   };
-  struct Early {
-    uint64_t sequence;
-    uint8_t type;
-    std::string payload;
-  };
 
-  bool Take(uint64_t sequence, uint8_t type, std::string_view payload);
   bool Keep(uint64_t sequence, std::string_view payload);
   bool MarkReplayed(uint64_t sequence, uint64_t letter);
   void Restore();
@@ -112,7 +105,6 @@ class DeadLetters {
   mutable std::mutex mutex_;
   Store* store_ = nullptr;
   Tally tally_;
-  std::vector<Early> early_;
   std::atomic<uint64_t> dropped_{0};
 };
 

@@ -43,13 +43,13 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   runtime_options.threads = threads;
   runtime_options.outbox.max_effects = options.keep_effects;
   runtime_options.on_recovery = std::move(options.on_recovery);
+  runtime_options.on_store = [letters = service->dead_letters_.get()](Store* store) { letters->SetStore(store); };
   runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
     return letters->Bury(record);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
   if (!runtime.ok()) return runtime.error();
   service->runtime_ = std::move(runtime).value();
-  service->dead_letters_->SetStore(&service->runtime_->store());
   auto keys = Keys::Open(&service->runtime_->store(), KeyFilePath(options.data), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());

@@ -417,7 +417,14 @@ void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome&
 void Loop::KeepLetter(const RecordView& record) {
   const auto& keep = runtime_.options_.on_dead_letter;
   if (!keep) return;
-  if (!runtime_.writer_) return static_cast<void>(keep(record));  // recovering: what fails now fails the start, too
+  if (runtime_.recovering_) {
+    // Behind a refused letter no other is kept, as repeats must come in the order of the log.
+    if (runtime_.failure().ok() && !keep(record)) {
+      runtime_.Fail(Error{ErrorCode::kUnavailable,
+                          runtime_.dir_ + "/state: storage full or failing: the store does not take the dead letters of the log"});
+    }
+    return;
+  }
   runtime_.writer_->Do(
       [&keep, record, payload = std::string(record.payload)] {
         RecordView kept = record;

@@ -46,6 +46,7 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   auto store = Store::Open(dir_ + "/state", options_.store);
   if (!store.ok()) return store.error();
   store_ = std::move(store).value();
+  if (options_.on_store) options_.on_store(store_.get());
   if (Status status = StartClock(); !status.ok()) return status;
   LogOptions log_options = options_.log;
   log_options.workers = options_.workers;

@@ -58,9 +58,13 @@ struct RuntimeOptions {
   StoreOptions store;
   OutboxOptions outbox;
   Workers* workers = &Threads();  // must outlive the runtime
-  // Called for each record of a dead letter, or of its replay, in log order within a shard: by the thread that writes to
-  // the store, before a snapshot that includes the record, or while recovering. False: it could not be kept now, and comes
-  // again. Views live during the call.
+  // Called once with the store, which lives as long as the runtime, before recovery reads the first record.
+  std::function<void(Store* store)> on_store;
+  // Called for each record of a dead letter, or of its replay, in log order within a shard. Views live during the call.
+  // - By the thread that writes to the store, before a snapshot that includes the record. False: it could not be kept now,
+  //   and comes again.
+  // - While recovering, by several threads at once. False: it could not be kept now, and the start fails with kUnavailable
+  //   before it writes a snapshot: the next one reads the record again. No other record of the shard comes until then.
   std::function<bool(const RecordView& record)> on_dead_letter;
   // Progress of the recovery: records read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_recovery;

@@ -228,7 +228,7 @@ def test_f13_start_on_a_full_disk(path):
         server = trial.start()
         client = Client(server.port)
         for _ in range(20):
-            same(trial.send(client, 5, user="bob").status, 200)
+            same(trial.send(client, 5, user="bob", refused=True).status, 200)
         with filled(at):
             server.kill()
             client.close()
