@@ -8,19 +8,17 @@
 #include <ctime>
 #include <filesystem>
 
-#include "api/dead_letters.h"
 #include "api/key_file.h"
 #include "api/keys.h"
+#include "api/letter_check.h"
 #include "app/command.h"
 #include "app/plan_input.h"
 #include "base/progress.h"
 #include "log/data_lock.h"
-#include "log/reader.h"
 #include "log/recovery.h"
 #include "log/verify.h"
 #include "shard/plan_note.h"
 #include "shard/state_check.h"
-#include "state/keyspace.h"
 
 namespace attune {
 namespace {
@@ -172,29 +170,12 @@ class Verify {
 
   // Every letter that the store keeps is of a record of the log.
   bool CheckDeadLetters(const Store& store) {
-    auto reader = LogReader::Open(log_dir(), std::max<uint64_t>(1, log_.first_sequence), {.last_sequence = std::max<uint64_t>(1, log_.last_sequence)});
-    if (!reader.ok()) return Fail(reader.error());
-    std::vector<uint64_t> logged;
-    RecordView record;
-    while (log_.last_sequence > 0) {
-      const auto more = reader->Next(&record);
-      if (!more.ok()) return Fail(more.error());
-      if (!*more) break;
-      if (record.type == static_cast<uint8_t>(RecordType::kDeadLetter)) logged.push_back(record.sequence);
-    }
-    uint64_t kept = 0, repeats = 0;
-    const Status read = store.ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
-      const auto sequence = SequenceOfLetter(name);
-      if (sequence && std::binary_search(logged.begin(), logged.end(), *sequence)) {
-        ++kept;
-        repeats += KeptLetter(name, json).repeats;
-      } else {
-        Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
-      }
-      return true;
+    const auto check = CheckLetters(store, log_dir(), std::max<uint64_t>(1, log_.first_sequence), log_.last_sequence, [&](std::string_view name) {
+      Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
     });
-    if (!read.ok()) Damage(read.error().message);
-    fmt::print("dead letters: {} kept, which came again {} times; {} in the log\n", kept, repeats, logged.size());
+    if (!check.ok()) return Fail(check.error());
+    if (!check->store.ok()) Damage(check->store.error().message);
+    fmt::print("dead letters: {} kept, which came again {} times; {} in the log\n", check->kept, check->repeats, check->logged);
     return true;
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 #include "base/hash.h"
 #include "engine/output.h"
@@ -13,6 +14,7 @@
 #include "log/reader.h"
 #include "shard/effect.h"
 #include "shard/outbox_marks.h"
+#include "shard/outbox_reader.h"
 #include "shard/world.h"
 #include "state/keyspace.h"
 
@@ -21,16 +23,10 @@ namespace {
 
 constexpr size_t kShownBytes = 300;
 
-struct KeptEffect {
-  EffectId id;
-  uint64_t hash;
-  bool operator<(const KeptEffect& other) const { return id < other.id; }
-};
-
 class Check {
  public:
   Check(const Store& store, std::shared_ptr<const Program> program, const StateCheckOptions& options, StateReport* report)
-      : store_(store), program_(std::move(program)), options_(options), report_(*report), reader_(program_) {}
+      : store_(store), program_(std::move(program)), options_(options), report_(*report), reader_(program_), outbox_(&store) {}
 
   Status Run() {
     if (Status status = ReadPositions(); !status.ok()) return status;
@@ -77,8 +73,6 @@ class Check {
         Damage("an effect of the outbox cannot be read");
       } else if (id->sequence > options_.last_sequence) {
         Damage(fmt::format("the outbox has effect {}, and the log ends at record {}", ToText(*id), options_.last_sequence));
-      } else {
-        kept_.push_back({*id, Hash64(bytes)});
       }
       ++report_.effects;
       return true;
@@ -104,15 +98,17 @@ class Check {
     return {};
   }
 
-  void CountUser(const UserState& user, Shard& shard) {
+  // Gives the user's index in the store; nullopt and a damage when it cannot be read.
+  std::optional<std::vector<uint64_t>> CountUser(const UserState& user, Shard& shard) {
     ++report_.users;
     for (ConditionId c = 0; c < program_->segment_count; ++c) report_.memberships += user.Holds(c);
     auto index = HistoryIndex::Collect(store_, nullptr, {shard.number(), kNoSlot, std::string(user.id())});
-    if (index.ok()) {
-      report_.index_entries += index->size();
-    } else {
+    if (!index.ok()) {
       Damage(fmt::format("shard {}: {}", shard.number(), index.error().message));
+      return std::nullopt;
     }
+    report_.index_entries += index->size();
+    return std::move(index).value();
   }
 
   // Reads the log once, and stops where a shard's snapshot was taken.
@@ -141,29 +137,34 @@ class Check {
       if (!more.ok()) return more.error();
       if (!*more) break;
       reach(record.sequence);
-      const Status applied = world.Apply(record, [&](Effects* effects, uint32_t first) { CompareEffects(record, *effects, first, world); });
+      told_.clear();
+      const Status applied = world.Apply(
+          record, [&](Effects* effects, uint32_t first) { Tell(record.sequence, *effects, world.program(), &told_, first); });
       if (!applied.ok()) return applied;
+      if (Status status = CompareEffects(record.sequence); !status.ok()) return status;
       if ((record.sequence & 0xFFF) == 0 && options_.on_progress) options_.on_progress(record.sequence, report_.last_position);
     }
     reach(UINT64_MAX);
     // An effect that was kept and does not come of the log.
-    report_.other_effects += kept_.size() - matched_;
+    report_.other_effects += report_.effects - matched_;
     return {};
   }
 
-  void CompareEffects(const RecordView& record, const Effects& effects, uint32_t first, const World& world) {
-    told_.clear();
-    Tell(record.sequence, effects, world.program(), &told_, first);
+  // What a record brought about.
+  Status CompareEffects(uint64_t sequence) {
+    std::ranges::sort(told_, {}, &ToldEffect::id);
     for (const ToldEffect& effect : told_) {
       if (effect.id() <= floor_) continue;
-      const auto kept = std::lower_bound(kept_.begin(), kept_.end(), KeptEffect{effect.id(), 0});
-      if (kept == kept_.end() || kept->id != effect.id()) {
+      const auto kept = outbox_.Seek(effect.id());
+      if (!kept.ok()) return kept.error();
+      if (!*kept || (*kept)->id != effect.id()) {
         // Only what a snapshot includes must be in the store already.
-        report_.other_effects += record.sequence <= report_.first_position;
-      } else if (kept->hash == Hash64(effect.bytes())) {
+        report_.other_effects += sequence <= report_.first_position;
+      } else if ((*kept)->hash == Hash64(effect.bytes())) {
         ++matched_;
       }
     }
+    return {};
   }
 
   void CompareLinks(World& world, uint64_t position) {
@@ -189,12 +190,12 @@ class Check {
     const auto stored = Restored(built.number());
     if (!stored) return;
     for (const UserState& user : stored->engine().users()) {
-      CountUser(user, *stored);
+      const auto index = CountUser(user, *stored);
       UserState* const expected = built.engine().Find(user.id());
       if (!expected) {
         Damage(fmt::format("shard {}: the store has the user \"{}\", of whom the log says nothing", built.number(), user.id()));
       } else {
-        CompareUser(user, stored.get(), *expected, &built, world);
+        CompareUser(user, stored.get(), index, *expected, &built, world);
       }
     }
     for (const UserState& user : built.engine().users()) {
@@ -203,7 +204,8 @@ class Check {
     }
   }
 
-  void CompareUser(const UserState& found, Shard* stored, const UserState& expected, Shard* built, const World& world) {
+  void CompareUser(const UserState& found, Shard* stored, const std::optional<std::vector<uint64_t>>& index, const UserState& expected,
+                   Shard* built, const World& world) {
     const std::string left = Described(expected, &built->engine()), right = Described(found, &stored->engine());
     if (left != right) {
       Damage(fmt::format("shard {}: user \"{}\": the log gives {}, the store has {}", built->number(), found.id(), Preview(left, kShownBytes),
@@ -212,10 +214,9 @@ class Check {
     // Of shards whose snapshots are older than this one's the index is older too: a start reads the log from there.
     const auto must = world.HistoryOf({built->number(), expected.slot, std::string(found.id())},
                                       [this](uint8_t shard) { return shard < kShards ? positions_[shard] : 0; });
-    const auto has = HistoryIndex::Collect(store_, nullptr, {stored->number(), kNoSlot, std::string(found.id())});
-    if (must.ok() && has.ok() && !std::includes(has->begin(), has->end(), must->begin(), must->end())) {
+    if (must.ok() && index && !std::includes(index->begin(), index->end(), must->begin(), must->end())) {
       Damage(fmt::format("shard {}: user \"{}\": {} records are in the history that the log gives, {} in the index, and some are missing there",
-                         built->number(), found.id(), must->size(), has->size()));
+                         built->number(), found.id(), must->size(), index->size()));
     }
   }
 
@@ -237,10 +238,10 @@ class Check {
   StateReport& report_;
   RecordReader reader_;
   std::array<uint64_t, kShards> positions_{};
-  std::vector<KeptEffect> kept_;  // in the order of their ids
-  uint64_t matched_ = 0;
+  OutboxReader outbox_;
+  uint64_t matched_ = 0;  // effects of the outbox that the log gives as they are there
   EffectId floor_;
-  std::vector<ToldEffect> told_;
+  std::vector<ToldEffect> told_;  // of the record at hand
 };
 
 }  // namespace

@@ -1,0 +1,202 @@
+// What a check of a store finds, and that it finds nothing where a runtime left it alone.
+#include "shard/state_check.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "base/bytes.h"
+#include "fake_disk/fake_disk.h"
+#include "plan/plan.h"
+#include "shard/effect.h"
+#include "shard/runtime.h"
+#include "state/keyspace.h"
+#include "step_workers/step_workers.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+
+class StateCheckTest : public testing::Test {
+ protected:
+  StateCheckTest()
+      : dir_(fs::path(testing::TempDir()) / ("attune_state_check_" + std::to_string(getpid()) + "_" +
+                                             testing::UnitTest::GetInstance()->current_test_info()->name())),
+        program_(Program::Compile(ParsePlan("segments: {bought: {when: 'count(buy) >= 1'}, often: {when: 'count(buy) >= 2'}}").plan)) {
+    fs::remove_all(dir_);
+    fs::create_directories(dir_);
+    Open();
+  }
+  ~StateCheckTest() override {
+    runtime_.reset();
+    fs::remove_all(dir_);
+  }
+
+  void Open() {
+    RuntimeOptions options;
+    options.workers = &workers_;
+    options.clock = [] { return kBegin + kDay; };
+    options.steady = [] { return std::chrono::steady_clock::time_point(std::chrono::hours(1)); };  // nothing gets due
+    auto runtime = Runtime::Open(dir_.string(), program_, std::move(options));
+    ASSERT_TRUE(runtime.ok()) << runtime.error().message;
+    runtime_ = std::move(runtime).value();
+  }
+  void Buy(const std::string& user) { Log(EventKind::kTrack, user, "", "buy"); }
+  void BuyAnonymously(const std::string& id) { Log(EventKind::kTrack, id, id, "buy"); }
+  void Identify(const std::string& anonymous_id, const std::string& user) { Log(EventKind::kIdentify, user, anonymous_id, ""); }
+  void Log(EventKind kind, const std::string& user, const std::string& anonymous_id, const std::string& name) {
+    const std::string id = std::to_string(++events_);
+    EventHead head;
+    head.kind = kind;
+    head.id = id;
+    head.user = user;
+    head.anonymous_id = anonymous_id;
+    head.name = name;
+    head.time = head.received = kBegin + events_ * kSecond;
+    std::string json = "{\"event\":\"" + name + "\"";
+    if (kind == EventKind::kIdentify) json += ",\"userId\":\"" + user + "\"";
+    std::string bytes;
+    EncodeEvent(head, json + '}', &bytes);
+    LogEntry entry{static_cast<uint8_t>(RecordType::kEvent), 0, bytes};
+    ASSERT_TRUE(runtime_->Append({&entry, 1}, nullptr).ok());
+  }
+  void Apply() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (const StepWorkers::Mover& worker : workers_.All()) moved |= workers_.IsBusy(worker.id) && workers_.Step(worker.id);
+    }
+    ASSERT_TRUE(runtime_->idle());
+  }
+
+  // Stops the runtime, with last snapshots, and lets `tamper` change what the store holds.
+  // With `disk`, the log is copied there first.
+  StateReport Check(const std::function<void(WriteBatch*)>& tamper = nullptr, FakeDisk* disk = nullptr) {
+    Apply();
+    StateCheckOptions options;
+    options.log_dir = runtime_->log_dir();
+    options.last_sequence = runtime_->durable_sequence();
+    runtime_.reset();
+    auto store = Store::Open((dir_ / "state").string());
+    EXPECT_TRUE(store.ok());
+    if (tamper) {
+      WriteBatch batch;
+      tamper(&batch);
+      EXPECT_TRUE((*store)->Write(batch).ok());
+    }
+    if (disk) {
+      options.disk = disk;
+      EXPECT_TRUE(disk->MakeDir(options.log_dir).ok());
+      for (const auto& file : fs::directory_iterator(options.log_dir)) {
+        std::ifstream in(file.path(), std::ios::binary);
+        EXPECT_TRUE(disk->Open(file.path(), Disk::Mode::kCreate).ok());
+        disk->SetContent(file.path(), std::string(std::istreambuf_iterator<char>(in), {}));
+      }
+    }
+    StateReport report;
+    const Status status = CheckState(**store, program_, options, &report);
+    EXPECT_TRUE(status.ok()) << status.error().message;
+    return report;
+  }
+
+  const fs::path dir_;
+  const std::shared_ptr<const Program> program_;
+  StepWorkers workers_;
+  std::unique_ptr<Runtime> runtime_;
+  int events_ = 0;
+};
+
+TEST_F(StateCheckTest, AStoreWithMergesIsWhatItsLogGives) {
+  for (int i = 0; i < 20; ++i) {
+    BuyAnonymously("visitor " + std::to_string(i));
+    Identify("visitor " + std::to_string(i), "ann " + std::to_string(i / 2));
+  }
+  const StateReport report = Check();
+  EXPECT_EQ(report.damages, 0u) << report.found.front();
+  EXPECT_EQ(report.users, 10u);
+  EXPECT_EQ(report.memberships, 20u);
+  EXPECT_EQ(report.index_entries, 40u);
+  EXPECT_EQ(report.other_effects, 0u);
+  EXPECT_EQ(report.last_position, 40u);
+  // A visitor enters, and leaves when it becomes another; the person enters bought at the first and often at the second.
+  EXPECT_EQ(report.effects, 20u * 2 + 10 * 2);
+}
+
+// Many ids become one person: what is read of the log grows with the merges, not with their square.
+TEST_F(StateCheckTest, ReadsBackInProportionToTheMerges) {
+  const auto read = [this](int merges) {
+    runtime_.reset();
+    fs::remove_all(dir_);
+    fs::create_directories(dir_);
+    Open();
+    for (int i = 0; i < merges; ++i) {
+      BuyAnonymously("visitor " + std::to_string(i));
+      Identify("visitor " + std::to_string(i), "ann");
+      if (i % 500 == 499) Apply();
+    }
+    FakeDisk disk;
+    const StateReport report = Check(nullptr, &disk);
+    EXPECT_EQ(report.damages, 0u) << report.found.front();
+    EXPECT_EQ(report.users, 1u);
+    EXPECT_EQ(report.index_entries, 2u * static_cast<uint64_t>(merges));
+    return disk.bytes_read();
+  };
+  const uint64_t few = read(500), many = read(2'000);
+  EXPECT_LE(many, 5 * few) << few;
+}
+
+TEST_F(StateCheckTest, AMergeThatTheStoreForgotIsFound) {
+  BuyAnonymously("visitor");
+  Identify("visitor", "ann");
+  const StateReport report = Check([](WriteBatch* batch) { batch->Delete(keys::kLinks, keys::Ordered(2)); });
+  ASSERT_EQ(report.damages, 1u);
+  EXPECT_EQ(report.found.front(), "the log merges \"visitor\" into \"ann\", the store does not");
+}
+
+TEST_F(StateCheckTest, AUserWhoIsMissingIsFound) {
+  Buy("ann");
+  Buy("ben");
+  const StateReport report = Check([](WriteBatch* batch) { batch->DeleteUser(ShardOf("ben"), "ben"); });
+  ASSERT_EQ(report.damages, 1u);
+  EXPECT_NE(report.found.front().find("the user \"ben\" is missing"), std::string::npos) << report.found.front();
+}
+
+TEST_F(StateCheckTest, CountsTheEffectsThatTheLogGivesOtherwise) {
+  constexpr int kUsers = 5'000;
+  for (int i = 0; i < kUsers; ++i) {
+    Buy("user " + std::to_string(i));
+    if (i % 500 == 499) Apply();
+  }
+  for (int i = 0; i < kUsers; ++i) {
+    Buy("user " + std::to_string(i));
+    if (i % 500 == 499) Apply();
+  }
+  const ToldEffect other({17, 0}, EffectKind::kEnter, "bought", "nobody", "{}");
+  StateReport report = Check([&](WriteBatch* batch) {
+    batch->Delete(keys::kOutbox, EffectKey({1, 0}));
+    batch->Delete(keys::kOutbox, EffectKey({2 * kUsers, 0}));
+    batch->Put(keys::kOutbox, EffectKey({17, 0}), other.bytes());    // other bytes
+    batch->Put(keys::kOutbox, EffectKey({4'096, 1}), other.bytes());  // of no effect of the log
+    batch->Put(keys::kOutbox, EffectKey({9'000, 7}), other.bytes());
+  });
+  EXPECT_EQ(report.damages, 0u);
+  EXPECT_EQ(report.effects, 2u * kUsers - 2 + 2);
+  EXPECT_EQ(report.other_effects, 5u);
+  EXPECT_EQ(report.users, uint64_t{kUsers});
+  Open();
+  report = Check([&](WriteBatch* batch) {
+    batch->DeleteBelow(keys::kOutbox, std::string(1, '\xff'));
+    batch->DeleteBelow(keys::kOutboxMarks, std::string(1, '\xff'));
+  });
+  EXPECT_EQ(report.effects, 0u);
+  EXPECT_EQ(report.other_effects, 2u * kUsers);
+}
+
+}  // namespace
+}  // namespace attune
