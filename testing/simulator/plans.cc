@@ -23,6 +23,8 @@ size_t Plans::IndexOf(uint64_t fingerprint) const {
 }
 
 void PlansInForce::Start(size_t plan, uint64_t from, uint64_t last) {
+  // The process before logged all that is there, some of it while it ended.
+  if (!processes_.empty()) processes_.back().end = std::max(processes_.back().end, last);
   processes_.push_back({plan, from, last, last, {}});
   present_ = plan;
 }
