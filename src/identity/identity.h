@@ -61,6 +61,8 @@ class Identity {
 
   // The person that an id led to once the record with this sequence had been applied, if that is `person`. Walks the links.
   bool LedTo(std::string_view id, std::string_view person, uint64_t sequence) const;
+  // Whether any two ids were ever merged.
+  bool any_merged() const { return !nodes_.empty(); }
   // Whether any merge was undone: else all that was ever a person's still is theirs.
   bool any_undone() const { return !apart_.empty(); }
 

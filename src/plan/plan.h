@@ -123,6 +123,9 @@ struct Problem {
 
 std::string ToText(const Problem& problem);  // file:line:column: message
 
+// Whether a stored fingerprint is this plan's: of what it says or, written by an older program, of its bytes.
+inline bool IsOf(uint64_t fingerprint, const Plan& plan) { return fingerprint == plan.fingerprint || fingerprint == plan.text_fingerprint; }
+
 struct LoadedPlan {
   std::unique_ptr<Plan> plan;     // null when any problem is not a warning
   std::vector<Problem> problems;  // in the order of the files

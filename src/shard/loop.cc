@@ -201,7 +201,9 @@ void Loop::ApplyRecord(const RecordView& record) {
     meet_at_ = record;
     return;
   }
-  if (!IsOfAnyShard(record.type)) return ApplyTo(Of(record.shard), record, {});
+  // What this process logged is marked for every plan that it has.
+  const bool of_any_shard = runtime_.recovering_ ? world_->merging().MayBeOfAnyShard(record) : IsOfAnyShard(record.type);
+  if (!of_any_shard) return ApplyTo(Of(record.shard), record, {});
   // Every loop sees these, and each knows the same of who is who.
   if (world_->merging().NeedsAll(record)) {
     meet_at_ = record;

@@ -5,7 +5,6 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "shard/record_type.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -36,7 +35,7 @@ Status Merging::Restore(uint64_t sequence) {
   restored_ = sequence;
   bool whole = true;
   const Status read = store_.ForEach(keys::kLinks, [&](std::string_view name, std::string_view blob) {
-    const uint64_t at = keys::ReadOrdered(name);
+    const uint64_t at = keys::ReadOrdered(name.substr(0, 8));
     ByteReader in(blob);
     Link link;
     link.undone = in.Bool();
@@ -44,7 +43,10 @@ Status Merging::Restore(uint64_t sequence) {
     link.person = in.String();
     whole = in.done();
     if (!whole) return false;
-    if (at > sequence) {
+    // Under another plan other records were duplicates. Where some shard has nothing of this plan, a name without one is of another.
+    if (name.size() > 8 ? !IsOf(keys::ReadOrdered(name.substr(8)), *program_->plan) : sequence == 0) {
+      of_others_.emplace_back(name);
+    } else if (at > sequence) {
       recorded_.emplace(at, std::move(link));
     } else if (link.undone) {
       identity_.Undo(link.other, at);
@@ -64,6 +66,9 @@ WriteBatch Merging::ForgetEnded() const {
     if (keys::ReadOrdered(name.substr(1)) <= restored_) batch.Delete(keys::kEnded, name);
     return true;
   });
+  if (restored_ > 0) {
+    for (const std::string& name : of_others_) batch.Delete(keys::kLinks, name);
+  }
   return batch;
 }
 
@@ -103,7 +108,6 @@ Merging::Met Merging::Merge(const RecordView& record, const Shards& shards) {
   Shard& from = *shards[ShardOf(other)];
   Met met;
   if (!MayMerge(merging, into, from, other)) {
-    into.ForgetLink(record.sequence);  // of another plan, under which it was no duplicate
     met.shard = &into;
     met.person = person;
     return met;

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "identity/identity.h"
 #include "log/lookup.h"
+#include "shard/record_type.h"
 #include "shard/shard.h"
 #include "shard/shard_of.h"
 #include "state/store.h"
@@ -103,7 +104,8 @@ class Merging {
   // Takes what the store says was merged up to a sequence, and remembers what came of later records, which shards that
   // are ahead of others have applied.
   Status Restore(uint64_t sequence);
-  // What the store need not keep: users who ended at records that the stored state of every shard includes.
+  // What the store need not keep: users who ended at records that the stored state of every shard includes, and, when every
+  // shard has stored one of this plan, what was merged under others.
   WriteBatch ForgetEnded() const;
   const Identity& identity() const { return identity_; }
 
@@ -111,6 +113,11 @@ class Merging {
 
   std::string_view PersonOf(std::string_view id) const { return identity_.PersonOf(id); }
   std::string PersonOfEvent(const RecordView& record) const;
+  // Whether the record may be an event of another shard than the one in its header: the ids of any plan before may have led
+  // elsewhere than those of this one, when it was logged.
+  bool MayBeOfAnyShard(const RecordView& record) const {
+    return IsOfAnyShard(record.type) || (record.type == static_cast<uint8_t>(RecordType::kEvent) && identity_.any_merged());
+  }
   // Whether the record may only be applied while all loops stand still.
   bool NeedsAll(const RecordView& record) const;
 
@@ -168,6 +175,7 @@ class Merging {
   mutable std::shared_mutex mutex_;  // for other threads than those of loops
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
+  std::vector<std::string> of_others_;  // the store's names of what was merged under other plans, at Restore
   std::map<uint64_t, Link> recorded_;  // by sequence, of records still to be applied by some shard
 };
 

@@ -192,6 +192,7 @@ void PlanChanges::Append() {
     append_failed_ = false;
     payload.U64(token_);
   }
+  host_.mark_for(world_->merging().identity());
   payload.I64(host_.clock());
   payload.U64(world_->plan().fingerprint);
   const LogEntry entry{static_cast<uint8_t>(RecordType::kPlan), 0, payload.view()};

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/workers.h"
+#include "identity/identity.h"
 #include "log/log.h"
 #include "log/lookup.h"
 #include "log/reader.h"
@@ -44,6 +45,8 @@ class PlanChanges {
     int loops;
     std::function<Millis()> clock;
     std::function<void()> wake_loops;
+    // Has what is logged from now on marked for a plan under which ids lead so; see Router.
+    std::function<void(const Identity&)> mark_for;
   };
 
   PlanChanges(Host host, Workers* workers);

@@ -16,7 +16,8 @@ namespace attune {
 // the record is applied. So it may mark an event that leads nowhere else, and never leaves one out that does.
 class Router {
  public:
-  // What a recovered identity holds.
+  // What the identity of a recovered state, or of the state under a plan that is to come, holds: what records before this
+  // process asked for under its plan. Any thread.
   void Restore(const Identity& identity);
 
   // Sets type and shard of each event among the entries, then appends them to the log: what is appended later sees the

@@ -79,7 +79,8 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
       PlanChanges::Host{log_dir(), options_.log.disk, log_.get(), store_.get(), lookup_.get(), options_.threads, options_.clock,
                         [this] {
                           for (const auto& loop : loops_) loop->Wake();
-                        }},
+                        },
+                        [this](const Identity& identity) { router_.Restore(identity); }},
       options_.workers);
   recovering_ = false;
   for (const auto& loop : loops_) loop->Wake();

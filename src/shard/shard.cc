@@ -57,10 +57,8 @@ void Shard::NoteLink(uint64_t sequence, std::string_view other, std::string_view
   link.Bool(undone);
   link.String(other);
   link.String(person);
-  next_batch_.Put(keys::kLinks, keys::Ordered(sequence), link.view());
+  next_batch_.Put(keys::kLinks, keys::LinkName(sequence, program_->plan->fingerprint), link.view());
 }
-
-void Shard::ForgetLink(uint64_t sequence) { next_batch_.Delete(keys::kLinks, keys::Ordered(sequence)); }
 
 std::string Shard::GiveUp(UserState* user, uint64_t sequence, bool keep) {
   ByteWriter state;

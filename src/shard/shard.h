@@ -52,7 +52,6 @@ class Shard {
   }
   // The record merged the history of `other` into that of `person`, or undid it: one of them is of this shard.
   void NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone);
-  void ForgetLink(uint64_t sequence);
   // Ends a user, whose history the record makes another's. Returns the state before the record, as WriteUser writes it;
   // `keep`: it is kept in the store too.
   std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
@@ -79,7 +78,7 @@ class Shard {
   struct Snapshot {
     uint64_t plan = 0;  // its fingerprint
     uint64_t position = 0;
-    bool IsUnder(const Plan& other) const { return plan == other.fingerprint || plan == other.text_fingerprint; }
+    bool IsUnder(const Plan& other) const { return IsOf(plan, other); }
   };
   // What the store says of a shard's snapshot; nullopt: there is none. kCorrupt; kInvalid: a newer program wrote it.
   static Result<std::optional<Snapshot>> SnapshotOf(const Store& store, uint8_t number);

@@ -154,7 +154,7 @@ TEST_F(StateCheckTest, ReadsBackInProportionToTheMerges) {
 TEST_F(StateCheckTest, AMergeThatTheStoreForgotIsFound) {
   BuyAnonymously("visitor");
   Identify("visitor", "ann");
-  const StateReport report = Check([](WriteBatch* batch) { batch->Delete(keys::kLinks, keys::Ordered(2)); });
+  const StateReport report = Check([&](WriteBatch* batch) { batch->Delete(keys::kLinks, keys::LinkName(2, program_->plan->fingerprint)); });
   ASSERT_EQ(report.damages, 1u);
   EXPECT_EQ(report.found.front(), "the log merges \"visitor\" into \"ann\", the store does not");
 }

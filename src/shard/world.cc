@@ -54,7 +54,7 @@ Status World::Apply(const RecordView& record, const Sink& sink) {
   };
   Shard* shard = nullptr;
   std::string person;
-  if (!IsOfAnyShard(record.type)) {
+  if (!merging_.MayBeOfAnyShard(record)) {
     shard = shards_[record.shard].get();
   } else if (merging_.NeedsAll(record)) {
     Merging::Met met = merging_.Apply(record, shards_);

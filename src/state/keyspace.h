@@ -10,7 +10,7 @@
 //   h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's: a zero, its shard
 //                                (1 byte), its id with its length as a varint before it
 //   e/<shard, 1 byte><at>        a user whose history became another's at that sequence, as she was before it
-//   l/<at>                       what a record (its sequence big endian) made of whom: merges, and merges undone
+//   l/<at><plan>                 what a record (its sequence big endian) made of whom under a plan: merges, and merges undone
 //   k/<key id>                   API keys
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
@@ -37,8 +37,8 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 4;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known, 3 no
-                                              // included histories
+inline constexpr uint32_t kStoreVersion = 5;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known, 3 no
+                                              // included histories, 4 no plans of links
 // Shards of a store older than this are built from the log again.
 inline constexpr uint32_t kShardsSinceVersion = 3;
 inline constexpr std::string_view kVersion = "v";
@@ -79,6 +79,7 @@ inline uint64_t ReadOrdered(std::string_view bytes) {
   return number;
 }
 inline std::string EndedName(uint8_t shard, uint64_t sequence) { return static_cast<char>(shard) + Ordered(sequence); }
+inline std::string LinkName(uint64_t sequence, uint64_t plan) { return Ordered(sequence) + Ordered(plan); }
 inline std::string Named(std::string_view prefix, std::string_view name) { return std::string(prefix).append(name); }
 
 }  // namespace attune::keys

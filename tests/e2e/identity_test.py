@@ -94,6 +94,34 @@ def test_a_known_person_stays_known_over_a_restart():
             same(server.behavior("bob", position)["metrics"]["carts"], 0)
 
 
+def test_under_another_plan_ids_lead_elsewhere():
+    """A message id that comes again after 10 s is a duplicate under one of two plans alone; under it t is not known, and becomes v's."""
+    with folder() as path:
+        short, long = PLAN + "dedupe: 5s\n", PLAN + "dedupe: 7d\n"
+        start = now() - 60_000
+        early = [dict(anonymous("t", "add_to_cart", 1, start), messageId="twice"),
+                 dict(identify("t", "x"), messageId="twice", timestamp=rfc3339(start + 10_000)),
+                 dict(identify("v", "t"), timestamp=rfc3339(start + 20_000))]
+        with served(path, short) as server:
+            server.batch(early)
+            same(sorted(user for user in ("t", "v") if server.behavior(user)["user"] == user), ["t", "v"])
+        with served(path, short) as server:  # which has forgotten who asked for whom
+            server.batch([anonymous("t", "add_to_cart", 2, start + 30_000)])
+            answer = server.request("PUT", "/v1/plan", long.encode(), key=API_KEY, headers={"Content-Type": "application/yaml"})
+            expect(answer.status == 202, answer)
+            poll(lambda: server.behavior("t")["user"] == "v", "the plan to change")
+            position = server.batch([anonymous("t", "add_to_cart", 3, start + 40_000)])
+            served_now = server.behavior("v", position)["metrics"]
+            same((served_now["carts"], served_now["latest"]), (3, 3))
+            server.kill()
+        for _ in range(2):
+            with served(path, long) as server:
+                poll(lambda: server.request("GET", "/readyz").status == 200, "ready")
+                same(server.behavior("v")["metrics"], served_now)
+                server.kill()
+        run("verify", "--plan", path / "plan.yaml", path / "data", code=0)
+
+
 def test_aliases_form_chains():
     with folder() as path, served(path) as server:
         server.batch([anonymous("a", "add_to_cart"), {"type": "alias", "userId": "b", "previousId": "a"}, anonymous("b", "add_to_cart"),
