@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+constexpr Millis kNewYear = 1'767'225'600'000;  // 2026-01-01
 
 // An event of a quiet user moves its timer from 30 days ahead, another instant each time, to a minute ahead.
 constexpr const char* kPlan = R"(
@@ -39,20 +39,20 @@ class Users {
     head.id = id;
     head.user = user;
     head.name = name;
-    head.time = head.received = kBegin + at;
+    head.time = head.received = kNewYear + at;
     std::string bytes;
     EncodeEvent(head, R"({"event":")" + name + R"("})", &bytes);
     engine->Apply(*reader_->Read(bytes), &effects_);
   }
-  void Advance(Millis to) { engine->Advance(kBegin + to, &effects_); }
+  void Advance(Millis to) { engine->Advance(kNewYear + to, &effects_); }
   // The same without the queue: each user is looked at.
   void AdvanceEach(Millis to) {
     for (UserState& user : engine->users()) {
-      if (!user.ended) engine->AdvanceUser(&user, kBegin + to, &effects_);
+      if (!user.ended) engine->AdvanceUser(&user, kNewYear + to, &effects_);
     }
   }
   void End(const std::string& user, Millis at) {
-    if (UserState* state = engine->Find(user)) engine->End(state, kBegin + at, &effects_);
+    if (UserState* state = engine->Find(user)) engine->End(state, kNewYear + at, &effects_);
   }
   // What changed since the last call, in an order that does not depend on the queue's.
   std::vector<Change> TakeChanges() {

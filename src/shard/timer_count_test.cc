@@ -12,7 +12,7 @@
 namespace attune {
 namespace {
 
-constexpr Millis kBegin = 1'767'225'600'000;  // 2026-01-01
+constexpr Millis kNewYear = 1'767'225'600'000;  // 2026-01-01
 constexpr int kUsers = 100;
 
 class TimerCountTest : public testing::Test {
@@ -60,7 +60,7 @@ class TimerCountTest : public testing::Test {
 
   const std::shared_ptr<const Program> program_;
   StepWorkers workers_;
-  Millis now_ = kBegin;
+  Millis now_ = kNewYear;
   std::chrono::steady_clock::time_point steady_{std::chrono::hours(1)};
   FakeDisk disk_;
   FakeBatchLog batches_;
