@@ -219,7 +219,9 @@ void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view pers
   if (Paused* paused = paused_[shard->number()].get()) {
     Deferred deferred;
     if (HoldsEvent(record.type) && paused->parting == 0) {
+      const size_t users = shard->engine().user_count();
       deferred.admitted = shard->Admit(record, person);
+      runtime_.stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
       if (!deferred.admitted) return Publish(record, *shard, {Applied::kDuplicate, true});
     }
     deferred.block = block_->bytes;
