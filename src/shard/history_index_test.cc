@@ -103,7 +103,7 @@ TEST_F(HistoryIndexTest, HasNoPartOfAnotherPlans) {
     EXPECT_EQ(Of(index, 7, "ann", 0), Sequences({3})) << written;
     if (written == 0) {  // as Shard::BeginSnapshot does
       WriteBatch batch;
-      batch.DeleteUsers(7);
+      batch.DeleteShard(7);
       ASSERT_TRUE(store_->Write(batch).ok());
     }
     Write(&index);

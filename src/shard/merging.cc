@@ -31,27 +31,44 @@ EventHead HeadOf(const RecordView& record) {
 
 }  // namespace
 
+std::optional<Merging::Link> Merging::ReadLink(std::string_view bytes) {
+  ByteReader in(bytes);
+  Link link;
+  link.undone = in.Bool();
+  link.other = in.String();
+  link.person = in.String();
+  return in.done() ? std::optional(link) : std::nullopt;
+}
+
+void Merging::NoteLink(uint64_t sequence, const Link& link, std::initializer_list<Shard*> shards) {
+  ByteWriter bytes;
+  bytes.Bool(link.undone);
+  bytes.String(link.other);
+  bytes.String(link.person);
+  for (Shard* shard : shards) shard->NoteLink(sequence, bytes.view());
+  if (const auto unnamed = unnamed_.find(sequence); unnamed != unnamed_.end()) unnamed->second = bytes.view();
+}
+
 Status Merging::Restore(uint64_t sequence) {
   restored_ = sequence;
   bool whole = true;
   const Status read = store_.ForEach(keys::kLinks, [&](std::string_view name, std::string_view blob) {
     const uint64_t at = keys::ReadOrdered(name.substr(0, 8));
-    ByteReader in(blob);
-    Link link;
-    link.undone = in.Bool();
-    link.other = in.String();
-    link.person = in.String();
-    whole = in.done();
+    auto link = ReadLink(blob);
+    whole = link.has_value();
     if (!whole) return false;
-    // Under another plan other records were duplicates. Where some shard has nothing of this plan, a name without one is of another.
-    if (name.size() > 8 ? !IsOf(keys::ReadOrdered(name.substr(8)), *program_->plan) : sequence == 0) {
+    if (name.size() == 8) {  // version 4 did not name the plan
+      unnamed_.emplace(at, at <= sequence ? std::string(blob) : "");
+    } else if (!IsOf(keys::ReadOrdered(name.substr(8)), *program_->plan)) {
       of_others_.emplace_back(name);
-    } else if (at > sequence) {
-      recorded_.emplace(at, std::move(link));
-    } else if (link.undone) {
-      identity_.Undo(link.other, at);
+      return true;
+    }
+    if (at > sequence) {
+      recorded_.emplace(at, *std::move(link));
+    } else if (link->undone) {
+      identity_.Undo(link->other, at);
     } else {
-      identity_.Merge(link.other, link.person, at);
+      identity_.Merge(link->other, link->person, at);
     }
     return true;
   });
@@ -66,6 +83,10 @@ WriteBatch Merging::ForgetEnded() const {
     if (keys::ReadOrdered(name.substr(1)) <= restored_) batch.Delete(keys::kEnded, name);
     return true;
   });
+  for (const auto& [at, link] : unnamed_) {
+    batch.Delete(keys::kLinks, keys::Ordered(at));
+    if (!link.empty()) batch.Put(keys::kLinks, keys::LinkName(at, program_->plan->fingerprint), link);
+  }
   if (restored_ > 0) {
     for (const std::string& name : of_others_) batch.Delete(keys::kLinks, name);
   }
@@ -113,8 +134,7 @@ Merging::Met Merging::Merge(const RecordView& record, const Shards& shards) {
     return met;
   }
   identity_.Merge(other, person, record.sequence);
-  into.NoteLink(record.sequence, other, person, false);
-  from.NoteLink(record.sequence, other, person, false);
+  NoteLink(record.sequence, {other, person, false}, {&into, &from});
 
   const bool left_already = from.Includes(record.sequence), merged_already = into.Includes(record.sequence);
   const UserState* gone = left_already ? nullptr : from.engine().Find(other);
@@ -185,7 +205,7 @@ Merging::Met Merging::Undo(const RecordView& record, const Shards& shards) {
   const IndexedUser history{owner.number(), user ? user->slot : kNoSlot, person};
   for (const auto& [id, second] : {std::pair(&person, false), std::pair(&other, true)}) {
     Shard& shard = *shards[ShardOf(*id)];
-    shard.NoteLink(record.sequence, other, person, true);
+    NoteLink(record.sequence, {other, person, true}, {&shard});
     if (shard.Includes(record.sequence)) continue;
     PersonRebuild::Asked asked;
     asked.sequence = record.sequence;

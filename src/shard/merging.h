@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -163,6 +164,9 @@ class Merging {
     bool undone = false;
   };
 
+  static std::optional<Link> ReadLink(std::string_view bytes);
+  // Has the shards store what the record brought about.
+  void NoteLink(uint64_t sequence, const Link& link, std::initializer_list<Shard*> shards);
   Met Merge(const RecordView& record, const Shards& shards);
   Met Undo(const RecordView& record, const Shards& shards);
   bool MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other);
@@ -175,6 +179,8 @@ class Merging {
   mutable std::shared_mutex mutex_;  // for other threads than those of loops
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
+  // Links of a store of version 4, which named no plan: what they are under this plan, empty while that is not known.
+  std::map<uint64_t, std::string> unnamed_;
   std::vector<std::string> of_others_;  // the store's names of what was merged under other plans, at Restore
   std::map<uint64_t, Link> recorded_;  // by sequence, of records still to be applied by some shard
 };

@@ -15,6 +15,7 @@ constexpr uint8_t kShardVersion = 2;  // 1: users do not say whether they are kn
 Shard::Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader)
     : number_(number), program_(program), reader_(*reader), engine_(std::move(program)), history_(number) {
   engine_.set_before_change([this](UserState* user) { WriteOne(user); });
+  next_batch_.DeleteShard(number_);  // what the store has is another plan's, unless Restore takes it
 }
 
 Shard::Outcome Shard::Apply(const RecordView& record, std::string_view person, Effects* effects) {
@@ -52,14 +53,6 @@ Shard::Outcome Shard::ApplyAdmitted(const RecordView& record, std::string_view p
   return {applied, true};
 }
 
-void Shard::NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone) {
-  ByteWriter link;
-  link.Bool(undone);
-  link.String(other);
-  link.String(person);
-  next_batch_.Put(keys::kLinks, keys::LinkName(sequence, program_->plan->fingerprint), link.view());
-}
-
 std::string Shard::GiveUp(UserState* user, uint64_t sequence, bool keep) {
   ByteWriter state;
   WriteUser(*user, engine_.interner(), &state);
@@ -73,7 +66,6 @@ void Shard::BeginSnapshot() {
   in_snapshot_ = true;
   snapshot_position_ = position_;
   batch_ = std::exchange(next_batch_, WriteBatch());
-  if (!std::exchange(stored_, true)) batch_.DeleteUsers(number_);
   history_.WriteTo([this](uint32_t slot) { return engine_.users()[slot].id(); }, position_, &batch_);
   to_write_ = engine_.TakeDirty();
   for (UserState* user : to_write_) user->in_snapshot = true;
@@ -143,7 +135,7 @@ Status Shard::Restore(const Store& store) {
   });
   if (!failure.ok()) return failure;
   position_ = snapshot_position_ = position;
-  stored_ = true;
+  next_batch_.Clear();
   history_.SetStored();
   return read;
 }

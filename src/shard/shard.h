@@ -11,6 +11,7 @@
 #include "log/record.h"
 #include "shard/history_index.h"
 #include "shard/record_type.h"
+#include "state/keyspace.h"
 #include "state/store.h"
 
 namespace attune {
@@ -50,8 +51,10 @@ class Shard {
     const UserState* user = engine_.Find(id);
     return {number_, user ? user->slot : kNoSlot, std::string(id)};
   }
-  // The record merged the history of `other` into that of `person`, or undid it: one of them is of this shard.
-  void NoteLink(uint64_t sequence, std::string_view other, std::string_view person, bool undone);
+  // The record merged two people or parted them, one of them of this shard: the next snapshot stores it, as Merging writes it.
+  void NoteLink(uint64_t sequence, std::string_view link) {
+    next_batch_.Put(keys::kLinks, keys::LinkName(sequence, program_->plan->fingerprint), link);
+  }
   // Ends a user, whose history the record makes another's. Returns the state before the record, as WriteUser writes it;
   // `keep`: it is kept in the store too.
   std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
@@ -95,7 +98,6 @@ class Shard {
   uint64_t position_ = 0;
   bool tick_pending_ = false;
   bool in_snapshot_ = false;
-  bool stored_ = false;  // what the store has of the shard is of this plan
   uint64_t snapshot_position_ = 0;
   uint64_t found_position_ = 0;
   std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark

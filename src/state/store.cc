@@ -121,8 +121,8 @@ void WriteBatch::PutUser(uint8_t shard, std::string_view id, std::string_view bl
 }
 void WriteBatch::DeleteUser(uint8_t shard, std::string_view id) { rep_->batch.Delete(keys::User(shard, id)); }
 void WriteBatch::PutShard(uint8_t shard, std::string_view blob) { rep_->batch.Put(keys::Shard(shard), ToSlice(blob)); }
-void WriteBatch::DeleteUsers(uint8_t shard) {
-  for (const std::string_view prefix : {keys::kUsers, keys::kHistory}) {
+void WriteBatch::DeleteShard(uint8_t shard) {
+  for (const std::string_view prefix : {keys::kUsers, keys::kHistory, keys::kEnded}) {
     const std::string first = keys::Named(prefix, std::string_view(reinterpret_cast<const char*>(&shard), 1));
     std::string behind = first;
     // No shard has the last number that a byte can hold.

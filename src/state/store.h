@@ -43,8 +43,8 @@ class WriteBatch {
   void PutUser(uint8_t shard, std::string_view id, std::string_view blob);
   void DeleteUser(uint8_t shard, std::string_view id);
   void PutShard(uint8_t shard, std::string_view blob);
-  // Every user of the shard, and its index of histories.
-  void DeleteUsers(uint8_t shard);
+  // Every user of the shard, its index of histories, and the users who ended in it.
+  void DeleteShard(uint8_t shard);
   // `prefix` is one of keys::kNamed.
   void Put(std::string_view prefix, std::string_view name, std::string_view blob);
   void Delete(std::string_view prefix, std::string_view name);

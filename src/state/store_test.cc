@@ -111,20 +111,20 @@ TEST_F(StoreTest, AShardsUsersAreItsOwnWhateverTheirIds) {
   }
 }
 
-TEST_F(StoreTest, DeletesTheUsersOfOneShard) {
+TEST_F(StoreTest, DeletesWhatOneShardHas) {
   using namespace std::string_view_literals;
   auto store = MustOpen();
   WriteBatch batch;
   for (const uint8_t shard : {6, 7, 8}) {
     for (const std::string_view id : {""sv, "\0"sv, "ann"sv, "\xff\xff"sv}) {
       batch.PutUser(shard, id, "x");
-      batch.Put(keys::kHistory, static_cast<char>(shard) + std::string(id), "x");
+      for (const std::string_view prefix : {keys::kHistory, keys::kEnded}) batch.Put(prefix, static_cast<char>(shard) + std::string(id), "x");
     }
     batch.PutShard(shard, "x");
   }
   ASSERT_TRUE(store->Write(batch).ok());
   batch.Clear();
-  batch.DeleteUsers(7);
+  batch.DeleteShard(7);
   batch.PutUser(7, "bob", "y");  // later changes win
   ASSERT_TRUE(store->Write(batch).ok());
   const auto users = [&](uint8_t shard) {
@@ -135,12 +135,15 @@ TEST_F(StoreTest, DeletesTheUsersOfOneShard) {
   EXPECT_EQ(users(6), 4);
   EXPECT_EQ(users(7), 1);
   EXPECT_EQ(users(8), 4);
-  int histories = 0;
-  EXPECT_TRUE(store->ForEach(keys::kHistory, [&](std::string_view name, std::string_view) {
-    EXPECT_NE(name[0], 7);
-    return ++histories;
-  }).ok());
-  EXPECT_EQ(histories, 8);
+  for (const std::string_view prefix : {keys::kHistory, keys::kEnded}) {
+    int left = 0;
+    const auto count = [&](std::string_view name, std::string_view) {
+      EXPECT_NE(name[0], 7);
+      return ++left;
+    };
+    EXPECT_TRUE(store->ForEach(prefix, count).ok());
+    EXPECT_EQ(left, 8) << prefix;
+  }
   EXPECT_TRUE(store->GetShard(7)->has_value());
 }
 
