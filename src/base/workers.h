@@ -29,7 +29,7 @@ class Worker {
   virtual ~Worker() = default;
   // There is something to do. Any thread.
   virtual void Wake() = 0;
-  // Waits until a step has returned Done. Whoever owns the worker makes it do so first.
+  // Waits until a step has returned Done. The owner must make it do so first.
   virtual void Join() = 0;
 };
 
@@ -37,7 +37,7 @@ class Workers {
  public:
   virtual ~Workers() = default;
 
-  // Calls `step` again and again, never two of one worker at a time. `name` is what the thread is called, at most 15
+  // Calls `step` repeatedly; the calls of one worker never overlap. `name` is what the thread is called, at most 15
   // characters.
   virtual std::unique_ptr<Worker> Start(const char* name, std::function<Worker::Next()> step) = 0;
   // Waits until done(), which some worker brings about: it notifies `changed`. `hold` guards what done() reads.

@@ -145,7 +145,7 @@ class Engine {
   // --- reading ---
 
   UserState* Find(std::string_view user) const;
-  // The user; a new one when there is none, of whom nothing is known.
+  // Returns the user, and adds an empty one when there is none.
   UserState* FindOrAdd(std::string_view user) {
     UserState* found = Find(user);
     return found ? found : Add(user);
@@ -232,7 +232,7 @@ class Engine {
   // judged only where they change, so limits.catch_up bounds them first. Others, such as `abs(hour() - 12) < 13`, are due
   // every hour and may never change.
   static constexpr uint64_t kMostClockLooks = 300'000;
-  static constexpr uint64_t kPatientAfter = 100;  // after so many the evaluator becomes patient
+  static constexpr uint64_t kPatientAfter = 100;  // looks after which the evaluator becomes patient
   uint64_t MostClockLooks() const {
     return std::max(kMostClockLooks, 10 * static_cast<uint64_t>(program_->plan->limit_catch_up));
   }

@@ -87,7 +87,7 @@ class HistoryIndex {
 
   const uint8_t shard_;
   mutable std::mutex mutex_;  // guards all below
-  // The first so many of each are in the last snapshot's batch as well.
+  // Up to these counts they are in the last snapshot's batch as well.
   std::vector<Entry> notes_;
   std::vector<Inclusion> inclusions_;
   std::vector<Ended> ended_;
@@ -95,7 +95,7 @@ class HistoryIndex {
   size_t written_ = 0;
   size_t inclusions_written_ = 0;
   size_t ended_written_ = 0;
-  // Of the first so many of each; made when it is asked for.
+  // An index of the entries up to these counts, extended on demand.
   mutable absl::flat_hash_map<uint32_t, OfSlot> by_slot_;
   mutable TextMap<std::vector<uint32_t>> ended_slots_;  // by id
   mutable size_t indexed_ = 0;

@@ -66,7 +66,7 @@ class PersonRebuild {
   // needs_log(). kIo, kCorrupt: without them the state would be wrong for good, so the runtime must end.
   bool needs_log() const { return way_ != Way::kOwn || asked_.own_records > 0; }
   Status Load(const Store& store, const Shards& shards, LogLookup* log);
-  // Applies up to so many of them; true: Finish may be called. On the shard's thread, as is Finish.
+  // Applies up to `records` of them. True: Finish may be called. On the shard's thread, as is Finish.
   bool Step(size_t records);
   // The shard's state includes the record. Nullopt: more must be read; Load comes next.
   std::optional<Shard::Outcome> Finish(Effects* effects);

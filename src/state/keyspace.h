@@ -10,7 +10,7 @@
 //   h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's: a zero, its shard
 //                                (1 byte), its id with its length as a varint before it
 //   e/<shard, 1 byte><at>        a user whose history became another's at that sequence, as she was before it
-//   l/<at><plan>                 what a record (its sequence big endian) made of whom under a plan: merges, and merges undone
+//   l/<at><plan>                 the merge or un-merge of a record (its sequence big endian) under a plan
 //   k/<key id>                   API keys
 //   c/<name>                     configuration
 //   p/<name>                     plans: the active one and what came before it
