@@ -1,7 +1,7 @@
 // A mapping and a file for it, parted by a zero byte.
 #include "base/check.h"
 #include "event/json_text.h"
-#include "ingest/history_file.h"
+#include "history/history_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace attune;

@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "event/event.h"
+#include "history/history_run.h"
 #include "plan/plan.h"
-#include "shard/history_run.h"
 
 namespace {
 

@@ -6,10 +6,10 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "fake_disk/fake_disk.h"
-#include "log/log_file.h"
-#include "log/reader.h"
-#include "log/recovery.h"
-#include "log/verify.h"
+#include "log/file/log_file.h"
+#include "log/file/reader.h"
+#include "log/file/recovery.h"
+#include "log/file/verify.h"
 
 namespace attune {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "ingest/line_file.h"
+#include "history/line_file.h"
 
 namespace {
 

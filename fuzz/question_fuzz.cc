@@ -1,10 +1,10 @@
 // What stands around a question: the target's path and query, the filter of a stream, ids, keys and times. The input is
 // a target, and after a zero byte the value of a header.
+#include "access/write_key.h"
 #include "api/effect_filter.h"
 #include "base/check.h"
 #include "base/time.h"
-#include "ingest/write_key.h"
-#include "shard/effect.h"
+#include "effects/effect.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace attune;

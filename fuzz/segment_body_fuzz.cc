@@ -1,7 +1,7 @@
 // A request's body: the first byte chooses the path, the rest is the body.
 #include "base/check.h"
 #include "event/json_text.h"
-#include "ingest/segment_protocol.h"
+#include "ingest/protocol/segment.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace attune;

@@ -4,13 +4,13 @@
 
 #include <filesystem>
 
-#include "api/dead_letters.h"
 #include "base/check.h"
-#include "engine/fact.h"
+#include "dead_letter/dead_letters.h"
+#include "effects/effect.h"
+#include "effects/outbox_marks.h"
+#include "engine/series/fact.h"
 #include "event/json_text.h"
-#include "shard/effect.h"
 #include "shard/history_index.h"
-#include "shard/outbox_marks.h"
 #include "shard/size_history.h"
 #include "state/keyspace.h"
 

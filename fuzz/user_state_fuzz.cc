@@ -1,6 +1,6 @@
 // A user's state as a snapshot keeps it: bytes that are read are written again to the same state; others are refused.
 #include "base/check.h"
-#include "engine/user.h"
+#include "engine/state/user.h"
 #include "plan/plan.h"
 
 namespace {

@@ -114,7 +114,7 @@ def check_commands(root, binary, cases):
 
 def check_http(root, cases):
     page = (root / "docs/http.md").read_text()
-    sources = {path: path.read_text() for folder in ("api", "http", "ingest") for path in (root / "src" / folder).glob("*.[hc]*")
+    sources = {path: path.read_text() for folder in ("api", "http", "ingest") for path in (root / "src" / folder).rglob("*.[hc]*")
                if not path.name.endswith("_test.cc")}
     everything = "\n".join(sources.values())
     routes = set(re.findall(r'\{"(?:GET|POST|PUT|DELETE)", "(/[^"]*)"', everything))

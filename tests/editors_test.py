@@ -2,7 +2,7 @@
 """Tests the editors' files: plan.schema.json on good and bad plans, attune.tmLanguage.json on lines and their colours.
 
 Both are held to the sources: the schema to the keys of src/plan/loader.cc, the grammar to the functions of
-src/plan/call_parser.cc. Prints each offence, then `N passed, M failed`.
+src/language/call_parser.cc. Prints each offence, then `N passed, M failed`.
 """
 
 import functools
@@ -117,7 +117,7 @@ def check_sources(cases):
     for name in ("events", "catch_up"):
         limit = re.search(rf'{{"{name}", \[&\]\(const YAML::Node& n\) {{ ReadLimit\(source, n, ([\d\']+),', loader)
         cases.expect(limit and int(limit[1].replace("'", "")) == SCHEMA["properties"]["limits"]["properties"][name]["maximum"], f"another limits.{name} than the loader's")
-    calls = set(re.findall(r'\{"(\w+)", \{Form::', (ROOT / "src/plan/call_parser.cc").read_text()))
+    calls = set(re.findall(r'\{"(\w+)", \{Form::', (ROOT / "src/language/call_parser.cc").read_text()))
     coloured = re.search(r"\(\?:([\w|]+)\)", next(r["match"] for r in GRAMMAR["repository"]["rest"]["patterns"] if r.get("name") == "support.function.attune"))
     cases.expect(len(calls) > 30 and set(coloured[1].split("|")) == calls, f"the grammar and the parser differ in {sorted(set(coloured[1].split('|')) ^ calls)}")
 

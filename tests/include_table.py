@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Holds the sources to the include table of cmake/modules.cmake: include_table.py [ROOT]
 
-A file of module m (the first folder below src or testing) includes files of m itself and of the modules that the table lists
-for m. Modules of testing may include those of src; of src, only tests may include those of testing.
-A third-party library is included in one module only, so that exchanging it touches that module alone. The table
+A file of module m includes files of m itself and of the modules that the table lists for m. A module is a folder below src,
+testing or bench, or a room within one (engine/state): the longest name of the table that the file's path begins with. Modules
+of testing may include those of src; of src, only tests may include those of testing.
+A third-party library is included in one module only, so that exchanging it touches that module alone; tests may use others' to
+make their inputs. The table
 has no circles. Prints each offence as file:line: message, then `N passed, M failed`, a case being a file.
 """
 
@@ -20,11 +22,24 @@ LIBRARIES = {
 # of histories. The simulator is a program of its own.
 INDEPENDENT = {"data_files": {"lzma"}, "oracle": {"re2", "date"}, "simulator": {"CLI"}}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
-TABLE_LINE = re.compile(r'set\(ATTUNE_MAY_INCLUDE_(\w+)\s*([^)]*)\)')
+TABLE_LINE = re.compile(r'set\(ATTUNE_MAY_INCLUDE_([\w/]+)\s*([^)]*)\)')
+LIST_LINE = re.compile(r'set\(([A-Z]+)\s+([^)]*)\)')  # a list that lines of the table name as ${NAME}
+TOPS = ("src", "testing", "bench")
 
 
 def read_table(path):
-    return {module: set(rest.replace('"', "").split()) for module, rest in TABLE_LINE.findall(path.read_text())}
+    text = path.read_text()
+    for name, rest in LIST_LINE.findall(text):
+        text = text.replace(f"${{{name}}}", rest)
+    return {module: set(rest.replace('"', "").split()) for module, rest in TABLE_LINE.findall(text)}
+
+
+def module_of(parts, table):
+    """The module of a file below src or the like; None: the table has none."""
+    for length in range(len(parts) - 1, 0, -1):
+        if (name := "/".join(parts[:length])) in table:
+            return name
+    return None
 
 
 def circles(table):
@@ -55,10 +70,10 @@ def offences_of(path, source, module, table, testing, homes):
     that included it."""
     for line, kind, name in includes_of(path):
         if kind == '"':
-            target = name.split("/")[0]
+            target = module_of(name.split("/"), table)
             if "/" not in name:
                 yield line, f'"{name}" is included without its module; write "{module}/{name}"'
-            elif target not in table:
+            elif target is None:
                 yield line, f'"{name}" belongs to no module of the table'
             elif target in testing and is_test(path):
                 continue
@@ -68,7 +83,7 @@ def offences_of(path, source, module, table, testing, homes):
         if name.startswith("gtest/") and not is_test(path):
             yield line, "googletest is for tests alone"
         library = library_of(name)
-        if not library or library in INDEPENDENT.get(module, ()):
+        if not library or is_test(path) or library in INDEPENDENT.get(module, ()):
             continue
         home_module, home = homes.setdefault(library, (module, source))
         if home_module != module:
@@ -88,15 +103,14 @@ def main():
             print(f"cmake/modules.cmake: {module} may not include {' '.join(sorted(included & testing))}, of testing")
             failed += 1
     homes = {}
-    for path in sorted((root / "src").rglob("*")) + sorted((root / "testing").rglob("*")):
+    for path in [path for top in TOPS for path in sorted((root / top).rglob("*"))]:
         if path.suffix not in (".h", ".cc"):
             continue
         source = path.relative_to(root)
-        module = source.parts[1]
-        if module in table:
+        if module := module_of(source.parts[1:], table):
             offences = list(offences_of(path, source, module, table, testing, homes))
         else:
-            offences = [(1, f"{module} is not a module of cmake/modules.cmake")]
+            offences = [(1, f"{source.parts[1]} is not a module of cmake/modules.cmake")]
         for line, message in offences:
             print(f"{source}:{line}: {message}")
         failed += bool(offences)

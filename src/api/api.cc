@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "access/write_key.h"
 #include "api/call.h"
-#include "api/dead_letters.h"
 #include "api/effect_stream.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "dead_letter/dead_letters.h"
 #include "http/problem.h"
-#include "ingest/write_key.h"
-#include "plan/token.h"
+#include "language/token.h"
 
 namespace attune {
 namespace {

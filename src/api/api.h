@@ -7,14 +7,14 @@
 #include <memory>
 #include <string>
 
-#include "api/dead_letters.h"
-#include "api/keys.h"
-#include "api/rate_limits.h"
+#include "access/keys.h"
+#include "access/rate_limits.h"
 #include "api/refusals.h"
 #include "api/slow_answers.h"
 #include "api/studies.h"
+#include "dead_letter/dead_letters.h"
 #include "http/server.h"
-#include "ingest/segment_protocol.h"
+#include "ingest/protocol/segment.h"
 #include "shard/runtime.h"
 
 namespace attune {

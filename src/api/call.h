@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/api.h"
-#include "api/letter_filter.h"
+#include "dead_letter/letter_filter.h"
 #include "ingest/body_encoding.h"
 
 namespace attune {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "plan/nearest.h"
+#include "language/nearest.h"
 
 namespace attune {
 namespace {

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "effects/effect.h"
 #include "http/message.h"
 #include "plan/plan.h"
-#include "shard/effect.h"
 
 namespace attune {
 

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "api/effect_filter.h"
+#include "effects/outbox.h"
 #include "http/server.h"
-#include "shard/outbox.h"
 
 namespace attune {
 

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "api/call.h"
-#include "engine/explain.h"
-#include "http/problem.h"
 #include "base/json.h"
+#include "engine/explain/explain.h"
+#include "http/problem.h"
 
 namespace attune {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "http/problem.h"
-#include "plan/token.h"
+#include "language/token.h"
 #include "state/keyspace.h"
 
 namespace attune {

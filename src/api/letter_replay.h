@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "api/dead_letters.h"
-#include "api/letter_filter.h"
+#include "dead_letter/dead_letters.h"
+#include "dead_letter/letter_filter.h"
+#include "history/stored_history.h"
 #include "http/message.h"
-#include "ingest/segment_protocol.h"
+#include "ingest/protocol/segment.h"
 #include "ingest/tracking_plan.h"
 #include "shard/runtime.h"
-#include "shard/stored_history.h"
 
 namespace attune {
 

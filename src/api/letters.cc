@@ -6,8 +6,8 @@
 #include <map>
 
 #include "api/call.h"
-#include "api/letter_filter.h"
 #include "base/json.h"
+#include "dead_letter/letter_filter.h"
 #include "http/problem.h"
 #include "state/keyspace.h"
 

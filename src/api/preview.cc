@@ -1,5 +1,5 @@
 // POST /v1/segments/preview, and what is said of a study that nobody waits for.
-#include "shard/preview.h"
+#include "analysis/preview.h"
 
 #include <fmt/format.h>
 

@@ -9,7 +9,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include "api/token_bucket.h"
+#include "access/token_bucket.h"
 #include "base/code.h"
 #include "base/hash.h"
 

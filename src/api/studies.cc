@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "crypto/random_token.h"
 #include "http/problem.h"
 
 namespace attune {

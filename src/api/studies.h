@@ -13,8 +13,8 @@
 #include <string_view>
 #include <thread>
 
+#include "history/stored_history.h"
 #include "http/message.h"
-#include "shard/stored_history.h"
 
 namespace attune {
 

@@ -1,8 +1,8 @@
 // GET /v1/suggest.
 #include <fmt/format.h>
 
+#include "analysis/suggestion.h"
 #include "api/call.h"
-#include "api/suggestion.h"
 #include "http/problem.h"
 
 namespace attune {

@@ -1,7 +1,5 @@
 #include "base/hash.h"
 
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <xxhash.h>
 
 #include <cstring>
@@ -45,18 +43,18 @@ __attribute__((target("sse4.2"))) uint32_t CrcByInstruction(const char* data, si
 }
 #endif
 
-template <size_t N>
-std::string HexOf(const uint8_t (&bytes)[N]) {
+}  // namespace
+
+std::string HexOf(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  for (uint8_t byte : bytes) {
+  for (const char c : bytes) {
+    const auto byte = static_cast<uint8_t>(c);
     text += kDigits[byte >> 4];
     text += kDigits[byte & 15];
   }
   return text;
 }
-
-}  // namespace
 
 uint64_t Hash64(std::string_view bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
@@ -68,12 +66,12 @@ Hash128Value Hash128(std::string_view bytes) {
 }
 
 std::string ToHex(Hash128Value hash) {
-  uint8_t bytes[16];
+  char bytes[16];
   for (int i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<uint8_t>(hash.high >> (56 - 8 * i));
-    bytes[8 + i] = static_cast<uint8_t>(hash.low >> (56 - 8 * i));
+    bytes[i] = static_cast<char>(hash.high >> (56 - 8 * i));
+    bytes[8 + i] = static_cast<char>(hash.low >> (56 - 8 * i));
   }
-  return HexOf(bytes);
+  return HexOf(std::string_view(bytes, sizeof bytes));
 }
 
 uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
@@ -82,31 +80,6 @@ uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
   if (has_instruction) return ~CrcByInstruction(bytes.data(), bytes.size(), ~crc);
 #endif
   return ~CrcByTable(bytes.data(), bytes.size(), ~crc);
-}
-
-Sha256Digest Sha256(std::string_view bytes) {
-  Sha256Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return digest;
-}
-
-std::string ToHex(const Sha256Digest& digest) {
-  uint8_t bytes[32];
-  std::memcpy(bytes, digest.data(), 32);
-  return HexOf(bytes);
-}
-
-std::string RandomToken() {
-  uint8_t bytes[33] = {};  // 32 random bytes and a zero, so that the last group of six bits is whole
-  ATTUNE_CHECK(RAND_bytes(bytes, 32) == 1, "keys are never made without randomness");
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  for (int i = 0; i < 43; ++i) {
-    const int bit = i * 6;
-    const int pair = bytes[bit / 8] << 8 | (bit / 8 + 1 < 33 ? bytes[bit / 8 + 1] : 0);
-    text += kDigits[pair >> (10 - bit % 8) & 63];
-  }
-  return text;
 }
 
 }  // namespace attune

@@ -1,7 +1,6 @@
-// Hashes: fast fingerprints (XXH3), checksums (CRC32C) and cryptographic digests (SHA-256).
+// Hashes: fast fingerprints (XXH3) and checksums (CRC32C). Cryptographic digests are in crypto/.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,15 +17,10 @@ struct Hash128Value {
 Hash128Value Hash128(std::string_view bytes);
 // 32 lowercase hexadecimal digits.
 std::string ToHex(Hash128Value hash);
+// Two lowercase hexadecimal digits for each byte.
+std::string HexOf(std::string_view bytes);
 
 // CRC-32C (Castagnoli), as iSCSI and RocksDB use it. `crc` continues an earlier call.
 uint32_t Crc32c(std::string_view bytes, uint32_t crc = 0);
-
-using Sha256Digest = std::array<uint8_t, 32>;
-Sha256Digest Sha256(std::string_view bytes);
-std::string ToHex(const Sha256Digest& digest);
-
-// 256 bits from the operating system's generator, as 43 characters of base64url.
-std::string RandomToken();
 
 }  // namespace attune

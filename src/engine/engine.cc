@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/keys.h"
-#include "engine/user_format.h"
+#include "engine/state/keys.h"
+#include "engine/state/user_format.h"
 
 namespace attune {
 

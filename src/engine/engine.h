@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "base/text_map.h"
-#include "engine/evaluate.h"
-#include "engine/program.h"
+#include "engine/evaluate/evaluate.h"
+#include "engine/program/program.h"
 #include "engine/record.h"
-#include "engine/timer_queue.h"
-#include "engine/user.h"
+#include "engine/state/timer_queue.h"
+#include "engine/state/user.h"
 
 namespace attune {
 

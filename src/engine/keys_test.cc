@@ -1,5 +1,5 @@
 // Of some(…) and top(…): what happens at the limit, and what an event costs.
-#include "engine/keys.h"
+#include "engine/state/keys.h"
 
 #include <gtest/gtest.h>
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "engine/fact.h"
-#include "engine/program.h"
+#include "engine/program/program.h"
+#include "engine/series/fact.h"
 #include "event/event.h"
 
 namespace attune {

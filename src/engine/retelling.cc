@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "engine/engine.h"
-#include "engine/keys.h"
+#include "engine/state/keys.h"
 
 namespace attune {
 

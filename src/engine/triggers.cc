@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "engine/engine.h"
-#include "engine/keys.h"
+#include "engine/state/keys.h"
 
 namespace attune {
 

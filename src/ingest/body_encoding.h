@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/limits.h"
-#include "ingest/dead_letter.h"
+#include "dead_letter/dead_letter.h"
 
 namespace attune {
 

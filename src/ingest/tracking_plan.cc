@@ -9,9 +9,10 @@
 
 #include "base/hash.h"
 #include "base/text_map.h"
+#include "crypto/random_token.h"
 #include "event/json_text.h"
 #include "event/name.h"
-#include "plan/nearest.h"
+#include "language/nearest.h"
 
 namespace attune {
 namespace {

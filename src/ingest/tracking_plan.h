@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "dead_letter/dead_letter.h"
 #include "event/event.h"
-#include "ingest/dead_letter.h"
 #include "plan/plan.h"
 
 namespace attune {

@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "plan/nearest.h"
+#include "language/nearest.h"
 
 namespace attune {
 namespace {

@@ -12,13 +12,13 @@
 
 #include "base/hash.h"
 #include "event/name.h"
+#include "language/nearest.h"
+#include "language/parser.h"
+#include "language/token.h"
 #include "plan/checks.h"
-#include "plan/nearest.h"
-#include "plan/parser.h"
 #include "plan/plan.h"
 #include "plan/schema_file.h"
 #include "plan/source.h"
-#include "plan/token.h"
 #include "plan/trigger_settings.h"
 
 namespace attune {
@@ -431,7 +431,8 @@ class Loader {
   // --- the second step: expressions ---
 
   void CollectNames() {
-    names_.plan = plan_.get();
+    names_.specs = &plan_->events;
+    names_.refuse_unknown_events = plan_->refuse_unknown_events;
     for (const auto& [name, spec] : plan_->events) names_.events.push_back(name);
     for (const char* name : {"page_viewed", "screen_viewed"}) {
       if (!plan_->events.contains(name)) names_.events.push_back(name);
@@ -606,7 +607,8 @@ namespace {
 
 Names NamesOf(const Plan& plan) {
   Names names;
-  names.plan = &plan;
+  names.specs = &plan.events;
+  names.refuse_unknown_events = plan.refuse_unknown_events;
   for (const auto& [name, spec] : plan.events) names.events.push_back(name);
   for (const Metric& metric : plan.metrics) names.metrics.push_back(metric.name);
   for (const Segment& segment : plan.segments) names.segments.push_back(segment.name);

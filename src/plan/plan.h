@@ -1,33 +1,16 @@
 // A plan: everything a user of attune says about events, metrics, segments and triggers, checked as a whole.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "event/json_schema.h"
-#include "plan/expression.h"
+#include "language/event_spec.h"
+#include "language/expression.h"
 
 namespace attune {
-
-enum class PropertyType { kString, kNumber, kInteger, kBoolean, kTime, kSchema };
-
-struct PropertySpec {
-  std::string name;
-  PropertyType type = PropertyType::kString;
-  bool optional = false;
-  std::shared_ptr<const JsonSchema> schema;  // of kSchema alone
-  std::string schema_name;                   // the file it was read from
-};
-
-struct EventSpec {
-  std::string name;         // normalised
-  std::string written;      // as the plan writes it
-  std::vector<PropertySpec> properties;
-};
 
 struct Metric {
   std::string name;
@@ -93,7 +76,7 @@ struct Plan {
   Millis oldest_event = 3'650 * kDay;  // how long before it was received an event may lie
   Millis dedupe = 7 * kDay;
   bool refuse_unknown_events = false;
-  std::map<std::string, EventSpec, std::less<>> events;
+  EventSpecs events;
   std::vector<Metric> metrics;      // sorted by name
   std::vector<Segment> segments;    // sorted by name
   std::vector<Trigger> triggers;    // sorted by name

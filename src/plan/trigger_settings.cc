@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/token.h"
+#include "language/token.h"
 
 namespace attune {
 namespace {

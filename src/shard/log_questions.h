@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/workers.h"
-#include "log/lookup.h"
+#include "log/file/lookup.h"
 
 namespace attune {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/workers.h"
-#include "log/log.h"
+#include "log/file/log.h"
 #include "shard/merging.h"
 #include "shard/shard.h"
 #include "shard/world.h"

@@ -16,10 +16,10 @@
 
 #include "base/result.h"
 #include "identity/identity.h"
-#include "log/lookup.h"
-#include "shard/record_type.h"
+#include "log/file/lookup.h"
+#include "log/record_type.h"
+#include "log/shard_of.h"
 #include "shard/shard.h"
-#include "shard/shard_of.h"
 #include "state/store.h"
 
 namespace attune {

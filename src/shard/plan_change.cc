@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/bytes.h"
-#include "shard/record_type.h"
+#include "log/record_type.h"
 
 namespace attune {
 namespace {

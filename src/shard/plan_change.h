@@ -11,9 +11,9 @@
 
 #include "base/workers.h"
 #include "identity/identity.h"
-#include "log/log.h"
-#include "log/lookup.h"
-#include "log/reader.h"
+#include "log/file/log.h"
+#include "log/file/lookup.h"
+#include "log/file/reader.h"
 #include "shard/world.h"
 
 namespace attune {

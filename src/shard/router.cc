@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "shard/record_type.h"
-#include "shard/shard_of.h"
+#include "log/record_type.h"
+#include "log/shard_of.h"
 
 namespace attune {
 

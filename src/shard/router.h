@@ -8,7 +8,7 @@
 #include "event/event.h"
 #include "identity/identity.h"
 #include "identity/linked_ids.h"
-#include "log/log.h"
+#include "log/file/log.h"
 
 namespace attune {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "log/data_lock.h"
-#include "log/reader.h"
+#include "log/file/data_lock.h"
+#include "log/file/reader.h"
 #include "state/keyspace.h"
 
 namespace attune {

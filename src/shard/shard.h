@@ -8,9 +8,9 @@
 
 #include "engine/engine.h"
 #include "engine/record.h"
-#include "log/record.h"
+#include "log/file/record.h"
+#include "log/record_type.h"
 #include "shard/history_index.h"
-#include "shard/record_type.h"
 #include "state/keyspace.h"
 #include "state/store.h"
 

@@ -8,13 +8,13 @@
 #include <optional>
 
 #include "base/hash.h"
+#include "effects/effect.h"
+#include "effects/outbox_marks.h"
+#include "effects/outbox_reader.h"
 #include "engine/output.h"
 #include "event/json_text.h"
-#include "log/lookup.h"
-#include "log/reader.h"
-#include "shard/effect.h"
-#include "shard/outbox_marks.h"
-#include "shard/outbox_reader.h"
+#include "log/file/lookup.h"
+#include "log/file/reader.h"
 #include "shard/world.h"
 #include "state/keyspace.h"
 

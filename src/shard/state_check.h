@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/program.h"
-#include "log/disk.h"
+#include "engine/program/program.h"
+#include "log/file/disk.h"
 #include "state/store.h"
 
 namespace attune {

@@ -10,9 +10,9 @@
 #include <functional>
 
 #include "base/bytes.h"
+#include "effects/effect.h"
 #include "fake_disk/fake_disk.h"
 #include "plan/plan.h"
-#include "shard/effect.h"
 #include "shard/runtime.h"
 #include "state/keyspace.h"
 #include "step_workers/step_workers.h"

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "engine/record.h"
-#include "log/lookup.h"
+#include "log/file/lookup.h"
+#include "log/shard_of.h"
 #include "shard/merging.h"
 #include "shard/shard.h"
-#include "shard/shard_of.h"
 #include "shard/size_history.h"
 #include "state/store.h"
 

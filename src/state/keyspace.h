@@ -19,8 +19,8 @@
 //   j/<name>                     empty: that dead letter is a whole request
 //   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
 //                                definition, and both it and the instant are 16 hexadecimal digits
-//   o/<sequence><index>          outbox: an effect, see src/shard/effect.h
-//   n/<sequence><index>          a mark in the outbox, see src/shard/outbox_marks.h
+//   o/<sequence><index>          outbox: an effect, see src/effects/effect.h
+//   n/<sequence><index>          a mark in the outbox, see src/effects/outbox_marks.h
 //   t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
 //   m/<name>                     models
 //

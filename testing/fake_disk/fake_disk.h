@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "log/disk.h"
+#include "log/file/disk.h"
 
 namespace attune {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/record.h"
-#include "shard/history_run.h"
+#include "history/history_run.h"
 
 namespace attune::oracle {
 namespace {

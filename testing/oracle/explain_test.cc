@@ -1,6 +1,6 @@
 // What an explanation says of sequences, against the oracle: its value is the oracle's, the events it names are enough for
 // that value, and without those up to the first of them it would be another.
-#include "engine/explain.h"
+#include "engine/explain/explain.h"
 
 #include <algorithm>
 

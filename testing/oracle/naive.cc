@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "crypto/sha256.h"
 #include "oracle/sequence.h"
 
 namespace attune::oracle {

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <map>
 
+#include "history/history_run.h"
 #include "oracle/engine_run.h"
 #include "oracle/generator.h"
 #include "oracle/parity.h"
 #include "oracle/random.h"
-#include "shard/history_run.h"
 
 namespace attune::oracle {
 namespace {

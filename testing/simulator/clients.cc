@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "event/event.h"
-#include "shard/shard_of.h"
+#include "log/shard_of.h"
 
 namespace attune::simulate {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "effects/effect.h"
 #include "oracle/random.h"
-#include "shard/effect.h"
 #include "simulator/chronicle.h"
 #include "simulator/machine.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "log/reader.h"
+#include "log/file/reader.h"
 
 namespace attune::simulate {
 

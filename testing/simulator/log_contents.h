@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "shard/record_type.h"
+#include "log/record_type.h"
 #include "simulator/chronicle.h"
 #include "simulator/machine.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "shard/shard_of.h"
+#include "log/shard_of.h"
 #include "simulator/history.h"
 
 namespace attune::simulate {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/program.h"
+#include "engine/program/program.h"
 #include "oracle/generator.h"
 #include "simulator/log_contents.h"
 

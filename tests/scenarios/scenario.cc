@@ -9,11 +9,11 @@
 
 #include "engine/record.h"
 #include "event/value.h"
+#include "history/history_run.h"
 #include "ingest/tracking_plan.h"
 #include "oracle/engine_run.h"
 #include "oracle/timeline.h"
 #include "plan/plan.h"
-#include "shard/history_run.h"
 
 namespace attune::scenario {
 namespace {

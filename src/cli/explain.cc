@@ -1,0 +1,107 @@
+// attune explain: why an expression says what it says of a user, from the log of a data folder, which may be in use.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "base/bytes.h"
+#include "cli/command.h"
+#include "cli/plan_input.h"
+#include "engine/explain/explain.h"
+#include "history/history_run.h"
+#include "identity/linked_ids.h"
+#include "log/file/reader.h"
+#include "shard/shard.h"
+
+namespace attune {
+namespace {
+
+struct ExplainSettings {
+  std::string data;
+  std::string plan;
+  std::string user;
+  std::string expression;
+  std::string at;
+  bool json = false;
+} explain_settings;
+
+Millis Now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// Of what is durable by now; the log may be in use.
+Status ForEachRecord(const std::string& dir, const std::function<void(const RecordView&)>& fn) {
+  auto reader = LogReader::Open(dir, 1);
+  if (!reader.ok()) return reader.error();
+  RecordView record;
+  while (true) {
+    const auto more = reader->Next(&record);
+    if (!more.ok()) return more.error();
+    if (!*more) return {};
+    fn(record);
+  }
+}
+
+}  // namespace
+
+void ExplainOptions(CLI::App* app) {
+  app->add_option("user", explain_settings.user, "the user's id")->required();
+  app->add_option("expression", explain_settings.expression, "an expression, or the name of a segment or metric")->required();
+  app->add_option("--data", explain_settings.data, "the data folder of `attune serve`")->required();
+  app->add_option("--plan", explain_settings.plan, "the plan (default: the one that served this folder last)");
+  app->add_option("--at", explain_settings.at, "the instant (default: now)");
+  app->add_flag("--json", explain_settings.json, "as JSON, as the API says it");
+}
+
+int RunExplain() {
+  Millis at = Now();
+  if (!explain_settings.at.empty()) {
+    const auto instant = ParseInstant(explain_settings.at);
+    if (!instant) {
+      return Complain("--at: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"" + explain_settings.at + "\"",
+                      kExitInvalid);
+    }
+    at = *instant;
+  }
+  if (!FindPlanOfFolder(explain_settings.data, &explain_settings.plan)) return kExitInvalid;
+  const auto plan = LoadPlanOrComplain(explain_settings.plan);
+  if (!plan) return kExitInvalid;
+  const Segment* segment = plan->FindSegment(explain_settings.expression);
+  ParsedExpression parsed;
+  if (!segment) {
+    parsed = ParseExpression(explain_settings.expression, *plan);
+    for (const Problem& problem : parsed.problems) fmt::print(stderr, "{}\n", ToText(problem));
+    if (!parsed.expression) return kExitInvalid;
+  }
+  // First which ids may ever have been one person's with this; then whose records they are is found as when they came.
+  LinkedIds linked;
+  Status read = ForEachRecord(explain_settings.data + "/log", [&](const RecordView& record) {
+    if (record.type == static_cast<uint8_t>(RecordType::kLinking)) linked.TakeIn(DecodeEvent(record.payload)->head);
+  });
+  if (!read.ok()) return Complain(read.error().message, kExitFailed);
+  HistoryRun run(Program::Compile(plan), {}, {[](const Transition&) {}, [](const TriggerFiring&) {}, nullptr});
+  read = ForEachRecord(explain_settings.data + "/log", [&](const RecordView& record) {
+    if (HoldsEvent(record.type)) {
+      if (linked.AreLinked(DecodeEvent(record.payload)->head.user, explain_settings.user)) run.Apply(record.payload);
+    } else if (record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) {
+      ByteReader in(record.payload);
+      const Millis undone_at = in.I64();
+      run.UndoMerge(in.String(), undone_at);
+    }
+  });
+  if (!read.ok()) return Complain(read.error().message, kExitFailed);
+  Explainer explainer(plan, segment ? *segment->when : *parsed.expression, explain_settings.user);
+  for (const std::string_view bytes : run.HistoryOf(explain_settings.user)) explainer.Add(bytes);
+  if (!explainer.has_records()) return Complain("no event of the user " + explain_settings.user + " has come", kExitFailed);
+  const Explanation explanation = explainer.At(at);
+  if (explain_settings.json) {
+    fmt::print("{}\n", ExplanationJson(explanation));
+  } else {
+    fmt::print("{} at {}\n{}", explain_settings.user, FormatRfc3339(at), ExplanationText(explanation));
+  }
+  return kExitDone;
+}
+
+}  // namespace attune

@@ -1,0 +1,93 @@
+#include "effects/outbox_marks.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+// What is dropped at once, as a share of all: so much more than the limits may be kept for a moment.
+constexpr size_t kShares = 64;
+
+// Sorts right behind the key, as keys are of one length.
+std::string Behind(EffectId id) { return EffectKey(id) + '\0'; }
+
+}  // namespace
+
+Status OutboxMarks::Restore(const Store& store) {
+  return store.ForEach(keys::kOutboxMarks, [&](std::string_view key, std::string_view value) {
+    ByteReader in(value);
+    const uint64_t effects = in.U64();
+    const Millis at = in.I64();
+    const auto id = EffectOfKey(key);
+    if (!id || !in.done()) return true;  // of a newer program, at most
+    if (!marks_.empty()) marked_ += effects;
+    marks_.push_back({*id, effects, at});
+    return true;
+  });
+}
+
+Status OutboxMarks::CountStored(const Store& store) {
+  return store.ForEach(
+      keys::kOutbox,
+      [&](std::string_view key, std::string_view) {
+        if (const auto id = EffectOfKey(key)) Count(1, *id);
+        return true;
+      },
+      Behind(marks_.empty() ? EffectId{} : marks_.back().id));
+}
+
+void OutboxMarks::Count(size_t effects, EffectId last) {
+  open_ += effects;
+  last_ = std::max(last_, last);
+  if (open_ * kShares >= max_effects_) SetMark();
+}
+
+void OutboxMarks::SetMark() {
+  marks_.push_back({last_, open_, kNever});
+  marked_ += open_;
+  open_ = 0;
+  open_since_ = kNever;
+}
+
+void OutboxMarks::PutMark(const Mark& mark, WriteBatch* batch) {
+  ByteWriter value;
+  value.U64(mark.effects);
+  value.I64(mark.at);
+  batch->Put(keys::kOutboxMarks, EffectKey(mark.id), value.view());
+}
+
+void OutboxMarks::DropFirst(WriteBatch* batch) {
+  batch->Delete(keys::kOutboxMarks, EffectKey(marks_.front().id));
+  marks_.pop_front();
+  if (!marks_.empty()) marked_ -= marks_.front().effects;
+}
+
+void OutboxMarks::RaiseFloor(EffectId floor, WriteBatch* batch) {
+  if (!marks_.empty() && floor <= marks_.front().id) return;
+  while (!marks_.empty() && marks_.front().id <= floor) DropFirst(batch);
+  if (!marks_.empty()) marked_ += marks_.front().effects;  // some of them are below the floor; the sum is about right
+  marks_.push_front({floor, 0, 0});
+  PutMark(marks_.front(), batch);
+  batch->DeleteBelow(keys::kOutbox, Behind(floor));
+}
+
+void OutboxMarks::Trim(Millis now, WriteBatch* batch) {
+  if (open_ > 0 && open_since_ == kNever) open_since_ = now;
+  if (open_ > 0 && now - open_since_ >= max_age_ / static_cast<Millis>(kShares)) SetMark();
+  for (auto mark = marks_.rbegin(); mark != marks_.rend() && mark->at == kNever; ++mark) {
+    mark->at = now;
+    PutMark(*mark, batch);
+  }
+  bool dropped = false;
+  while (marks_.size() > 1 &&
+         (effects() - marks_[1].effects >= max_effects_ || marks_[1].at <= now - max_age_)) {
+    DropFirst(batch);
+    dropped = true;
+  }
+  if (dropped) batch->DeleteBelow(keys::kOutbox, Behind(floor()));
+}
+
+}  // namespace attune

@@ -1,0 +1,40 @@
+// What a store's outbox holds, in the order of the ids, page by page: so that it can be compared with another ordered source
+// of effects in memory that does not grow with the outbox.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "effects/effect.h"
+#include "state/store.h"
+
+namespace attune {
+
+// One thread.
+class OutboxReader {
+ public:
+  struct Kept {
+    EffectId id;
+    uint64_t hash;  // Hash64 of its bytes
+  };
+
+  // Holds `page` effects at a time. `store` must outlive it, and its outbox must not change meanwhile.
+  explicit OutboxReader(const Store* store, size_t page = 4096) : store_(*store), page_(page) {}
+
+  // The first effect with this id or a later one; nullopt: there is none. Ids must not fall from call to call. Errors as
+  // Store::ForEach.
+  Result<std::optional<Kept>> Seek(EffectId id);
+
+ private:
+  Status ReadPage(EffectId from);
+
+  const Store& store_;
+  const size_t page_;
+  std::vector<Kept> kept_;
+  size_t next_ = 0;     // in kept_
+  bool ended_ = false;  // nothing comes behind kept_
+};
+
+}  // namespace attune

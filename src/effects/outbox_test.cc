@@ -1,0 +1,408 @@
+#include "effects/outbox.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "state/keyspace.h"
+
+namespace attune {
+namespace {
+
+constexpr Millis kStart = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
+constexpr size_t kPage = 1 << 20;
+
+std::shared_ptr<const Program> MakeProgram() {
+  auto loaded = ParsePlan(R"yaml(
+segments:
+  buyer: {when: count(purchase) >= 1}
+triggers:
+  thanks: {on: purchase, send: [mail]}
+)yaml");
+  EXPECT_TRUE(loaded.plan);
+  return Program::Compile(std::move(loaded.plan));
+}
+
+// An outbox over a store, as the runtime has it, whose writes wait until the test lets them happen.
+class OutboxTest : public testing::Test {
+ protected:
+  OutboxTest() : dir_(testing::TempDir() + "/outbox"), program_(MakeProgram()) {
+    std::filesystem::remove_all(dir_);
+    const auto& conditions = program_->conditions;
+    for (ConditionId c = 0; c < conditions.size(); ++c) {
+      (conditions[c].segment ? segment_ : trigger_) = c;
+    }
+  }
+  ~OutboxTest() override { std::filesystem::remove_all(dir_); }
+
+  void Open(uint64_t last = 0, size_t lanes = 1, OutboxOptions options = {}) {
+    Recover(lanes, options);
+    for (int shard = 0; shard < kShards; ++shard) outbox_->SetSnapshot(static_cast<uint8_t>(shard), last);
+    ASSERT_TRUE(outbox_->BeginRecovery(last).ok());
+    EndRecovery();
+  }
+  void Recover(size_t lanes = 1, OutboxOptions options = {}) {
+    outbox_.reset();
+    writes_.clear();
+    store_.reset();
+    store_ = *Store::Open(dir_);
+    outbox_ = std::make_unique<Outbox>(store_.get(), lanes, options);
+    ASSERT_TRUE(outbox_->Restore().ok());
+  }
+  void EndRecovery() {
+    const auto write = [this](WriteBatch batch, std::function<void(bool)> then) {
+      writes_.emplace_back(std::move(batch), std::move(then));
+      if (!hold_writes_) WriteAll();
+    };
+    ASSERT_TRUE(outbox_->EndRecovery(write).ok());
+  }
+  void WriteAll() {
+    auto writes = std::exchange(writes_, {});
+    for (auto& [batch, then] : writes) {
+      ASSERT_TRUE(store_->Write(batch).ok());
+      then(true);
+    }
+  }
+
+  UserState& User(const std::string& id) {
+    auto& user = users_[id];
+    if (!user) user = std::make_unique<UserState>(id, 0, *program_);
+    return *user;
+  }
+  Transition Enters(const std::string& user, Millis at = kStart) { return {at, &User(user), segment_, true, false}; }
+  TriggerFiring Fires(const std::string& user, Millis at = kStart) { return {at, &User(user), trigger_, "f", "{}", ""}; }
+  void Add(size_t lane, uint64_t sequence, const std::string& user, uint8_t shard = 0) {
+    Effects effects;
+    effects.transitions.push_back(Enters(user));
+    outbox_->Add(lane, shard, sequence, effects, *program_);
+  }
+  void AddMany(uint64_t from, uint64_t to) {
+    for (uint64_t sequence = from; sequence <= to; ++sequence) Add(0, sequence, "u" + std::to_string(sequence));
+    outbox_->Passed(0, to);
+  }
+
+  // `1-0:ann 2-0:bob`, all after the cursor, page by page.
+  std::string From(EffectId cursor, size_t bytes = kPage) {
+    std::string text;
+    while (true) {
+      const auto page = outbox_->Read(cursor, bytes);
+      EXPECT_TRUE(page.ok());
+      if (page->gone) return text + "gone";
+      for (const auto& block : page->blocks) {
+        for (const ToldEffect& effect : *block) {
+          if (effect.id() <= cursor) continue;
+          text += (text.empty() ? "" : " ") + ToText(effect.id()) + ':' + std::string(effect.user());
+        }
+      }
+      EXPECT_GE(page->next, cursor);
+      cursor = page->next;
+      if (!page->more) return text;
+    }
+  }
+  std::string Numbers(uint64_t from, uint64_t to) {
+    std::string text;
+    for (uint64_t n = from; n <= to; ++n) text += fmt::format("{}{}-0:u{}", text.empty() ? "" : " ", n, n);
+    return text;
+  }
+
+  std::string dir_;
+  std::shared_ptr<const Program> program_;
+  ConditionId segment_ = 0, trigger_ = 0;
+  std::map<std::string, std::unique_ptr<UserState>> users_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Outbox> outbox_;
+  std::vector<std::pair<WriteBatch, std::function<void(bool)>>> writes_;
+  bool hold_writes_ = false;
+};
+
+TEST(EffectId, TextAndBack) {
+  EXPECT_EQ(ToText(EffectId{17, 3}), "17-3");
+  EXPECT_EQ(ToText(After(17)), "17");
+  for (const char* text : {"0", "0-0", "17", "17-3", "18446744073709551615-4294967294"}) {
+    EXPECT_EQ(ToText(*ParseEffectId(text)), text);
+  }
+  for (const char* text : {"", "-", "17-", "-3", "x", "17-3-4", " 17", "17 ", "+17", "1e3", "18446744073709551616"}) {
+    EXPECT_FALSE(ParseEffectId(text)) << text;
+  }
+  EXPECT_LT((EffectId{17, 3}), After(17));
+  EXPECT_LT(After(17), (EffectId{18, 0}));
+}
+
+TEST(EffectId, KeysSortAsIdsDo) {
+  const EffectId ids[] = {{0, 0}, {0, 1}, {1, 0}, {255, 255}, {256, 0}, After(256), {1ULL << 40, 7}};
+  for (size_t i = 0; i < std::size(ids); ++i) {
+    EXPECT_EQ(EffectOfKey(EffectKey(ids[i])), ids[i]);
+    if (i > 0) {
+      EXPECT_LT(EffectKey(ids[i - 1]), EffectKey(ids[i]));
+    }
+  }
+  EXPECT_FALSE(EffectOfKey("short"));
+}
+
+TEST_F(OutboxTest, AnEffectSaysItselfInWords) {
+  Effects effects;
+  effects.transitions = {Enters("ann, \"a\"")};
+  effects.firings = {Fires("ann, \"a\"")};
+  std::vector<ToldEffect> told;
+  Tell(17, effects, *program_, &told);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].kind(), EffectKind::kEnter);
+  EXPECT_EQ(told[0].name(), "buyer");
+  EXPECT_EQ(told[0].user(), "ann, \"a\"");
+  EXPECT_EQ(told[0].json(),
+            R"({"at":"2026-03-01T10:00:00.000Z","user":"ann, \"a\"","segment":"buyer","change":"enter","corrected":false})");
+  EXPECT_EQ(told[1].kind(), EffectKind::kFiring);
+  EXPECT_EQ(told[1].name(), "thanks");
+  EXPECT_EQ(
+      told[1].json(),
+      R"({"at":"2026-03-01T10:00:00.000Z","trigger":"thanks","user":"ann, \"a\"","key":null,"id":"f","values":{}})");
+  const auto parsed = ToldEffect::Parse({17, 1}, told[1].bytes());
+  EXPECT_EQ(parsed->json(), told[1].json());
+  EXPECT_EQ(parsed->user(), told[1].user());
+  for (size_t size = 0; size < 5 + 6 + 8; ++size) {
+    EXPECT_FALSE(ToldEffect::Parse({17, 1}, std::string_view(told[1].bytes()).substr(0, size)));
+  }
+}
+
+// The order in which an engine's timers fire is another after a restart; ids must not be.
+TEST_F(OutboxTest, TheOrderOfUsersIsNoMatterOfTheEngine) {
+  Effects one, other;
+  one.transitions = {Enters("bob", 5), Enters("ann", 5), Enters("eve", 4)};
+  one.firings = {Fires("ann", 5), Fires("eve", 6), Fires("bob", 5)};
+  other.transitions = {Enters("eve", 4), Enters("ann", 5), Enters("bob", 5)};
+  other.firings = {Fires("bob", 5), Fires("ann", 5), Fires("eve", 6)};
+  std::vector<ToldEffect> told, again;
+  Tell(9, one, *program_, &told);
+  Tell(9, other, *program_, &again);
+  std::string order;
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].bytes(), again[i].bytes());
+    EXPECT_EQ(told[i].id(), (EffectId{9, static_cast<uint32_t>(i)}));
+    order += std::string(told[i].user()) + ':' + std::string(told[i].name()) + ' ';
+  }
+  EXPECT_EQ(order, "eve:buyer ann:buyer ann:thanks bob:buyer bob:thanks eve:thanks ");
+}
+
+TEST_F(OutboxTest, WhatEveryLaneHasPassedIsToldInOrder) {
+  Open(0, 3);
+  int heard = 0;
+  outbox_->SetListener([&] { ++heard; });
+  Add(0, 3, "c");
+  Add(0, 5, "e");
+  outbox_->Passed(0, 6);
+  Add(2, 1, "a");
+  outbox_->Passed(2, 4);
+  EXPECT_EQ(From({}), "");
+  EXPECT_EQ(outbox_->position(), 0u);
+  Add(1, 2, "b");
+  outbox_->Passed(1, 2);
+  EXPECT_EQ(From(After(0)), "1-0:a 2-0:b");
+  EXPECT_EQ(From({}), "1-0:a 2-0:b");
+  EXPECT_EQ(outbox_->position(), 2u);
+  EXPECT_EQ(heard, 1);
+  bool passed = false;
+  outbox_->WhenPassed(4, [&] { passed = true; });
+  Add(1, 6, "f");
+  outbox_->Passed(1, 6);
+  EXPECT_TRUE(passed);
+  EXPECT_EQ(From({1, 0}), "2-0:b 3-0:c");
+  Add(2, 7, "g");
+  outbox_->Passed(2, 7);
+  EXPECT_EQ(From({3, 0}), "5-0:e 6-0:f");
+  for (size_t lane : {0, 1}) outbox_->Passed(lane, 7);
+  EXPECT_EQ(From(After(5)), "6-0:f 7-0:g");
+  EXPECT_EQ(outbox_->Read(After(0), kPage)->next, After(7));
+  passed = false;
+  outbox_->WhenPassed(7, [&] { passed = true; });
+  EXPECT_TRUE(passed);
+}
+
+TEST_F(OutboxTest, AReaderGoesFromTheStoreToMemoryWithoutAGapOrARepeat) {
+  Open(0, 1, {.memory_bytes = 3000});
+  AddMany(1, 1);
+  for (uint64_t n = 2; n <= 100; ++n) AddMany(n, n);
+  EXPECT_EQ(From(After(0)), Numbers(1, 100));
+  EXPECT_EQ(From(After(0), 1), Numbers(1, 100));
+  EXPECT_EQ(From(After(0), 1000), Numbers(1, 100));
+  for (uint64_t n = 1; n <= 100; ++n) {
+    EXPECT_EQ(From({n, 0}), Numbers(n + 1, 100));
+    EXPECT_EQ(From(After(n), 700), Numbers(n + 1, 100));
+  }
+}
+
+TEST_F(OutboxTest, MemoryHoldsWhatTheStoreHasNotGotYet) {
+  Open(0, 1, {.memory_bytes = 3000});
+  hold_writes_ = true;
+  for (uint64_t n = 1; n <= 30; ++n) AddMany(n, n);
+  EXPECT_EQ(From(After(0)), Numbers(1, 30));
+  // So much that memory gives way: then readers wait for the store, and miss nothing.
+  for (uint64_t n = 31; n <= 200; ++n) AddMany(n, n);
+  EXPECT_EQ(From(After(0)), "");
+  EXPECT_EQ(From(After(199)), Numbers(200, 200));
+  EXPECT_GT(outbox_->unwritten_bytes(), 0u);
+  hold_writes_ = false;
+  WriteAll();
+  outbox_->Flush(0);
+  EXPECT_EQ(From(After(0)), Numbers(1, 200));
+  EXPECT_EQ(outbox_->unwritten_bytes(), 0u);
+}
+
+TEST_F(OutboxTest, NewestFirst) {
+  Open(0, 1, {.memory_bytes = 1000});
+  for (uint64_t n = 1; n <= 20; ++n) AddMany(n, n);
+  uint64_t expected = 20;
+  ASSERT_TRUE(outbox_
+                  ->ForEachBackwards([&](const ToldEffect& effect) {
+                    EXPECT_EQ(effect.id().sequence, expected--);
+                    return expected > 2;
+                  })
+                  .ok());
+  EXPECT_EQ(expected, 2u);
+}
+
+TEST_F(OutboxTest, ARestartGoesOnWhereItWas) {
+  Open();
+  AddMany(1, 10);
+  EXPECT_EQ(outbox_->effects(), 10u);
+  // The snapshot is of record 4; the store has the effects up to 10; the log's tail brings them again, and three more.
+  Recover();
+  outbox_->SetSnapshot(0, 4);
+  ASSERT_TRUE(outbox_->BeginRecovery(13).ok());
+  for (uint64_t n = 5; n <= 13; ++n) Add(0, n, "u" + std::to_string(n));
+  EndRecovery();
+  EXPECT_EQ(outbox_->position(), 13u);
+  EXPECT_EQ(outbox_->effects(), 13u);
+  EXPECT_EQ(From(After(0)), Numbers(1, 13));
+  AddMany(14, 15);
+  EXPECT_EQ(From({12, 0}), Numbers(13, 15));
+  EXPECT_EQ(From(After(0)), Numbers(1, 15));
+}
+
+TEST_F(OutboxTest, WhatWasLostInTheCrashComesAgain) {
+  Open();
+  AddMany(1, 4);
+  hold_writes_ = true;
+  AddMany(5, 8);  // told, and never written
+  EXPECT_EQ(From(After(4)), Numbers(5, 8));
+  Recover();
+  outbox_->SetSnapshot(0, 4);
+  ASSERT_TRUE(outbox_->BeginRecovery(9).ok());
+  for (uint64_t n = 5; n <= 9; ++n) Add(0, n, "u" + std::to_string(n));
+  hold_writes_ = false;
+  EndRecovery();
+  EXPECT_EQ(From({6, 0}), Numbers(7, 9));
+  EXPECT_EQ(From(After(0)), Numbers(1, 9));
+}
+
+// An un-merge tells of two people, who may be of one shard.
+TEST_F(OutboxTest, OfARecordThatComesInTwoPartsBothComeAgain) {
+  Open();
+  AddMany(1, 4);
+  const auto add = [&](const std::string& user, uint32_t first, bool last) {
+    Effects effects;
+    effects.transitions.push_back(Enters(user));
+    outbox_->Add(0, 0, 5, effects, *program_, first, last);
+  };
+  add("ann", 0, false);
+  outbox_->Flush(0);
+  hold_writes_ = true;  // stopped between the two
+  add("bob", 100, true);
+  Recover();
+  outbox_->SetSnapshot(0, 4);
+  ASSERT_TRUE(outbox_->BeginRecovery(5).ok());
+  add("ann", 0, false);
+  add("bob", 100, true);
+  hold_writes_ = false;
+  EndRecovery();
+  EXPECT_EQ(From(After(4)), "5-0:ann 5-100:bob");
+}
+
+// Another plan builds its state from the first record on: what had been said stays, and nothing is said anew.
+TEST_F(OutboxTest, AnotherPlanChangesNothingThatWasSaid) {
+  Open();
+  AddMany(1, 6);
+  Recover();
+  outbox_->SetSnapshot(0, 4);
+  outbox_->SetSnapshot(1, 5);
+  ASSERT_TRUE(outbox_->BeginRecovery(9).ok());
+  for (uint64_t n = 1; n <= 8; ++n) Add(0, n, "other");
+  Add(0, 5, "other", 1);
+  Add(0, 9, "other", 1);
+  EndRecovery();
+  EXPECT_EQ(From(After(0)), Numbers(1, 6) + " 7-0:other 8-0:other 9-0:other");
+}
+
+TEST_F(OutboxTest, AStoreWithoutAnOutboxBeginsOneAtItsSnapshots) {
+  Recover();
+  outbox_->SetSnapshot(0, 20);
+  outbox_->SetSnapshot(7, 40);
+  ASSERT_TRUE(outbox_->BeginRecovery(50).ok());
+  Add(0, 30, "early", 0);
+  Add(0, 45, "ann", 7);
+  EndRecovery();
+  EXPECT_EQ(ToText(outbox_->floor()), "40");
+  EXPECT_EQ(From({39, 0}), "gone");
+  EXPECT_EQ(From(After(40)), "45-0:ann");
+}
+
+TEST_F(OutboxTest, AsManyAreKeptAsTheOptionsSay) {
+  Open(0, 1, {.max_effects = 128, .memory_bytes = 2000});
+  for (uint64_t n = 1; n <= 500; ++n) {
+    AddMany(n, n);
+    WriteBatch batch;
+    outbox_->Trim(kStart, &batch);
+    ASSERT_TRUE(store_->Write(batch).ok());
+  }
+  EXPECT_GE(outbox_->effects(), 128u);
+  EXPECT_LE(outbox_->effects(), 132u);
+  const EffectId floor = outbox_->floor();
+  EXPECT_EQ(floor.sequence, 500 - outbox_->effects());
+  EXPECT_EQ(From({floor.sequence - 1, 0}), "gone");
+  EXPECT_EQ(From(floor), Numbers(floor.sequence + 1, 500));
+  size_t stored = 0;
+  ASSERT_TRUE(store_->ForEach(keys::kOutbox, [&](std::string_view, std::string_view) { return ++stored; }).ok());
+  EXPECT_EQ(stored, outbox_->effects());
+  // And so it is after a restart.
+  const uint64_t kept = outbox_->effects();
+  Open(500, 1, {.max_effects = 128});
+  EXPECT_EQ(outbox_->effects(), kept);
+  EXPECT_EQ(outbox_->floor(), floor);
+  EXPECT_EQ(From(floor), Numbers(floor.sequence + 1, 500));
+}
+
+TEST_F(OutboxTest, OldOnesGo) {
+  Open(0, 1, {.max_age = 64 * kHour});
+  const auto trim = [&](Millis now) {
+    WriteBatch batch;
+    outbox_->Trim(now, &batch);
+    ASSERT_TRUE(store_->Write(batch).ok());
+  };
+  AddMany(1, 3);
+  trim(kStart);
+  AddMany(4, 5);
+  trim(kStart + kHour);  // the five are marked
+  AddMany(6, 6);
+  trim(kStart + 2 * kHour);
+  trim(kStart + 65 * kHour - 1);
+  EXPECT_EQ(From(After(0)), Numbers(1, 6));
+  trim(kStart + 65 * kHour);
+  EXPECT_EQ(From(After(0)), "gone");
+  EXPECT_EQ(From({5, 0}), Numbers(6, 6));
+  EXPECT_EQ(outbox_->effects(), 1u);
+}
+
+// A log that is read anew from its beginning, because the store is lost, does not fill the disk.
+TEST_F(OutboxTest, ALongRecoveryTellsTheNewestRecordsAlone) {
+  Recover(1, {.max_effects = 10});
+  ASSERT_TRUE(outbox_->BeginRecovery(1000).ok());
+  for (uint64_t n = 1; n <= 1000; ++n) Add(0, n, "u" + std::to_string(n));
+  EndRecovery();
+  EXPECT_EQ(From(After(989)), "gone");
+  EXPECT_EQ(From(After(990)), Numbers(991, 1000));
+  EXPECT_EQ(outbox_->effects(), 10u);
+}
+
+}  // namespace
+}  // namespace attune

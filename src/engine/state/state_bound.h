@@ -1,0 +1,13 @@
+// How many bytes of state a condition or metric can cost.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/program/program.h"
+
+namespace attune {
+
+// An upper bound on the bytes of one user's state that the node needs. State that several nodes share is counted for each.
+int64_t StateBound(const Program& program, NodeId root);
+
+}  // namespace attune

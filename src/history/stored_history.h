@@ -1,0 +1,75 @@
+// A history that lies somewhere and can be read from its beginning as often as a question needs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "history/history_run.h"
+#include "identity/linked_ids.h"
+
+namespace attune {
+
+// How far a long question over a history has come, in units of the history, and whether it should end early. Any thread
+// may look and cancel; one computes.
+struct StudyProgress {
+  std::atomic<uint64_t> done{0};
+  std::atomic<uint64_t> total{0};  // 0: not known yet
+  std::atomic<bool> cancelled{false};
+};
+
+// One record of a history: an event, or that an id which was merged is a person of its own again.
+struct HistoryRecord {
+  std::string_view event;      // EncodeEvent; empty: the latter
+  std::string_view unmerged;
+  Millis unmerged_at = 0;
+};
+
+class StoredHistory {
+ public:
+  virtual ~StoredHistory() = default;
+
+  // Calls fn with each record, in the order in which the engine takes them. Reading ends early, and is ok, when fn says
+  // false. Every reading gives the same records.
+  virtual Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) = 0;
+  // How many units of progress one reading is, and how many of the present one are done. Any thread.
+  virtual uint64_t size() const = 0;
+  virtual uint64_t read() const = 0;
+};
+
+// What a data folder's log has, which may be in use.
+class LogHistory : public StoredHistory {
+ public:
+  // `last_sequence`: the record to end with, 0 being before the first; nullopt: the last one that is found.
+  LogHistory(std::string log_dir, std::optional<uint64_t> last_sequence) : dir_(std::move(log_dir)), last_(last_sequence) {}
+
+  // As LogReader says.
+  Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
+  // Records of the log; 0 when they were not counted.
+  uint64_t size() const override { return last_.value_or(0); }
+  uint64_t read() const override { return read_; }
+
+ private:
+  const std::string dir_;
+  const std::optional<uint64_t> last_;
+  std::atomic<uint64_t> read_{0};
+};
+
+// What must be known of a history before it is run.
+struct HistoryOutline {
+  LinkedIds linked;
+  Millis first = kNever;   // the earliest and the latest time of a tracked event; of none as they are here
+  Millis last = kAlways;
+};
+
+// Reads the history once, and tells the progress how far that is. kCorrupt, kIo as the history says; kUnavailable when
+// it was cancelled.
+Result<HistoryOutline> OutlineOf(StoredHistory* history, StudyProgress* progress);
+// Reads it once more, through a run that was told of the linked ids. The same errors.
+Status RunThrough(StoredHistory* history, StudyProgress* progress, HistoryRun* run);
+
+}  // namespace attune

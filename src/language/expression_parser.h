@@ -1,0 +1,132 @@
+// The grammar of the language by recursive descent. One class, because its rules call each other in circles; each of
+// its sources holds the rules of one thing: operators, values, selectors, windows, calls, aggregates, sequences, keys,
+// facts. docs/language.md says what the rules mean.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "language/cursor.h"
+#include "language/parser.h"
+#include "language/zone.h"
+
+namespace attune {
+
+struct Function;  // of calls: see call_parser.cc
+inline constexpr size_t kManyValues = 1000;  // of those functions that take any number of them
+
+// Reads one text. Rules return null (or false) when the rest cannot be read; the cursor has then been told why.
+class ExpressionParser : private Cursor {
+ public:
+  // What it is given must outlive it.
+  ExpressionParser(std::string_view text, const Names& names, const Zone& zone, std::vector<Mistake>* mistakes)
+      : Cursor(text, mistakes), names_(names), zone_(zone) {}
+
+  ExpressionPtr Whole();
+  std::optional<Selector> WholeSelector();
+
+ private:
+  using Kind = Expression::Kind;
+
+  static ExpressionPtr Make(Kind kind, size_t offset, Type type, bool dynamic = false);
+  static ExpressionPtr Make(Kind kind, size_t offset, Type type, ExpressionPtr a, ExpressionPtr b);
+  static ExpressionPtr Number(double n, size_t offset);
+  static ExpressionPtr Duration(Millis d, size_t offset);
+
+  // One level further down; false, and said, when that is too deep. Each Enter that succeeds has its Leave.
+  bool Enter(size_t offset);
+  void Leave() { --depth_; }
+
+  // Types, as far as they are known.
+  void RequireType(const Expression& e, Type type, const std::string& where);
+  void RequireAlike(const Expression& a, const Expression& b);  // of one type, as comparison needs it
+  void RequireOrdered(const Expression& e);
+
+  // Operators, weakest first.
+  ExpressionPtr Or() { return Chain("or", Kind::kOr, &ExpressionParser::And); }
+  ExpressionPtr And() { return Chain("and", Kind::kAnd, &ExpressionParser::Not); }
+  ExpressionPtr Chain(std::string_view word, Kind kind, ExpressionPtr (ExpressionParser::*operand)());
+  ExpressionPtr Not();
+  ExpressionPtr Comparison();
+  ExpressionPtr Compared(Kind kind, size_t offset, ExpressionPtr left);
+  ExpressionPtr Textual(Kind kind, std::string_view word, size_t offset, ExpressionPtr left);
+  ExpressionPtr In(size_t offset, ExpressionPtr left);
+  ExpressionPtr Between(size_t offset, ExpressionPtr left);
+  ExpressionPtr Matches(size_t offset, ExpressionPtr left);
+  ExpressionPtr Sum();
+  ExpressionPtr Product();
+  ExpressionPtr Arithmetic(Kind kind, size_t offset, ExpressionPtr a, ExpressionPtr b);
+  StaticType ArithmeticType(Kind kind, const Expression& a, const Expression& b, size_t offset);
+  ExpressionPtr Unary();
+
+  // Values that stand alone.
+  ExpressionPtr Primary();
+  ExpressionPtr Parenthesised();
+  ExpressionPtr Word();
+  ExpressionPtr ListLiteral();
+  ExpressionPtr MetricName();
+  ExpressionPtr Trait();
+  Millis ReadInstant();
+
+  // Events and their properties.
+  bool ReadSelector(Selector* selector);
+  bool ReadAlternatives(Selector* selector);
+  bool ReadEventName(Selector* selector);
+  bool ReadFilter(Selector* selector);
+  bool Known(const std::string& event) const;
+  ExpressionPtr Property();
+  bool ReadKeys(PropertyPath* path);
+  // Tells context from properties and finds the type that the events' declarations agree on.
+  void FinishPath(const std::vector<std::string>& events, size_t offset, PropertyPath* path, Expression* e);
+  std::optional<Type> DeclaredType(const EventSpec& event, const PropertyPath& path, size_t offset);
+
+  bool ReadWindow(Window* window);  // an optional one: [ever] when none stands here
+  bool ReadSpan(Window* window);
+  bool ReadRange(Window* window);
+  bool ReadAnchor(Window::Kind kind, Window* window);
+
+  ExpressionPtr Call();
+  bool ReadArguments(const Function& function, const std::string& name, Expression* e);
+  bool ReadNumber(const std::string& what, double least, double most, bool whole, Expression* e);
+  bool ReadName(Expression* e);
+  bool ReadValues(size_t least, size_t most, const std::string& name, Expression* e);
+  void TypeOfValues(const std::string& name, Expression* e);
+
+  // Aggregates.
+  bool ReadEvents(Expression* e);
+  bool ReadPropertyOf(Expression* e);
+  bool ReadProperty(const std::string& name, Expression* e);
+  bool MinOrMax(const std::string& name, Expression* e);
+  bool LooksLikeProperty() const;
+  bool ReadSessions(Expression* e);
+  bool ReadSessionWindow(Expression* e);
+  bool ReadPeriods(Expression* e);
+
+  // Sequences, and absence.
+  bool ReadSequence(const std::string& name, Expression* e);
+  bool ReadStep(const std::string& name, std::vector<SequenceStep>* steps);
+  bool ReadWithin(const std::string& name, const std::vector<SequenceStep>& before, SequenceStep* step);
+  bool ReadBy(Expression* e);
+  ExpressionPtr TryAbsence();  // null, nothing taken and not stopped when none stands here
+  bool LooksLikeAbsence() const;
+
+  bool ReadKeyed(const std::string& name, Expression* e);
+  bool ReadKeyProperty(const std::string& name, Expression* e);
+
+  // Facts about the user.
+  bool ReadSegmentName(Expression* e);
+  bool ReadSegmentChange(const std::string& name, Expression* e);
+  bool ReadPlainName(const std::string& what, Expression* e);
+  bool ReadFor(Expression* e);
+
+  const Names& names_;
+  const Zone& zone_;
+  int depth_ = 0;
+  bool in_filter_ = false;
+  const Selector* filtered_ = nullptr;  // whose braces are being read
+  std::string keyed_;                   // within the parentheses of this one of some and top
+};
+
+}  // namespace attune

@@ -1,0 +1,352 @@
+#include "log/file/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "log/file/log_file.h"
+
+namespace attune {
+namespace {
+
+// A sync of a write below this size costs mostly the file system's journal, which notes each
+// reserved block that is written for the first time. Such writes are followed by zeros up to the
+// next multiple of kZeroAheadBytes, so that the next ones find blocks that were written before:
+// half the latency. Larger writes have their journal entry paid by volume.
+constexpr size_t kSmallWriteBytes = 64 << 10;
+constexpr uint64_t kZeroAheadBytes = 256 << 10;
+// From groups of this size on the disk's pace is told, and from it how much may wait, which is never less than the other.
+constexpr size_t kTellingBytes = 256 << 10;
+constexpr size_t kLeastPendingBytes = 1 << 20;
+// Buffers above this size are not kept for the next group: a burst must not hold its memory for
+// ever.
+constexpr size_t kKeptBlockBytes = 8 << 20;
+constexpr size_t kKeptBlocks = 4;
+
+// For good, whatever the code said: used where a full disk leaves the state of the file unknown.
+Error AsIo(const Error& error) { return Error{ErrorCode::kIo, error.message}; }
+
+}  // namespace
+
+// Buffers that went through the log and the shard loops, to be filled again: fresh memory of that
+// size costs page faults. Shared with the blocks' deleters, which may run after the log is gone.
+class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
+ public:
+  std::shared_ptr<std::string> Take() {
+    std::unique_ptr<std::string> bytes;
+    {
+      std::lock_guard lock(mutex_);
+      if (!spare_.empty()) {
+        bytes = std::move(spare_.back());
+        spare_.pop_back();
+      }
+    }
+    if (!bytes) bytes = std::make_unique<std::string>();
+    return {bytes.release(), [pool = shared_from_this()](std::string* returned) {
+              pool->Return(std::unique_ptr<std::string>(returned));
+            }};
+  }
+
+ private:
+  void Return(std::unique_ptr<std::string> bytes) {
+    if (bytes->capacity() > kKeptBlockBytes) return;
+    bytes->clear();
+    std::lock_guard lock(mutex_);
+    if (spare_.size() < kKeptBlocks) spare_.push_back(std::move(bytes));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<std::string>> spare_;
+};
+
+Log::Log(std::string dir, LogOptions options)
+    : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {
+  filling_.bytes = pool_->Take();
+  most_pending_ = options_.max_pending_bytes;
+}
+
+Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions options) {
+  std::unique_ptr<Log> log(new Log(dir, std::move(options)));
+  if (Status status = log->disk_.MakeDir(dir); !status.ok()) return status.error();
+  auto recovery = RecoverLog(log->disk_, dir, log->options_.repair);
+  if (!recovery.ok()) return recovery.error();
+  log->recovery_ = *recovery;
+  if (recovery->newest_file == 0) {
+    if (Status status = log->CreateFile(1); !status.ok()) return status.error();
+    log->recovery_.newest_file = 1;
+    log->recovery_.files = 1;
+  } else {
+    auto file = log->disk_.Open(LogFilePath(dir, recovery->newest_file), Disk::Mode::kWrite);
+    if (!file.ok()) return file.error();
+    const auto size = (*file)->Size();
+    if (!size.ok()) return size.error();
+    log->file_ = std::move(*file);
+    log->file_first_sequence_ = recovery->newest_file;
+    log->end_ = log->zeroed_ = recovery->end_offset;
+    log->reserved_ = *size;
+  }
+  log->durable_sequence_ = recovery->last_sequence;
+  log->next_sequence_ = recovery->last_sequence + 1;
+  log->worker_ = log->options_.workers->Start("attune-log", [raw = log.get()] { return raw->Step(); });
+  return log;
+}
+
+Log::~Log() { Close(); }
+
+void Log::Close() {
+  std::lock_guard close_lock(close_mutex_);
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  if (std::exchange(closed_, true)) return;
+  if (worker_) {  // else Open failed
+    worker_->Wake();
+    worker_->Join();
+  }
+  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
+  // are.
+  if (file_ && !failed()) (void)CutToEnd();
+}
+
+Worker::Next Log::Step() {
+  Group group;
+  {
+    std::lock_guard lock(mutex_);
+    if (filling_.bytes->empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
+    group = TakeGroup();
+  }
+  WriteOut(std::move(group));
+  return Worker::Next::Now();
+}
+
+Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
+  size_t added = 0;
+  for (const LogEntry& entry : entries) {
+    if (entry.type == kHoleType) return Error{ErrorCode::kInvalid, "record type 0 is a hole"};
+    if (entry.payload.size() > kMaxPayloadBytes) {
+      return Error{ErrorCode::kInvalid, fmt::format("a record of {} bytes is above the limit of {}",
+                                                    entry.payload.size(), kMaxPayloadBytes)};
+    }
+    added += kRecordHeaderBytes + entry.payload.size();
+  }
+  if (added == 0 || added > options_.max_pending_bytes) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("an append of {} bytes; the limits are 1 and {}", added, options_.max_pending_bytes)};
+  }
+  bool was_empty = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (failure_) return *failure_;
+    if (closing_) return Error{ErrorCode::kUnavailable, "the log is closed"};
+    if (pending_bytes_ > 0 && pending_bytes_ + added > most_pending_) {
+      return Error{ErrorCode::kUnavailable, fmt::format("{} bytes wait for the disk already", pending_bytes_)};
+    }
+    pending_bytes_ += added;
+    was_empty = filling_.bytes->empty();
+    if (was_empty) filling_.first_sequence = next_sequence_;
+    filling_.waiters.push_back({next_sequence_, std::move(callback)});
+    for (const LogEntry& entry : entries) {
+      const uint16_t flags = filling_.bytes->empty() ? kGroupStart : 0;
+      AppendUnsealed({next_sequence_++, entry.type, entry.shard, flags, entry.payload}, filling_.bytes.get());
+    }
+    filling_.last_sequence = next_sequence_ - 1;
+  }
+  // Not empty: the log's thread is awake or about to look.
+  if (was_empty) worker_->Wake();
+  return {};
+}
+
+Status Log::status() const {
+  std::lock_guard lock(mutex_);
+  return failure_ ? Status(*failure_) : Status();
+}
+
+size_t Log::pending_bytes() const {
+  std::lock_guard lock(mutex_);
+  return pending_bytes_;
+}
+
+// Requires mutex_.
+Log::Group Log::TakeGroup() {
+  Group group = std::exchange(filling_, Group());
+  filling_.bytes = pool_->Take();
+  return group;
+}
+
+// Small groups say how long a sync takes, not how fast the disk is.
+void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
+  if (bytes < kTellingBytes) return;
+  const double wait = std::chrono::duration<double>(options_.max_wait).count();
+  const double most = static_cast<double>(bytes) / std::max(took.count(), 1e-6) * wait;
+  const std::lock_guard lock(mutex_);
+  most_pending_ = most >= static_cast<double>(options_.max_pending_bytes)
+                      ? options_.max_pending_bytes
+                      : std::min(options_.max_pending_bytes, std::max(kLeastPendingBytes, static_cast<size_t>(most)));
+}
+
+void Log::WriteOut(Group group) {
+  SealRecords(group.bytes.get());  // here and not in Append, which holds the lock that all appends share
+  const auto began = options_.steady();
+  const Status status = WriteGroup(group);
+  if (status.ok()) {
+    NotePace(group.bytes->size(), options_.steady() - began);
+    Succeed(std::move(group));
+  } else if (status.error().code == ErrorCode::kUnavailable) {
+    FailFull(group, status.error());
+  } else {
+    FailForGood(group, status.error());
+  }
+}
+
+// kUnavailable: storage is full, and the file ends again where the durable records do. Else the
+// state is unknown.
+Status Log::WriteGroup(const Group& group) {
+  const std::string& bytes = *group.bytes;
+  if (end_ > kFileHeaderBytes && end_ + bytes.size() > options_.max_file_bytes) {
+    if (Status status = Rotate(group.first_sequence); !status.ok()) return status;
+  }
+  const uint64_t new_end = end_ + bytes.size();
+  if (Status status = Reserve(new_end); !status.ok()) return status;
+  Status written = file_->Write(end_, bytes);
+  if (written.ok()) written = ZeroAhead(new_end, bytes.size());
+  if (!written.ok()) {
+    if (written.error().code != ErrorCode::kUnavailable) return written;
+    // Nothing of the group was synced, so it can be taken back.
+    if (Status status = CutToEnd(); !status.ok()) return status;
+    return written;
+  }
+  if (Status status = file_->Sync(); !status.ok()) return AsIo(status.error());
+  end_ = new_end;
+  return {};
+}
+
+Status Log::ZeroAhead(uint64_t written_end, size_t written_bytes) {
+  if (written_end <= zeroed_) return {};
+  zeroed_ = written_end;
+  if (written_bytes >= kSmallWriteBytes) return {};
+  const uint64_t target = std::min(reserved_, (written_end / kZeroAheadBytes + 1) * kZeroAheadBytes);
+  if (target <= written_end) return {};
+  static const std::string zeros(kZeroAheadBytes, '\0');
+  zeroed_ = target;
+  return file_->Write(written_end, std::string_view(zeros).substr(0, target - written_end));
+}
+
+// Durably ends the file at the last durable record, and gives back what was reserved.
+Status Log::CutToEnd() {
+  reserved_ = zeroed_ = end_;
+  if (Status status = file_->Truncate(end_); !status.ok()) return AsIo(status.error());
+  if (Status status = file_->Sync(); !status.ok()) return AsIo(status.error());
+  return {};
+}
+
+Status Log::Reserve(uint64_t end) {
+  if (end <= reserved_) return {};
+  const uint64_t ahead = std::max(end, std::min(end + options_.reserve_bytes, options_.max_file_bytes));
+  Status status = file_->Allocate(ahead);
+  uint64_t reserved = ahead;
+  if (!status.ok() && status.error().code == ErrorCode::kUnavailable) {
+    status = file_->Allocate(end);  // the last bytes of the disk are good enough for one group
+    reserved = end;
+  }
+  if (status.ok()) {
+    reserved_ = reserved;
+    return {};
+  }
+  if (status.error().code != ErrorCode::kUnavailable) return status;
+  if (Status cut = CutToEnd(); !cut.ok()) return cut;
+  return status;
+}
+
+// The old file is complete, without reserved space, before the new one exists.
+Status Log::Rotate(uint64_t first_sequence) {
+  if (Status status = CutToEnd(); !status.ok()) return status;
+  return CreateFile(first_sequence);
+}
+
+// Changes nothing unless the file and its name are durable.
+Status Log::CreateFile(uint64_t first_sequence) {
+  const std::string path = LogFilePath(dir_, first_sequence);
+  auto file = disk_.Open(path, Disk::Mode::kCreate);
+  if (!file.ok()) return file.error();
+  const Status written = (*file)->Write(0, EncodeFileHeader({first_sequence, file_first_sequence_}));
+  if (!written.ok()) {
+    // Left behind, the empty file would be removed by the next Open, or emptied by the next
+    // attempt.
+    const Status removed = disk_.Remove(path);
+    return removed.ok() ? written : AsIo(removed.error());
+  }
+  if (Status status = (*file)->Sync(); !status.ok()) return AsIo(status.error());
+  if (Status status = disk_.SyncDir(dir_); !status.ok()) return AsIo(status.error());
+  file_ = std::move(*file);
+  file_first_sequence_ = first_sequence;
+  end_ = reserved_ = zeroed_ = kFileHeaderBytes;
+  return {};
+}
+
+void Log::Succeed(Group group) {
+  {
+    std::lock_guard lock(mutex_);
+    pending_bytes_ -= group.bytes->size();
+  }
+  storage_full_.store(false, std::memory_order_release);
+  if (options_.on_durable) {
+    const uint64_t offset = end_ - group.bytes->size();
+    options_.on_durable(
+        {std::move(group.bytes), group.first_sequence, group.last_sequence, file_first_sequence_, offset});
+  }
+  durable_sequence_.store(group.last_sequence, std::memory_order_release);
+  for (const Waiter& waiter : group.waiters) {
+    if (waiter.callback) waiter.callback({}, waiter.first_sequence);
+  }
+}
+
+void Log::Fail(const Group& group, const Error& error) {
+  for (const Waiter& waiter : group.waiters) {
+    if (waiter.callback) waiter.callback(error, waiter.first_sequence);
+  }
+}
+
+// What was appended meanwhile has sequences behind the failed ones, so it fails too, and the
+// sequences start over.
+void Log::FailFull(const Group& group, const Error& error) {
+  Group after;
+  {
+    std::lock_guard lock(mutex_);
+    after = TakeGroup();
+    next_sequence_ = group.first_sequence;
+    pending_bytes_ = 0;
+  }
+  storage_full_.store(true, std::memory_order_release);
+  Fail(group, error);
+  Fail(after, error);
+}
+
+void Log::FailForGood(const Group& group, const Error& error) {
+  Group after;
+  {
+    std::lock_guard lock(mutex_);
+    after = TakeGroup();
+    failure_ = AsIo(error);
+    pending_bytes_ = 0;
+  }
+  failed_.store(true, std::memory_order_release);
+  Fail(group, AsIo(error));
+  Fail(after, AsIo(error));
+}
+
+Status Log::RemoveBefore(uint64_t sequence) {
+  auto files = ListLogFiles(disk_, dir_);
+  if (!files.ok()) return files.error();
+  bool removed = false;
+  // Oldest first, so that what is left after a crash has no gap.
+  for (size_t i = 0; i + 1 < files->size() && (*files)[i + 1] <= sequence; ++i) {
+    if (Status status = disk_.Remove(LogFilePath(dir_, (*files)[i])); !status.ok()) return status;
+    removed = true;
+  }
+  return removed ? disk_.SyncDir(dir_) : Status();
+}
+
+}  // namespace attune

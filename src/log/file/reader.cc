@@ -1,0 +1,122 @@
+#include "log/file/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace attune {
+namespace {
+
+// How long the end of a log that may be in use is looked at again before it is called damaged.
+constexpr int kTries = 20;
+constexpr auto kPause = std::chrono::milliseconds(10);
+
+}  // namespace
+
+Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence, LogReaderOptions options) {
+  LogReader reader(dir, options);
+  const auto files = ListLogFiles(*options.disk, dir);
+  if (!files.ok()) return files.error();
+  reader.next_sequence_ = std::max<uint64_t>(from_sequence, 1);
+  if (files->empty()) return reader;
+  if (files->front() > reader.next_sequence_) {
+    return Error{ErrorCode::kNotFound, fmt::format("{}: the log begins at record {}; {} was removed", dir,
+                                                   files->front(), reader.next_sequence_)};
+  }
+  const auto after = std::upper_bound(files->begin(), files->end(), reader.next_sequence_);
+  auto scanner = LogFileScanner::Open(*options.disk, dir, *(after - 1));
+  if (!scanner.ok()) return scanner.error();
+  reader.scanner_ = std::move(*scanner);
+  return reader;
+}
+
+void LogReader::ReadTo(uint64_t last_sequence) {
+  options_.last_sequence = last_sequence;
+  if (scanner_) scanner_->Refresh();
+}
+
+Result<bool> LogReader::Next(RecordView* record) {
+  if (options_.last_sequence != 0 && next_sequence_ > options_.last_sequence) return false;
+  while (true) {
+    const auto found = NextInFiles(record);
+    if (!found.ok() || !*found) return found;
+    if (record->type == kHoleType || record->sequence < next_sequence_) continue;
+    if (options_.last_sequence != 0 && record->sequence > options_.last_sequence) {
+      // Behind a hole that covers the end; the record is found again by ReadTo and a later Next.
+      next_sequence_ = record->sequence;
+      auto again = Open(dir_, next_sequence_, options_);
+      if (!again.ok()) return again.error();
+      *this = std::move(*again);
+      return false;
+    }
+    next_sequence_ = record->sequence + 1;
+    return true;
+  }
+}
+
+Result<bool> LogReader::NextInFiles(RecordView* record) {
+  int tries = 0;
+  while (true) {
+    if (scanner_) {
+      const auto step = scanner_->Next();
+      if (!step.ok()) return step.error();
+      if (*step == LogFileScanner::Step::kRecord) {
+        *record = scanner_->record();
+        return true;
+      }
+    }
+    const auto moved = GoToNextFile();
+    if (moved.ok() && *moved) continue;
+    const Status end = moved.ok() ? CheckEnd() : Status(moved.error());
+    if (end.ok()) return false;
+    // Where another process writes, what is half written looks like damage until it is all there.
+    if (options_.last_sequence != 0 || ++tries > kTries || !scanner_) return end.error();
+    std::this_thread::sleep_for(kPause);
+    scanner_->Refresh();
+  }
+}
+
+// False when the file that is being read is the newest.
+Result<bool> LogReader::GoToNextFile() {
+  const auto files = ListLogFiles(*options_.disk, dir_);
+  if (!files.ok()) return files.error();
+  auto next = files->begin();
+  if (scanner_) {
+    // By name, not by what comes next: an empty file and the one after it never have the same name.
+    next = std::find_if(files->begin(), files->end(),
+                        [&](uint64_t first) { return LogFilePath(dir_, first) > scanner_->path(); });
+  }
+  if (next == files->end()) return false;
+  if (scanner_) {
+    const auto damage = scanner_->Examine();
+    if (!damage.ok()) return damage.error();
+    const bool whole = scanner_->expected() == *next || scanner_->after_hole();
+    if (damage->has_value() || !whole) {
+      return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
+                                                    scanner_->offset(), scanner_->expected())};
+    }
+  }
+  auto scanner = LogFileScanner::Open(*options_.disk, dir_, *next);
+  if (!scanner.ok()) return scanner.error();
+  scanner_ = std::move(*scanner);
+  return true;
+}
+
+// The newest file ends here. That is right when nothing was promised to follow.
+Status LogReader::CheckEnd() {
+  if (!scanner_) return {};
+  const bool promised = options_.last_sequence != 0 && scanner_->expected() <= options_.last_sequence;
+  if (!promised && options_.last_sequence != 0) return {};
+  const auto damage = scanner_->Examine();
+  if (!damage.ok()) return damage.error();
+  if (!damage->has_value() && !promised) return {};
+  if (damage->has_value() && (*damage)->torn && !promised) return {};
+  return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: record {} is damaged or missing", scanner_->path(),
+                                                scanner_->offset(), scanner_->expected())};
+}
+
+}  // namespace attune

@@ -1,0 +1,158 @@
+#include "log/file/record.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace attune {
+namespace {
+
+using namespace std::string_view_literals;
+
+std::string Hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    text += kDigits[static_cast<uint8_t>(c) >> 4];
+    text += kDigits[c & 15];
+  }
+  return text;
+}
+
+// All the hexadecimal bytes of the document's worked example, one after the other.
+std::string ExampleOfTheDocument() {
+  std::ifstream file("docs/formats.md");  // tests run in the project's folder
+  std::string line, bytes;
+  bool inside = false;
+  while (std::getline(file, line)) {
+    if (line.starts_with("```")) inside = line == "```hex";
+    if (!inside || line.starts_with("```")) continue;
+    for (const char c : line.substr(0, line.find("  "))) {
+      if (c != ' ') bytes += c;
+    }
+  }
+  return bytes;
+}
+
+TEST(Record, TheDocumentsExampleIsWhatIsWritten) {
+  std::string bytes = EncodeFileHeader({1, 0});
+  AppendRecord({1, 1, 5, kGroupStart, "hello"}, &bytes);
+  AppendRecord({2, 1, 9, 0, ""}, &bytes);
+  EXPECT_EQ(ExampleOfTheDocument(), Hex(bytes));
+}
+
+TEST(Record, SealingGivesUnsealedRecordsTheirChecksums) {
+  const RecordView records[] = {{1, 1, 5, kGroupStart, "hello"}, {2, 1, 9, 0, ""}, {3, 7, 63, 0, std::string_view("\0\xff", 2)}};
+  std::string sealed, bytes;
+  for (const RecordView& record : records) {
+    AppendRecord(record, &sealed);
+    AppendUnsealed(record, &bytes);
+  }
+  ASSERT_EQ(bytes.size(), sealed.size());
+  RecordView parsed;
+  EXPECT_FALSE(ParseRecord(bytes, &parsed));
+  SealRecords(&bytes);
+  EXPECT_EQ(Hex(bytes), Hex(sealed));
+  std::string none;
+  SealRecords(&none);
+  EXPECT_EQ(none, "");
+}
+
+// Checksums by a bitwise implementation of CRC-32C that is not this program's.
+TEST(Record, HasTheBytesThatTheGrammarSays) {
+  EXPECT_EQ(Hex(EncodeFileHeader({1, 0})),
+            "6174746e2d6c6f67"
+            "01000000"
+            "00000000"
+            "0100000000000000"
+            "0000000000000000"
+            "00000000"
+            "f5903e3c");
+  std::string bytes;
+  AppendRecord({1, 1, 5, kGroupStart, "hello"}, &bytes);
+  EXPECT_EQ(Hex(bytes),
+            "05000000"
+            "01"
+            "05"
+            "0100"
+            "0100000000000000"
+            "9f9fca14"
+            "68656c6c6f");
+  bytes.clear();
+  AppendRecord({2, 1, 9, 0, ""}, &bytes);
+  EXPECT_EQ(Hex(bytes),
+            "00000000"
+            "01"
+            "09"
+            "0000"
+            "0200000000000000"
+            "992636da");
+}
+
+TEST(Record, EveryChangedByteIsNoticed) {
+  std::string bytes;
+  AppendRecord({77, 3, 5, kGroupStart, "a payload of some length"}, &bytes);
+  RecordView record;
+  ASSERT_TRUE(ParseRecord(bytes, &record));
+  EXPECT_EQ(record.sequence, 77u);
+  EXPECT_EQ(record.type, 3);
+  EXPECT_EQ(record.shard, 5);
+  EXPECT_EQ(record.flags, kGroupStart);
+  EXPECT_EQ(record.payload, "a payload of some length");
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = bytes;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+      EXPECT_FALSE(ParseRecord(changed, &record)) << i;
+    }
+    EXPECT_FALSE(ParseRecord(bytes.substr(0, i), &record));
+  }
+}
+
+TEST(Record, TakeRecordStopsAtAnythingThatIsNotWhole) {
+  std::string bytes;
+  AppendRecord({1, 1, 1, 0, "abc"}, &bytes);
+  RecordView record;
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    std::string_view cut = std::string_view(bytes).substr(0, size);
+    EXPECT_FALSE(TakeRecord(&cut, &record));
+  }
+}
+
+TEST(FileHeader, ComesBackAndRefusesDamage) {
+  const std::string bytes = EncodeFileHeader({123, 45});
+  ASSERT_EQ(bytes.size(), kFileHeaderBytes);
+  const auto header = ParseFileHeader(bytes, "f");
+  ASSERT_TRUE(header.ok());
+  EXPECT_EQ(header->first_sequence, 123u);
+  EXPECT_EQ(header->previous, 45u);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 0x40);
+    EXPECT_EQ(ParseFileHeader(changed, "f").error().code, ErrorCode::kCorrupt) << i;
+    EXPECT_FALSE(ParseFileHeader(bytes.substr(0, i), "f").ok());
+  }
+}
+
+TEST(FileHeader, ANewerVersionIsRefusedByName) {
+  ByteWriter writer;
+  writer.Raw("attn-log");
+  writer.U32(2);
+  writer.U32(0);
+  writer.U64(1);
+  writer.U64(0);
+  writer.U32(0);
+  writer.U32(Crc32c(writer.view()));
+  const auto header = ParseFileHeader(writer.view(), "log/1.log");
+  ASSERT_FALSE(header.ok());
+  EXPECT_EQ(header.error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(header.error().message,
+            "log/1.log: format version 2 is newer than this program reads (1): use the newer "
+            "program that wrote it");
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,109 @@
+#include "server/service.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <thread>
+
+#include "server/page_assets.h"
+
+namespace attune {
+namespace {
+
+constexpr int64_t kDrainMs = 20'000;  // for requests that have begun; a supervisor kills after 30 s
+
+std::atomic<bool> signal_came{false};
+std::atomic<bool> hangup_came{false};
+
+std::vector<Asset> PageAssets() {
+  return {{"/", "text/html; charset=utf-8", std::string(PageHtml())},
+          {"/app.js", "text/javascript; charset=utf-8", std::string(PageJs())},
+          {"/app.css", "text/css; charset=utf-8", std::string(PageCss())}};
+}
+
+void OnSignal(int number) {
+  if (number == SIGHUP) {
+    hangup_came = true;
+    return;
+  }
+  if (signal_came.exchange(true)) _exit(128 + number);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan, ServiceOptions options) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = std::min(options.threads > 0 ? options.threads : cores, kShards);
+  const auto program = Program::Compile(std::move(plan));
+  auto service = std::unique_ptr<Service>(new Service());
+  service->dead_letters_ = std::make_unique<DeadLetters>(options.keep_letters);
+  RuntimeOptions runtime_options;
+  runtime_options.threads = threads;
+  runtime_options.outbox.max_effects = options.keep_effects;
+  runtime_options.on_recovery = std::move(options.on_recovery);
+  runtime_options.on_store = [letters = service->dead_letters_.get()](Store* store) { letters->SetStore(store); };
+  runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
+    return letters->Bury(record);
+  };
+  auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
+  if (!runtime.ok()) return runtime.error();
+  service->runtime_ = std::move(runtime).value();
+  auto keys = Keys::Open(&service->runtime_->store(), KeyFilePath(options.data), options.write_key, options.api_key);
+  if (!keys.ok()) return keys.error();
+  service->keys_ = std::make_unique<Keys>(std::move(keys).value());
+  ServerOptions server_options;
+  server_options.limits.max_connections_per_network = options.connections_per_network;
+  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->dead_letters_.get(),
+                                        ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note),
+                                                   options.rates, server_options.limits});
+  server_options.host = options.host;
+  server_options.port = options.port;
+  server_options.threads = threads;
+  if (options.access_lines) server_options.route_of = &Api::RouteOf;
+  auto server = Server::Start(std::move(server_options), [api = service->api_.get()](Request request, Reply reply) {
+    api->Handle(std::move(request), std::move(reply));
+  });
+  if (!server.ok()) return server.error();
+  service->server_ = std::move(server).value();
+  return service;
+}
+
+Service::~Service() { Stop(); }
+
+void Service::Stop() {
+  if (api_) api_->Drain();
+  if (server_) server_->Drain(kDrainMs);
+  if (runtime_) runtime_->Close();
+}
+
+bool ParseListen(const std::string& text, std::string* host, uint16_t* port) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return false;
+  const auto [end, error] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), *port);
+  if (error != std::errc() || end != text.data() + text.size() || colon + 1 == text.size()) return false;
+  *host = text.substr(0, colon);
+  if (host->size() > 2 && host->front() == '[' && host->back() == ']') *host = host->substr(1, host->size() - 2);
+  if (host->empty()) *host = "0.0.0.0";
+  return true;
+}
+
+void NoteSignals() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
+}
+
+// A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
+void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup) {
+  while (!signal_came && !ended()) {
+    if (hangup_came.exchange(false) && on_hangup) on_hangup();
+    const timespec pause{0, 50'000'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,66 @@
+// Everything that serves, put together: runtime, API, HTTP server. What `serve`, `demo` and `bench` start.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "api/api.h"
+#include "base/result.h"
+#include "dead_letter/dead_letters.h"
+#include "http/server.h"
+#include "shard/runtime.h"
+
+namespace attune {
+
+struct ServiceOptions {
+  std::string data;
+  std::string host = "127.0.0.1";
+  uint16_t port = 8080;   // 0: a free one
+  int threads = 0;        // of the server and of the loops each; 0: one for each core
+  std::string write_key;  // beside those that are stored; empty: none
+  std::string api_key;
+  std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
+  std::string status_note;
+  bool access_lines = false;  // a line of the journal for each answer
+  LetterQuota keep_letters;
+  RateOptions rates;
+  size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
+  int connections_per_network = HttpLimits().max_connections_per_network;
+  std::function<void(uint64_t done, uint64_t total)> on_recovery;
+};
+
+class Service {
+ public:
+  // kInvalid, kConflict, kIo, kCorrupt: as the parts say.
+  static Result<std::unique_ptr<Service>> Start(std::shared_ptr<const Plan> plan, ServiceOptions options);
+  // Stop().
+  ~Service();
+
+  uint16_t port() const { return server_->port(); }
+  const Keys& keys() const { return *keys_; }
+  Runtime& runtime() { return *runtime_; }
+
+  // Answers what is under way, makes durable what was accepted, writes a last snapshot.
+  void Stop();
+
+ private:
+  Service() = default;
+
+  std::unique_ptr<DeadLetters> dead_letters_;
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Keys> keys_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<Server> server_;
+};
+
+// `HOST:PORT`, `[::1]:PORT` or `:PORT`. False when it is none.
+bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
+
+// From now on SIGTERM, SIGINT and SIGHUP are only noted; a second one of the first two ends the process at once.
+void NoteSignals();
+// Waits for SIGTERM or SIGINT, or until `ended` says that there is nothing to wait for. Meanwhile calls `on_hangup` for each
+// SIGHUP.
+void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup = nullptr);
+
+}  // namespace attune
