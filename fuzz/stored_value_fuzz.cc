@@ -47,9 +47,9 @@ void Remove(std::string_view prefix) {
 }
 
 void ReadEffect(std::string_view bytes) {
-  const auto effect = ToldEffect::Parse({7, 1}, bytes);
+  const auto effect = PublishedEffect::Parse({7, 1}, bytes);
   if (!effect) return;
-  const ToldEffect again({7, 1}, effect->kind(), effect->name(), effect->user(), effect->json());
+  const PublishedEffect again({7, 1}, effect->kind(), effect->name(), effect->user(), effect->json());
   ATTUNE_CHECK(again.bytes() == bytes, "an effect is written as it was read");
 }
 

@@ -218,9 +218,9 @@ void BenchTimers(BenchReport* report) {
   report->Check(listener.wrong == 0, fmt::format("{} changes were not at their instants", listener.wrong));
   report->Check(listener.exit_ms.size() == kObserved && listener.absence_ms.size() == kObserved,
                 "everyone observed left and entered");
-  const auto world = runtime.world();
-  const auto active = world->program().FindSegment("active");
-  report->Check(active && world->SegmentSize(*active) == kUsers, "the million is still there");
+  const auto plan_state = runtime.plan_state();
+  const auto active = plan_state->program().FindSegment("active");
+  report->Check(active && plan_state->SegmentSize(*active) == kUsers, "the million is still there");
   if (listener.exit_ms.empty() || listener.absence_ms.empty()) return;
   report->Add({"timers_armed", static_cast<double>(kUsers + kObserved), "", ""});
   report->Add({"timers_exit_late_p50", Quantile(&listener.exit_ms, 0.5), "ms", ""});

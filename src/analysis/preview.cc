@@ -21,16 +21,12 @@ std::shared_ptr<const Plan> PlanOf(const PreviewQuestion& question) {
   return Excerpt(*question.plan, std::move(asked));
 }
 
-NodeId RootOf(const Program& program, const char* metric) {
-  return program.metric_roots[static_cast<size_t>(program.plan->FindMetric(metric) - program.plan->metrics.data())];
-}
-
 // Of the expression alone: what it shares with the present definition is kept as long as either needs it.
 int64_t BoundOf(const PreviewQuestion& question) {
   std::vector<Metric> asked;
   asked.push_back({kAsked, Clone(*question.when), {}});
   const auto program = Program::Compile(Excerpt(*question.plan, std::move(asked)));
-  return StateBound(*program, RootOf(*program, kAsked));
+  return StateBound(*program, program->MetricRoot(kAsked));
 }
 
 }  // namespace
@@ -63,8 +59,8 @@ Result<Preview> RunPreview(const PreviewQuestion& question, StoredHistory* histo
   if (!outline.ok()) return outline.error();
 
   const auto program = Program::Compile(PlanOf(question));
-  const NodeId asked = RootOf(*program, kAsked);
-  const NodeId present = question.against ? RootOf(*program, kPresent) : kNone;
+  const NodeId asked = program->MetricRoot(kAsked);
+  const NodeId present = question.against ? program->MetricRoot(kPresent) : kNone;
   HistoryRun run(program, {}, {[](const Transition&) {}, [](const TriggerFiring&) {}, nullptr},
                  [&](std::string_view id) { return outline->linked.Contains(id); });
   if (const Status read = RunThrough(history, progress, &run); !read.ok()) return read.error();

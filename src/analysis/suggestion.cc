@@ -32,10 +32,6 @@ ExpressionPtr CountWithin(const Selector& goal, Millis after, Millis horizon) {
   return Clone(count);
 }
 
-NodeId RootOf(const Program& program, const char* metric) {
-  return program.metric_roots[static_cast<size_t>(program.plan->FindMetric(metric) - program.plan->metrics.data())];
-}
-
 Millis DefaultHorizon(Millis span) {
   const Millis quarter = span / 4;
   for (const Millis unit : {kDay, kHour, kMinute, kSecond}) {
@@ -77,7 +73,7 @@ class Experiment {
   Experiment(const SuggestQuestion& question, SuggestAnswer* answer, const LinkedIds& linked)
       : answer_(*answer),
         program_(Program::Compile(PlanOf(question, *answer))),
-        metric_(RootOf(*program_, kMetric)),
+        metric_(program_->MetricRoot(kMetric)),
         run_(program_, {answer->at, answer->validate_at},
              {[](const Transition&) {}, [](const TriggerFiring&) {}, [this](Millis at, const UserState& user) { Take(at, user); }},
              [&linked](std::string_view id) { return linked.Contains(id); }) {}
@@ -88,7 +84,7 @@ class Experiment {
     run_.Finish(answer_.last);
     std::vector<Observation> parts[2];
     for (int part = 0; part < 2; ++part) {
-      const NodeId goal = RootOf(*program_, kGoals[part]);
+      const NodeId goal = program_->MetricRoot(kGoals[part]);
       for (const Taken& taken : taken_[part]) {
         const UserState& person = PersonOf(taken.slot);
         const Value count = run_.engine().Evaluate(goal, person, std::max(answer_.last, person.now)).value;

@@ -196,7 +196,7 @@ SegmentReader& Api::Reader() {
     std::unique_ptr<SegmentReader> reader;
   };
   thread_local Own own;
-  if (const auto plan = runtime_.world()->program().plan; own.api != number_ || own.plan != plan) {
+  if (const auto plan = runtime_.plan_state()->program().plan; own.api != number_ || own.plan != plan) {
     own = {number_, plan, std::make_unique<SegmentReader>(*plan)};
   }
   return *own.reader;

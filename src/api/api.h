@@ -10,7 +10,7 @@
 #include "access/keys.h"
 #include "access/rate_limits.h"
 #include "api/refusals.h"
-#include "api/slow_answers.h"
+#include "api/background_responder.h"
 #include "api/studies.h"
 #include "dead_letter/dead_letters.h"
 #include "http/server.h"
@@ -53,7 +53,7 @@ class Api {
   void Drain() {
     draining_ = true;
     studies_.Stop();
-    slow_.Stop();
+    background_.Stop();
   }
 
   struct Route;
@@ -94,7 +94,7 @@ class Api {
   void BeginStudy(Call call, Studies::Work work);
   void ShowStudy(Call call);
   // Does the work once the shards have applied what is durable by now.
-  void AnswerSlowly(std::shared_ptr<Call> call, SlowAnswers::Work work);
+  void AnswerInBackground(std::shared_ptr<Call> call, BackgroundResponder::Work work);
   void CancelStudy(Call call);
   void ListTransitions(Call call);
   void ListFirings(Call call);
@@ -130,7 +130,7 @@ class Api {
   Refusals refusals_;
   CodeCounts refused_;  // requests
   CodeCounts letters_;  // dead letters
-  SlowAnswers slow_;
+  BackgroundResponder background_;
   Studies studies_;
 };
 

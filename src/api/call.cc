@@ -21,7 +21,7 @@ std::optional<int64_t> Api::Call::Number(std::string_view parameter, int64_t oth
 }
 
 // What was durable when a question is asked is applied before it: loops take both from one queue.
-bool Api::Call::Reaches(uint64_t durable) {
+bool Api::Call::CheckPosition(uint64_t durable) {
   const auto header = request.Header("Attune-Position");
   if (!header) return true;
   uint64_t position = 0;

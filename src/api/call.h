@@ -22,7 +22,7 @@ struct Api::Call {
   // and the request has been answered.
   std::optional<int64_t> Number(std::string_view parameter, int64_t otherwise, int64_t least, int64_t most);
   // Whether state includes the position that the client asks for (Attune-Position). False: answered.
-  bool Reaches(uint64_t durable);
+  bool CheckPosition(uint64_t durable);
   // Which dead letters are asked for. nullopt: answered.
   std::optional<LetterFilter> Letters();
   void Json(std::string body);

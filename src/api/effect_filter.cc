@@ -99,7 +99,7 @@ Result<EffectFilter> EffectFilter::Parse(const Request& request, const Plan& pla
   return filter;
 }
 
-bool EffectFilter::Takes(const ToldEffect& effect) const {
+bool EffectFilter::Takes(const PublishedEffect& effect) const {
   if (!kinds_[static_cast<size_t>(effect.kind())]) return false;
   const std::vector<std::string>& names = effect.kind() == EffectKind::kFiring ? triggers_ : segments_;
   if (!names.empty() && !IsOf(names, effect.name())) return false;

@@ -19,7 +19,7 @@ class EffectFilter {
   // `others`. kInvalid names the parameter, what was found, and the nearest known name.
   static Result<EffectFilter> Parse(const Request& request, const Plan& plan, const std::vector<std::string>& others);
 
-  bool Takes(const ToldEffect& effect) const;
+  bool Takes(const PublishedEffect& effect) const;
 
  private:
   // Sorted. Empty: of any name, any user.

@@ -17,7 +17,7 @@ constexpr size_t kMostWaitingBytes = 256 << 10;
 // What a client gets before it is the next one's turn.
 constexpr size_t kTurnBytes = 64 << 10;
 
-void AppendEvent(const ToldEffect& effect, std::string* out) {
+void AppendEvent(const PublishedEffect& effect, std::string* out) {
   *out += "id: ";
   *out += ToText(effect.id());
   *out += effect.kind() == EffectKind::kFiring ? "\nevent: firing\ndata: " : "\nevent: transition\ndata: ";
@@ -32,7 +32,7 @@ EffectStream::EffectStream(Outbox* outbox) : outbox_(*outbox), thread_([this] { 
     if (subscribers_ == 0) return;
     {
       const std::lock_guard hold(mutex_);
-      told_ = true;
+      published_ = true;
     }
     work_.notify_one();
   });
@@ -67,9 +67,9 @@ void EffectStream::Run() {
   while (true) {
     {
       std::unique_lock hold(mutex_);
-      work_.wait_for(hold, pause, [&] { return closing_ || told_ || !arrived_.empty(); });
+      work_.wait_for(hold, pause, [&] { return closing_ || published_ || !arrived_.empty(); });
       if (closing_) break;
-      told_ = false;
+      published_ = false;
       listening_.splice(listening_.end(), arrived_);
     }
     pause = kIdleLook;
@@ -109,7 +109,7 @@ EffectStream::Served EffectStream::Serve(Subscriber* subscriber, Clock::time_poi
   bool whole = true;
   for (const auto& block : page->blocks) {
     auto effect = std::partition_point(block->begin(), block->end(),
-                                       [&](const ToldEffect& e) { return e.id() <= subscriber->cursor; });
+                                       [&](const PublishedEffect& e) { return e.id() <= subscriber->cursor; });
     for (; effect != block->end() && out.size() < kTurnBytes; ++effect) {
       if (subscriber->filter.Takes(*effect)) AppendEvent(*effect, &out);
       subscriber->cursor = effect->id();

@@ -65,7 +65,7 @@ class EffectStream {
   std::mutex mutex_;
   std::condition_variable work_;
   std::list<Subscriber> arrived_;  // guarded by the mutex, as are the next two
-  bool told_ = false;
+  bool published_ = false;
   bool closing_ = false;
   std::thread thread_;
 };

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kLookBack = 20'000;
 
 // `…,"sequence":17,"stream_id":"17-0"}`
-std::string Listed(const ToldEffect& effect) {
+std::string Listed(const PublishedEffect& effect) {
   std::string json(effect.json());
   json.pop_back();
   return json + fmt::format(",\"sequence\":{},\"stream_id\":\"{}\"}}", effect.id().sequence, ToText(effect.id()));
@@ -34,12 +34,12 @@ void Api::ListFirings(Call call) { ListEffects(std::move(call), true); }
 
 void Api::ListEffects(Call call, bool firings) {
   const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   const auto list = [this, shared, firings, limit = static_cast<size_t>(*limit)] {
     std::string json = firings ? "{\"firings\":[" : "{\"transitions\":[";
     size_t found = 0, seen = 0;
-    const Status read = runtime_.outbox().ForEachBackwards([&](const ToldEffect& effect) {
+    const Status read = runtime_.outbox().ForEachBackwards([&](const PublishedEffect& effect) {
       if ((effect.kind() == EffectKind::kFiring) == firings) {
         if (found++ > 0) json += ',';
         json += Listed(effect);
@@ -61,12 +61,12 @@ void Api::Stream(Call call) {
   if (draining_) return call.reply.Send(Problem(Code::kDraining, "the server is shutting down"));
   // Loops get a block just before its sequence is published, so a client may know effects of later records already.
   const uint64_t durable = std::max(runtime_.outbox().position(), runtime_.durable_sequence());
-  if (!call.Reaches(durable)) return;
+  if (!call.CheckPosition(durable)) return;
   const auto wrong = [&](const std::string& detail) {
     call.reply.Send(Problem(Code::kInvalidParameter, detail));
   };
   // A key may stand in the query: browsers' EventSource sends no headers.
-  auto filter = EffectFilter::Parse(call.request, runtime_.world()->plan(), {"since", "writeKey", "api_secret", "token"});
+  auto filter = EffectFilter::Parse(call.request, runtime_.plan_state()->plan(), {"since", "writeKey", "api_secret", "token"});
   if (!filter.ok()) return wrong(filter.error().message);
   // A client that connects again sends the address that it began with, and how far it has come.
   const auto header = call.request.Header("Last-Event-ID");

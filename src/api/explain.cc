@@ -14,8 +14,8 @@ Response Wrong(const std::string& detail) { return Problem(Code::kInvalidParamet
 }  // namespace
 
 void Api::Explain(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
-  const auto plan = runtime_.world()->program().plan;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
+  const auto plan = runtime_.plan_state()->program().plan;
   const auto name = call.request.QueryParameter("segment");
   const auto text = call.request.QueryParameter("expression");
   if (name.has_value() == text.has_value()) return call.reply.Send(Wrong("expected either `segment` or `expression`"));
@@ -44,10 +44,10 @@ void Api::Explain(Call call) {
     const UserState* state = owner.engine().Find(person);
     if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
     const Millis t = at.value_or(std::max({now, state->now, state->looked}));
-    runtime_.AskLog([this, shared, world = runtime_.world(), indexed = owner.Indexed(person), t, plan, parsed,
+    runtime_.AskLog([this, shared, plan_state = runtime_.plan_state(), indexed = owner.Indexed(person), t, plan, parsed,
                      expression](LogLookup& log) {
       const std::string& name = indexed.id;
-      const auto history = world->HistoryOf(indexed);
+      const auto history = plan_state->HistoryOf(indexed);
       if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));
       const auto records = log.Read(*history);
       if (!records.ok()) {

@@ -311,7 +311,7 @@ AskedReplay ReadReplay(const std::string& text) {
 }  // namespace
 
 void Api::ReplayDeadLetters(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   AskedReplay asked = ReadReplay(call.request.body);
   if (!asked.options) return call.reply.Send(Problem(Code::kInvalidBody, asked.wrong));
   auto shared = std::make_shared<Call>(std::move(call));
@@ -319,7 +319,7 @@ void Api::ReplayDeadLetters(Call call) {
   AfterAllShards(&runtime_, [this, shared, options = *asked.options] {
     runtime_.WhenStored([=, this] {
       BeginStudy(std::move(*shared), [this, options](StudyProgress* progress) {
-        return LetterReplay(&runtime_, &dead_letters_, runtime_.world()->program().plan, options).Run(progress);
+        return LetterReplay(&runtime_, &dead_letters_, runtime_.plan_state()->program().plan, options).Run(progress);
       });
     });
   });

@@ -19,7 +19,7 @@ constexpr size_t kSliceBytes = 128 << 10;        // and so many written
 constexpr size_t kMostUnreadBytes = 256 << 10;  // a client that has not taken so much gets no more until it has
 constexpr size_t kMostGroups = 10'000;
 
-using Turn = SlowAnswers::Turn;
+using Turn = BackgroundResponder::Turn;
 
 // Reads letters from a place on, newest first.
 class LetterWalk {
@@ -115,12 +115,12 @@ std::optional<LetterFilter> Api::Call::Letters() {
   return std::nullopt;
 }
 
-void Api::AnswerSlowly(std::shared_ptr<Call> call, SlowAnswers::Work work) {
+void Api::AnswerInBackground(std::shared_ptr<Call> call, BackgroundResponder::Work work) {
   // Behind each loop's queue and the store's, so that every letter that was answered for is stored before it is looked
   // for.
   AfterAllShards(&runtime_, [this, call, work = std::move(work)] {
     runtime_.WhenStored([this, call, work] {
-      if (slow_.Begin(work)) return;
+      if (background_.Begin(work)) return;
       Response response = draining_ ? Later(Code::kDraining, "the server is shutting down")
                                     : Later(Code::kOverloaded, "many long questions are being answered");
       call->reply.Send(Refused(draining_ ? Code::kDraining : Code::kOverloaded, std::move(response)));
@@ -130,7 +130,7 @@ void Api::AnswerSlowly(std::shared_ptr<Call> call, SlowAnswers::Work work) {
 
 void Api::ListDeadLetters(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   auto filter = call.Letters();
   if (!filter) return;
   const std::string cursor = call.request.QueryParameter("cursor").value_or("");
@@ -144,7 +144,7 @@ void Api::ListDeadLetters(Call call) {
   };
   auto page = std::make_shared<Page>(Page{LetterWalk(&runtime_.store(), std::move(*filter), cursor)});
   auto shared = std::make_shared<Call>(std::move(call));
-  AnswerSlowly(shared, [shared, page, limit = static_cast<size_t>(*limit)] {
+  AnswerInBackground(shared, [shared, page, limit = static_cast<size_t>(*limit)] {
     bool full = false;
     const Status read = page->walk.Slice([&](const KeptLetter& letter) {
       if (page->found == limit) {
@@ -168,7 +168,7 @@ void Api::ListDeadLetters(Call call) {
 
 void Api::GroupDeadLetters(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   auto filter = call.Letters();
   if (!filter) return;
   struct Count {
@@ -178,7 +178,7 @@ void Api::GroupDeadLetters(Call call) {
   };
   auto count = std::make_shared<Count>(Count{LetterWalk(&runtime_.store(), std::move(*filter), ""), {}, 0});
   auto shared = std::make_shared<Call>(std::move(call));
-  AnswerSlowly(shared, [shared, count, limit = static_cast<size_t>(*limit)] {
+  AnswerInBackground(shared, [shared, count, limit = static_cast<size_t>(*limit)] {
     const Status read = count->walk.Slice([&](const KeptLetter& letter) {
       AddTo(&count->groups, letter, &count->left_out);
       return true;
@@ -195,7 +195,7 @@ void Api::GroupDeadLetters(Call call) {
 }
 
 void Api::ExportDeadLetters(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   auto filter = call.Letters();
   if (!filter) return;
   struct Export {
@@ -205,7 +205,7 @@ void Api::ExportDeadLetters(Call call) {
   };
   auto exported = std::make_shared<Export>(Export{LetterWalk(&runtime_.store(), std::move(*filter), ""), {}});
   auto shared = std::make_shared<Call>(std::move(call));
-  AnswerSlowly(shared, [shared, exported] {
+  AnswerInBackground(shared, [shared, exported] {
     if (!exported->begun) {
       exported->begun = true;
       Response head{200, "application/x-ndjson; charset=utf-8", {{"Cache-Control", "no-store"}}, ""};
@@ -227,9 +227,9 @@ void Api::ExportDeadLetters(Call call) {
 }
 
 void Api::ShowDeadLetter(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
-  AnswerSlowly(shared, [this, shared] {
+  AnswerInBackground(shared, [this, shared] {
     const std::string& name = shared->names[0];
     const auto kept = SequenceOfLetter(name) ? runtime_.store().Get(keys::kDeadLetters, name)
                                              : Result<std::optional<std::string>>(std::nullopt);

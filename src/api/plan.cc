@@ -43,15 +43,15 @@ std::string PlanJson(const Plan& plan, const PlanProgress& progress) {
 
 }  // namespace
 
-void Api::ShowPlan(Call call) { call.Json(PlanJson(runtime_.world()->plan(), runtime_.plan_progress())); }
+void Api::ShowPlan(Call call) { call.Json(PlanJson(runtime_.plan_state()->plan(), runtime_.plan_progress())); }
 
 // Beside the loops of the server, one after the other: a plan may be long, and its file is synced.
 void Api::PutPlan(Call call) {
   if (draining_) return call.reply.Send(Later(Code::kDraining, "the server is shutting down"));
   auto shared = std::make_shared<Call>(std::move(call));
-  const bool begun = slow_.Begin([this, shared] {
+  const bool begun = background_.Begin([this, shared] {
     ReplacePlan(*shared);
-    return SlowAnswers::Turn::kDone;
+    return BackgroundResponder::Turn::kDone;
   });
   if (!begun) shared->reply.Send(Later(Code::kOverloaded, "many long questions are being answered"));
 }
@@ -87,7 +87,7 @@ void Api::ReplacePlan(Call& call) {
   call.reply.Send({status,
                    kJson,
                    {{"Location", "/v1/plan"}, {"Cache-Control", "no-store"}},
-                   PlanJson(runtime_.world()->plan(), runtime_.plan_progress())});
+                   PlanJson(runtime_.plan_state()->plan(), runtime_.plan_progress())});
 }
 
 }  // namespace attune

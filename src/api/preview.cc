@@ -140,11 +140,11 @@ void Api::CancelStudy(Call call) {
 
 void Api::PreviewSegment(Call call) {
   const uint64_t position = runtime_.durable_sequence();
-  if (!call.Reaches(position)) return;
+  if (!call.CheckPosition(position)) return;
   Asked asked = ReadBody(call.request.body);
   if (asked.wrong) return call.reply.Send(std::move(*asked.wrong));
   auto question = std::make_shared<PreviewQuestion>();
-  question->plan = runtime_.world()->program().plan;
+  question->plan = runtime_.plan_state()->program().plan;
   question->at = runtime_.Now();
   question->sample = asked.sample;
   if (!asked.segment.empty()) {

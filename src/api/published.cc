@@ -53,7 +53,7 @@ void Api::ShowLimits(Call call) {
         {"trait_name_bytes", ingest.trait_name_bytes},
         {"depth", kMaxEventDepth},
         {"ahead_ms", ingest.ahead},
-        {"oldest_event_ms", runtime_.world()->plan().oldest_event},
+        {"oldest_event_ms", runtime_.plan_state()->plan().oldest_event},
         {"clock_off_ms", ingest.clock_off},
         {"errors", ingest.errors}}},
       {"dead_letters",

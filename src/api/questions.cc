@@ -195,7 +195,7 @@ void AfterAllShards(Runtime* runtime, std::function<void()> then) {
 
 void Api::Behavior(Call call) {
   const auto limit = call.Number("limit", kRecentEvents, 0, kRecentEvents);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
   const auto answer = [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, std::string_view person, Millis now) {
@@ -210,7 +210,7 @@ void Api::Behavior(Call call) {
 }
 
 void Api::Unmerge(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   const std::string id = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
   runtime_.AskPerson(id, [this, shared, id](Shard& shard, std::string_view person, Millis) {
@@ -234,31 +234,31 @@ void Api::Unmerge(Call call) {
 }
 
 void Api::ListSegments(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared] {
-    const auto world = runtime_.world();
-    const Program& program = world->program();
+    const auto plan_state = runtime_.plan_state();
+    const Program& program = plan_state->program();
     std::string json = "{\"segments\":[";
     for (size_t i = 0; i < program.plan->segments.size(); ++i) {
       if (i > 0) json += ',';
-      json += SegmentHead(program.plan->segments[i], world->SegmentSize(program.condition_of_segment[i])) + '}';
+      json += SegmentHead(program.plan->segments[i], plan_state->SegmentSize(program.condition_of_segment[i])) + '}';
     }
     shared->Json(json + "]}");
   });
 }
 
 void Api::ShowSegment(Call call) {
-  if (!call.Reaches(runtime_.durable_sequence())) return;
+  if (!call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   AfterAllShards(&runtime_, [this, shared] {
     const std::string& name = shared->names[0];
-    const auto world = runtime_.world();
-    const Segment* segment = world->plan().FindSegment(name);
+    const auto plan_state = runtime_.plan_state();
+    const Segment* segment = plan_state->plan().FindSegment(name);
     if (!segment) return shared->reply.Send(Problem(Code::kUnknownSegment, name));
-    const ConditionId condition = *world->program().FindSegment(name);
-    const uint64_t size = world->SegmentSize(condition);
-    std::vector<SizePoint> sizes = world->SegmentSizes(condition);
+    const ConditionId condition = *plan_state->program().FindSegment(name);
+    const uint64_t size = plan_state->SegmentSize(condition);
+    std::vector<SizePoint> sizes = plan_state->SegmentSizes(condition);
     if (sizes.empty() || sizes.back().size != size) sizes.push_back({runtime_.Now(), size});
     std::string json = SegmentHead(*segment, size) + ",\"when\":";
     AppendJsonString(ToText(*segment->when), &json);
@@ -308,9 +308,9 @@ bool ReadCursor(const std::string& text, int* shard, uint32_t* slot) {
 
 void Api::ListMembers(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
-  if (!limit || !call.Reaches(runtime_.durable_sequence())) return;
+  if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   const std::string name = call.names[0];
-  if (!runtime_.world()->plan().FindSegment(name)) return call.reply.Send(Problem(Code::kUnknownSegment, call.names[0]));
+  if (!runtime_.plan_state()->plan().FindSegment(name)) return call.reply.Send(Problem(Code::kUnknownSegment, call.names[0]));
   int shard = 0;
   uint32_t slot = 0;
   const auto cursor = call.request.QueryParameter("cursor");

@@ -298,12 +298,12 @@ void Api::Metrics(Call call) {
   for (const CodeInfo& info : kCodes) {
     if (info.is_reason) text += fmt::format("attune_dead_letters_total{{reason=\"{}\"}} {}\n", info.text, letters_.of(info.code));
   }
-  const auto world = runtime_.world();
-  const Program& program = world->program();
+  const auto plan_state = runtime_.plan_state();
+  const Program& program = plan_state->program();
   text += "# HELP attune_segment_users Users who hold a segment\n# TYPE attune_segment_users gauge\n";
   for (size_t i = 0; i < program.plan->segments.size(); ++i) {
     text += fmt::format("attune_segment_users{{segment=\"{}\"}} {}\n", program.plan->segments[i].name,
-                        world->SegmentSize(program.condition_of_segment[i]));
+                        plan_state->SegmentSize(program.condition_of_segment[i]));
   }
   call.reply.Send({200, "text/plain; version=0.0.4; charset=utf-8", {{"Cache-Control", "no-store"}}, std::move(text)});
 }

@@ -33,11 +33,11 @@ Response Answer(const SuggestQuestion& question, const Result<SuggestAnswer>& an
 
 void Api::Suggest(Call call) {
   const uint64_t position = runtime_.durable_sequence();
-  if (!call.Reaches(position)) return;
+  if (!call.CheckPosition(position)) return;
   const auto metric = call.request.QueryParameter("metric");
   const auto goal = call.request.QueryParameter("goal");
   if (!metric || !goal) return call.reply.Send(WrongQuestion("expected `metric` and `goal`"));
-  AskedSuggestion asked = AskForSuggestion(runtime_.world()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
+  AskedSuggestion asked = AskForSuggestion(runtime_.plan_state()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
   if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
   Response wrong;
   if (!ReadInstant(call.request, "at", &asked.question->at, &wrong) ||

@@ -134,7 +134,7 @@ std::string KeptLetter::ToJson() const {
 
 // --- all of them ---
 
-bool DeadLetters::Bury(const RecordView& record) {
+bool DeadLetters::Store(const RecordView& record) {
   const std::lock_guard hold(mutex_);
   if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
     return MarkReplayed(record.sequence, ByteReader(record.payload).U64());

@@ -56,10 +56,10 @@ std::optional<EffectId> EffectOfKey(std::string_view key) {
   return EffectId{ReadBigEndian(key.substr(0, 8)), static_cast<uint32_t>(ReadBigEndian(key.substr(8)))};
 }
 
-ToldEffect::ToldEffect(EffectId id, std::string bytes, uint16_t name_bytes, uint16_t user_bytes)
+PublishedEffect::PublishedEffect(EffectId id, std::string bytes, uint16_t name_bytes, uint16_t user_bytes)
     : id_(id), name_bytes_(name_bytes), user_bytes_(user_bytes), bytes_(std::move(bytes)) {}
 
-ToldEffect::ToldEffect(EffectId id, EffectKind kind, std::string_view name, std::string_view user, std::string_view json)
+PublishedEffect::PublishedEffect(EffectId id, EffectKind kind, std::string_view name, std::string_view user, std::string_view json)
     : id_(id), name_bytes_(static_cast<uint16_t>(name.size())), user_bytes_(static_cast<uint16_t>(user.size())) {
   ATTUNE_CHECK(name_bytes_ == name.size() && user_bytes_ == user.size(), "names and ids have limits far below 64 KiB");
   std::string room;
@@ -74,7 +74,7 @@ ToldEffect::ToldEffect(EffectId id, EffectKind kind, std::string_view name, std:
   bytes_ = out.Take();
 }
 
-std::optional<ToldEffect> ToldEffect::Parse(EffectId id, std::string_view bytes) {
+std::optional<PublishedEffect> PublishedEffect::Parse(EffectId id, std::string_view bytes) {
   ByteReader in(bytes);
   const uint8_t kind = in.U8();
   const uint16_t name_bytes = in.U16();
@@ -82,10 +82,10 @@ std::optional<ToldEffect> ToldEffect::Parse(EffectId id, std::string_view bytes)
   in.Raw(name_bytes);
   in.Raw(user_bytes);
   if (!in.ok() || kind > static_cast<uint8_t>(EffectKind::kFiring)) return std::nullopt;
-  return ToldEffect(id, std::string(bytes), name_bytes, user_bytes);
+  return PublishedEffect(id, std::string(bytes), name_bytes, user_bytes);
 }
 
-void Tell(uint64_t sequence, const Effects& effects, const Program& program, std::vector<ToldEffect>* told, uint32_t first) {
+void PublishEffects(uint64_t sequence, const Effects& effects, const Program& program, std::vector<PublishedEffect>* published, uint32_t first) {
   struct Place {
     Millis at;
     std::string_view user;
@@ -100,11 +100,11 @@ void Tell(uint64_t sequence, const Effects& effects, const Program& program, std
   EffectId id{sequence, first};
   for (const Place& place : places) {
     if (const Transition* t = place.transition) {
-      told->emplace_back(id, t->enter ? EffectKind::kEnter : EffectKind::kLeave, program.conditions[t->segment].name,
+      published->emplace_back(id, t->enter ? EffectKind::kEnter : EffectKind::kLeave, program.conditions[t->segment].name,
                          place.user, TransitionJson(*t, program));
     } else {
       const TriggerFiring& firing = *place.firing;
-      told->emplace_back(id, EffectKind::kFiring, program.conditions[firing.trigger].name, place.user,
+      published->emplace_back(id, EffectKind::kFiring, program.conditions[firing.trigger].name, place.user,
                          FiringJson(firing, program));
     }
     ++id.index;

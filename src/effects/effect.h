@@ -35,11 +35,11 @@ std::optional<EffectId> EffectOfKey(std::string_view key);
 
 enum class EffectKind : uint8_t { kLeave = 0, kEnter = 1, kFiring = 2 };
 
-class ToldEffect {
+class PublishedEffect {
  public:
-  ToldEffect(EffectId id, EffectKind kind, std::string_view name, std::string_view user, std::string_view json);
+  PublishedEffect(EffectId id, EffectKind kind, std::string_view name, std::string_view user, std::string_view json);
   // From bytes() of another; nullopt: they are of none.
-  static std::optional<ToldEffect> Parse(EffectId id, std::string_view bytes);
+  static std::optional<PublishedEffect> Parse(EffectId id, std::string_view bytes);
 
   EffectId id() const { return id_; }
   // Views live as long as the effect stays where it is.
@@ -54,7 +54,7 @@ class ToldEffect {
 
  private:
   static constexpr size_t kHeadBytes = 5;
-  ToldEffect(EffectId id, std::string bytes, uint16_t name_bytes, uint16_t user_bytes);
+  PublishedEffect(EffectId id, std::string bytes, uint16_t name_bytes, uint16_t user_bytes);
 
   EffectId id_;
   uint16_t name_bytes_;
@@ -65,6 +65,6 @@ class ToldEffect {
 // All that came of a record, appended to `told`: by instant, then user; what is of one user and instant in the engine's
 // order, transitions first. (The order in which timers of several users fire depends on when each was last looked at, so
 // it is another after a restart.) `first`: the index of the first.
-void Tell(uint64_t sequence, const Effects& effects, const Program& program, std::vector<ToldEffect>* told, uint32_t first = 0);
+void PublishEffects(uint64_t sequence, const Effects& effects, const Program& program, std::vector<PublishedEffect>* published, uint32_t first = 0);
 
 }  // namespace attune

@@ -11,13 +11,13 @@ namespace {
 constexpr size_t kRecoveryBatchBytes = 1 << 20;
 // While the store is behind, memory holds up to so many times what it should; beyond, readers wait for the store.
 constexpr size_t kMostMemory = 4;
-constexpr size_t kEffectOverhead = sizeof(ToldEffect) + 32;
+constexpr size_t kEffectOverhead = sizeof(PublishedEffect) + 32;
 
-EffectId LastOf(const std::vector<ToldEffect>& block) { return block.back().id(); }
+EffectId LastOf(const std::vector<PublishedEffect>& block) { return block.back().id(); }
 
-size_t BytesOf(const std::vector<ToldEffect>& block) {
+size_t BytesOf(const std::vector<PublishedEffect>& block) {
   size_t bytes = 0;
-  for (const ToldEffect& effect : block) bytes += effect.bytes().size() + kEffectOverhead;
+  for (const PublishedEffect& effect : block) bytes += effect.bytes().size() + kEffectOverhead;
   return bytes;
 }
 
@@ -29,11 +29,11 @@ Outbox::Outbox(Store* store, size_t lanes, OutboxOptions options)
 // --- opening ---
 
 Status Outbox::Restore() {
-  const Status status = store_.ForEach(keys::kOutboxTold, [&](std::string_view name, std::string_view value) {
+  const Status status = store_.ForEach(keys::kOutboxPublished, [&](std::string_view name, std::string_view value) {
     ByteReader in(value);
     const uint64_t position = in.U64();
     const auto shard = static_cast<uint8_t>(name.empty() ? kShards : name[0]);
-    if (in.done() && shard < kShards) told_[shard] = position;
+    if (in.done() && shard < kShards) published_[shard] = position;
     return true;
   });
   return status;
@@ -43,12 +43,12 @@ Status Outbox::BeginRecovery(uint64_t last) {
   const std::lock_guard hold(mutex_);
   position_ = last;
   skip_ = last - std::min<uint64_t>(last, options_.max_effects);
-  if (*std::min_element(told_.begin(), told_.end()) >= skip_) skip_ = 0;
+  if (*std::min_element(published_.begin(), published_.end()) >= skip_) skip_ = 0;
   if (Status status = marks_.Restore(store_); !status.ok()) return status;
   WriteBatch batch;
   // A store of a program without an outbox: its snapshots include records whose effects nobody kept. (Known now: once
   // effects of this recovery are in the store, a store that was told everything would look the same.)
-  if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(told_.begin(), told_.end())), &batch);
+  if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(published_.begin(), published_.end())), &batch);
   if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
   return store_.Write(batch);
 }
@@ -56,7 +56,7 @@ Status Outbox::BeginRecovery(uint64_t last) {
 Status Outbox::EndRecovery(Write write) {
   for (Lane& lane : lanes_) {
     lane.fresh.clear();
-    PutTold(&lane);
+    PutPublished(&lane);
     if (Status status = store_.Write(lane.batch); !status.ok()) return status;
     lane.batch.Clear();
     lane.batch_bytes = 0;
@@ -73,29 +73,29 @@ Status Outbox::EndRecovery(Write write) {
 // --- a lane ---
 
 void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first, bool last) {
-  if (sequence <= told_[shard] || sequence <= skip_) return;
-  std::vector<ToldEffect> told;
-  Tell(sequence, effects, program, &told, first);
-  Add(number, shard, sequence, std::move(told), last);
+  if (sequence <= published_[shard] || sequence <= skip_) return;
+  std::vector<PublishedEffect> published;
+  PublishEffects(sequence, effects, program, &published, first);
+  Add(number, shard, sequence, std::move(published), last);
 }
 
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects, bool last) {
-  if (sequence <= told_[shard] || sequence <= skip_) return;
+void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<PublishedEffect> effects, bool last) {
+  if (sequence <= published_[shard] || sequence <= skip_) return;
   Lane& lane = lanes_[number];
   const size_t before = lane.fresh.size();
   std::move(effects.begin(), effects.end(), std::back_inserter(lane.fresh));
   if (failed_) return;
   for (size_t i = before; i < lane.fresh.size(); ++i) {
-    const ToldEffect& effect = lane.fresh[i];
+    const PublishedEffect& effect = lane.fresh[i];
     lane.batch.Put(keys::kOutbox, EffectKey(effect.id()), effect.bytes());
     lane.batch_bytes += effect.bytes().size();
     unwritten_bytes_ += effect.bytes().size();
   }
-  lane.told[shard] = last ? sequence : sequence - 1;
+  lane.published[shard] = last ? sequence : sequence - 1;
   if (write_) return;
   lane.fresh.clear();  // nobody listens yet: they are read from the store
   if (lane.batch_bytes < kRecoveryBatchBytes) return;
-  PutTold(&lane);
+  PutPublished(&lane);
   if (!store_.Write(lane.batch).ok()) return;  // kept, and written again: EndRecovery tells of the failure
   lane.batch.Clear();
   lane.batch_bytes = 0;
@@ -110,7 +110,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
     const std::lock_guard hold(mutex_);
     std::move(lane.fresh.begin(), lane.fresh.end(), std::back_inserter(lane.waiting));
     // A shard that was paused is behind the others of its lane.
-    const auto earlier = [](const ToldEffect& a, const ToldEffect& b) { return a.id() < b.id(); };
+    const auto earlier = [](const PublishedEffect& a, const PublishedEffect& b) { return a.id() < b.id(); };
     if (!lane.fresh.empty() && !std::is_sorted(lane.waiting.begin(), lane.waiting.end(), earlier)) {
       std::sort(lane.waiting.begin(), lane.waiting.end(), earlier);
     }
@@ -131,7 +131,7 @@ void Outbox::Flush(size_t number) {
     if (lane.writes == 0 && !failed_) lane.stored = lane.position;
     return;
   }
-  PutTold(&lane);
+  PutPublished(&lane);
   {
     const std::lock_guard hold(mutex_);
     ++lane.writes;
@@ -142,12 +142,12 @@ void Outbox::Flush(size_t number) {
          });
 }
 
-void Outbox::PutTold(Lane* lane) {
+void Outbox::PutPublished(Lane* lane) {
   for (size_t shard = 0; shard < kShards; ++shard) {
-    if (lane->told[shard] == 0) continue;
+    if (lane->published[shard] == 0) continue;
     ByteWriter value;
-    value.U64(std::exchange(lane->told[shard], 0));
-    lane->batch.Put(keys::kOutboxTold, std::string(1, static_cast<char>(shard)), value.view());
+    value.U64(std::exchange(lane->published[shard], 0));
+    lane->batch.Put(keys::kOutboxPublished, std::string(1, static_cast<char>(shard)), value.view());
   }
 }
 
@@ -178,7 +178,7 @@ bool Outbox::Release(std::vector<std::function<void()>>* due) {
       block->push_back(std::move(lane.waiting.front()));
     }
     std::inplace_merge(block->begin(), block->begin() + middle, block->end(),
-                       [](const ToldEffect& a, const ToldEffect& b) { return a.id() < b.id(); });
+                       [](const PublishedEffect& a, const PublishedEffect& b) { return a.id() < b.id(); });
   }
   position_ = passed;
   for (auto& [sequence, then] : expecting_) {
@@ -247,7 +247,7 @@ void Outbox::SetListener(std::function<void()> listener) {
 Result<Outbox::Page> Outbox::Read(EffectId cursor, size_t bytes) const {
   cursor = std::max(cursor, After(0));  // sequences count from 1
   EffectId up_to;
-  bool told_beyond;
+  bool published_beyond;
   {
     const std::lock_guard hold(mutex_);
     Page page;
@@ -265,11 +265,11 @@ Result<Outbox::Page> Outbox::Read(EffectId cursor, size_t bytes) const {
       return page;
     }
     up_to = std::min(ring_begin_, After(Stored()));
-    told_beyond = up_to == ring_begin_ && !ring_.empty();
+    published_beyond = up_to == ring_begin_ && !ring_.empty();
   }
   auto page = ReadStore(cursor, up_to, bytes);
   if (page.ok()) {
-    page->more |= told_beyond;
+    page->more |= published_beyond;
     // What was dropped while the store was read may be missing in the midst of it.
     page->gone = cursor < floor();
   }
@@ -286,7 +286,7 @@ Result<Outbox::Page> Outbox::ReadStore(EffectId cursor, EffectId up_to, size_t b
       [&](std::string_view key, std::string_view value) {
         const auto id = EffectOfKey(key);
         if (!id || *id > up_to) return false;
-        auto effect = ToldEffect::Parse(*id, value);
+        auto effect = PublishedEffect::Parse(*id, value);
         if (!effect) return true;
         block->push_back(std::move(*effect));
         taken += value.size() + kEffectOverhead;
@@ -300,7 +300,7 @@ Result<Outbox::Page> Outbox::ReadStore(EffectId cursor, EffectId up_to, size_t b
   return page;
 }
 
-Status Outbox::ForEachBackwards(const std::function<bool(const ToldEffect&)>& visit) const {
+Status Outbox::ForEachBackwards(const std::function<bool(const PublishedEffect&)>& visit) const {
   std::deque<std::shared_ptr<const Block>> ring;
   EffectId begin, floor;
   {
@@ -319,7 +319,7 @@ Status Outbox::ForEachBackwards(const std::function<bool(const ToldEffect&)>& vi
       [&](std::string_view key, std::string_view value) {
         const auto id = EffectOfKey(key);
         if (!id || *id <= floor) return false;
-        const auto effect = ToldEffect::Parse(*id, value);
+        const auto effect = PublishedEffect::Parse(*id, value);
         return !effect || visit(*effect);
       },
       EffectKey(begin) + '\0');

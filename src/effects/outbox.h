@@ -44,7 +44,7 @@ class Outbox {
 
   Status Restore();
   // A snapshot in the store, of whatever plan, includes this record. Any thread; each shard once.
-  void SetSnapshot(uint8_t shard, uint64_t position) { told_[shard] = std::max(told_[shard], position); }
+  void SetSnapshot(uint8_t shard, uint64_t position) { published_[shard] = std::max(published_[shard], position); }
   // The log's records up to `last` are applied next, as far as shards do not include them, through Add alone. Of these the
   // newest max_effects are told.
   Status BeginRecovery(uint64_t last);
@@ -57,7 +57,7 @@ class Outbox {
   // no more comes of the record in this shard; until then a stop has all of it come again.
   void Add(size_t lane, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first = 0, bool last = true);
   // The same in words, with ids of that sequence.
-  void Add(size_t lane, uint8_t shard, uint64_t sequence, std::vector<ToldEffect> effects, bool last = true);
+  void Add(size_t lane, uint8_t shard, uint64_t sequence, std::vector<PublishedEffect> effects, bool last = true);
   // Every record up to this one has been applied, as far as it is the lane's.
   void Passed(size_t lane, uint64_t position);
   // Hands on to `write` what waits for it. To be called before a snapshot is written, and now and then.
@@ -83,7 +83,7 @@ class Outbox {
   void SetListener(std::function<void()> listener);
 
   struct Page {
-    std::vector<std::shared_ptr<const std::vector<ToldEffect>>> blocks;  // may begin with effects up to the cursor
+    std::vector<std::shared_ptr<const std::vector<PublishedEffect>>> blocks;  // may begin with effects up to the cursor
     EffectId next;                                                       // the cursor behind all of them
     bool more = false;                                                   // there is more, to be asked for at once
     bool gone = false;                                                   // what follows the cursor is no longer kept
@@ -91,25 +91,25 @@ class Outbox {
   // What comes after the cursor, about `bytes` of it. Blocks on the disk when it is not in memory.
   Result<Page> Read(EffectId cursor, size_t bytes) const;
   // The newest first, until `visit` returns false. Blocks as Read does.
-  Status ForEachBackwards(const std::function<bool(const ToldEffect&)>& visit) const;
+  Status ForEachBackwards(const std::function<bool(const PublishedEffect&)>& visit) const;
 
  private:
-  using Block = std::vector<ToldEffect>;
+  using Block = std::vector<PublishedEffect>;
   struct Lane {
     // The loop's alone: what has been added and not been handed on, to the others and to the store.
     Block fresh;
     WriteBatch batch;
     size_t batch_bytes = 0;
-    std::array<uint64_t, kShards> told{};  // the last record in the batch, by shard
+    std::array<uint64_t, kShards> published{};  // the last record in the batch, by shard
     uint64_t position = 0;
     // Guarded by the mutex.
-    std::deque<ToldEffect> waiting;  // for the other lanes
+    std::deque<PublishedEffect> waiting;  // for the other lanes
     uint64_t applied = 0;
     uint64_t stored = 0;  // everything up to this record is in the store
     int writes = 0;       // under way
   };
 
-  void PutTold(Lane* lane);
+  void PutPublished(Lane* lane);
   void OnWritten(size_t lane, uint64_t position, size_t bytes, bool written);
   bool Release(std::vector<std::function<void()>>* due);
   void Evict();
@@ -119,7 +119,7 @@ class Outbox {
   Store& store_;
   const OutboxOptions options_;
   Write write_;                           // empty: recovering
-  std::array<uint64_t, kShards> told_{};  // records up to these had their effects told by an earlier process
+  std::array<uint64_t, kShards> published_{};  // records up to these had their effects told by an earlier process
   uint64_t skip_ = 0;                     // recovery tells nothing of records up to this one
   std::atomic<size_t> unwritten_bytes_{0};
   std::atomic<bool> failed_{false};  // the store took a batch no more: what is in memory is all there is

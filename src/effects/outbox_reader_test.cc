@@ -20,7 +20,7 @@ class OutboxReaderTest : public testing::Test {
     WriteBatch batch;
     for (const EffectId id : ids) batch.Put(keys::kOutbox, EffectKey(id), ToText(id));
     batch.Put(keys::kOutboxMarks, EffectKey({9, 9}), "");  // of the prefix before
-    batch.Put(keys::kOutboxTold, "x", "");                 // and of one behind
+    batch.Put(keys::kOutboxPublished, "x", "");                 // and of one behind
     ASSERT_TRUE(store_->Write(batch).ok());
   }
   // Text of what Seek finds; `none`.

@@ -91,7 +91,7 @@ class OutboxTest : public testing::Test {
       EXPECT_TRUE(page.ok());
       if (page->gone) return text + "gone";
       for (const auto& block : page->blocks) {
-        for (const ToldEffect& effect : *block) {
+        for (const PublishedEffect& effect : *block) {
           if (effect.id() <= cursor) continue;
           text += (text.empty() ? "" : " ") + ToText(effect.id()) + ':' + std::string(effect.user());
         }
@@ -145,24 +145,24 @@ TEST_F(OutboxTest, AnEffectSaysItselfInWords) {
   Effects effects;
   effects.transitions = {Enters("ann, \"a\"")};
   effects.firings = {Fires("ann, \"a\"")};
-  std::vector<ToldEffect> told;
-  Tell(17, effects, *program_, &told);
-  ASSERT_EQ(told.size(), 2u);
-  EXPECT_EQ(told[0].kind(), EffectKind::kEnter);
-  EXPECT_EQ(told[0].name(), "buyer");
-  EXPECT_EQ(told[0].user(), "ann, \"a\"");
-  EXPECT_EQ(told[0].json(),
+  std::vector<PublishedEffect> published;
+  PublishEffects(17, effects, *program_, &published);
+  ASSERT_EQ(published.size(), 2u);
+  EXPECT_EQ(published[0].kind(), EffectKind::kEnter);
+  EXPECT_EQ(published[0].name(), "buyer");
+  EXPECT_EQ(published[0].user(), "ann, \"a\"");
+  EXPECT_EQ(published[0].json(),
             R"({"at":"2026-03-01T10:00:00.000Z","user":"ann, \"a\"","segment":"buyer","change":"enter","corrected":false})");
-  EXPECT_EQ(told[1].kind(), EffectKind::kFiring);
-  EXPECT_EQ(told[1].name(), "thanks");
+  EXPECT_EQ(published[1].kind(), EffectKind::kFiring);
+  EXPECT_EQ(published[1].name(), "thanks");
   EXPECT_EQ(
-      told[1].json(),
+      published[1].json(),
       R"({"at":"2026-03-01T10:00:00.000Z","trigger":"thanks","user":"ann, \"a\"","key":null,"id":"f","values":{}})");
-  const auto parsed = ToldEffect::Parse({17, 1}, told[1].bytes());
-  EXPECT_EQ(parsed->json(), told[1].json());
-  EXPECT_EQ(parsed->user(), told[1].user());
+  const auto parsed = PublishedEffect::Parse({17, 1}, published[1].bytes());
+  EXPECT_EQ(parsed->json(), published[1].json());
+  EXPECT_EQ(parsed->user(), published[1].user());
   for (size_t size = 0; size < 5 + 6 + 8; ++size) {
-    EXPECT_FALSE(ToldEffect::Parse({17, 1}, std::string_view(told[1].bytes()).substr(0, size)));
+    EXPECT_FALSE(PublishedEffect::Parse({17, 1}, std::string_view(published[1].bytes()).substr(0, size)));
   }
 }
 
@@ -173,14 +173,14 @@ TEST_F(OutboxTest, TheOrderOfUsersIsNoMatterOfTheEngine) {
   one.firings = {Fires("ann", 5), Fires("eve", 6), Fires("bob", 5)};
   other.transitions = {Enters("eve", 4), Enters("ann", 5), Enters("bob", 5)};
   other.firings = {Fires("bob", 5), Fires("ann", 5), Fires("eve", 6)};
-  std::vector<ToldEffect> told, again;
-  Tell(9, one, *program_, &told);
-  Tell(9, other, *program_, &again);
+  std::vector<PublishedEffect> published, again;
+  PublishEffects(9, one, *program_, &published);
+  PublishEffects(9, other, *program_, &again);
   std::string order;
-  for (size_t i = 0; i < told.size(); ++i) {
-    EXPECT_EQ(told[i].bytes(), again[i].bytes());
-    EXPECT_EQ(told[i].id(), (EffectId{9, static_cast<uint32_t>(i)}));
-    order += std::string(told[i].user()) + ':' + std::string(told[i].name()) + ' ';
+  for (size_t i = 0; i < published.size(); ++i) {
+    EXPECT_EQ(published[i].bytes(), again[i].bytes());
+    EXPECT_EQ(published[i].id(), (EffectId{9, static_cast<uint32_t>(i)}));
+    order += std::string(published[i].user()) + ':' + std::string(published[i].name()) + ' ';
   }
   EXPECT_EQ(order, "eve:buyer ann:buyer ann:thanks bob:buyer bob:thanks eve:thanks ");
 }
@@ -254,7 +254,7 @@ TEST_F(OutboxTest, NewestFirst) {
   for (uint64_t n = 1; n <= 20; ++n) AddMany(n, n);
   uint64_t expected = 20;
   ASSERT_TRUE(outbox_
-                  ->ForEachBackwards([&](const ToldEffect& effect) {
+                  ->ForEachBackwards([&](const PublishedEffect& effect) {
                     EXPECT_EQ(effect.id().sequence, expected--);
                     return expected > 2;
                   })

@@ -58,15 +58,15 @@ std::chrono::steady_clock::duration Loop::Stalled() const {
 
 // --- the loop ---
 
-void Loop::Enter(World* world) {
-  world_ = world;
+void Loop::Enter(PlanState* plan_state) {
+  plan_state_ = plan_state;
   shards_.clear();
-  for (size_t i = index_; i < kShards; i += runtime_.loops_.size()) shards_.push_back(&world->shard(i));
+  for (size_t i = index_; i < kShards; i += runtime_.loops_.size()) shards_.push_back(&plan_state->shard(i));
   last_batch_.assign(shards_.size(), 0);
   snapshotted_ = 0;
 }
 
-Shard* Loop::Of(uint8_t number) { return number % runtime_.loops_.size() == index_ ? &world_->shard(number) : nullptr; }
+Shard* Loop::Of(uint8_t number) { return number % runtime_.loops_.size() == index_ ? &plan_state_->shard(number) : nullptr; }
 
 Worker::Next Loop::Step() {
   if (meeting_ && !runtime_.meeting_.IsOver(*meeting_)) return WaitAtMeeting();
@@ -202,15 +202,15 @@ void Loop::ApplyRecord(const RecordView& record) {
     return;
   }
   // What this process logged is marked for every plan that it has.
-  const bool of_any_shard = runtime_.recovering_ ? world_->merging().MayBeOfAnyShard(record) : IsOfAnyShard(record.type);
+  const bool of_any_shard = runtime_.recovering_ ? plan_state_->merging().MayBeOfAnyShard(record) : IsOfAnyShard(record.type);
   if (!of_any_shard) return ApplyTo(Of(record.shard), record, {});
   // Every loop sees these, and each knows the same of who is who.
-  if (world_->merging().NeedsAll(record)) {
+  if (plan_state_->merging().NeedsAll(record)) {
     meet_at_ = record;
     return;
   }
   if (!HoldsEvent(record.type)) return;
-  const std::string person = world_->merging().PersonOfEvent(record);
+  const std::string person = plan_state_->merging().PersonOfEvent(record);
   ApplyTo(Of(ShardOf(person)), record, person);
 }
 
@@ -311,7 +311,7 @@ bool Loop::WorkOnPaused() {
   for (size_t i = 0; i < paused_shards_.size();) {
     const uint8_t number = paused_shards_[i];
     const std::shared_ptr<Paused> paused = paused_[number];
-    Shard& shard = world_->shard(number);
+    Shard& shard = plan_state_->shard(number);
     size_t done = 0;
     while (done < kPausedSlice && !paused->queue.empty() && DoFirst(paused, &shard)) ++done;
     worked |= done > 0;
@@ -356,7 +356,7 @@ bool Loop::WorkOnRebuild(const std::shared_ptr<Paused>& paused) {
       if (!rebuild->IsGiven()) return false;
       paused->load = Load::kLoading;
       const auto load = [this, paused, rebuild](LogLookup& log) {
-        const Status loaded = rebuild->Load(*runtime_.store_, world_->shards(), &log);
+        const Status loaded = rebuild->Load(*runtime_.store_, plan_state_->shards(), &log);
         if (!loaded.ok()) runtime_.Fail(loaded);
         paused->load.store(loaded.ok() ? Load::kLoaded : Load::kFailed, std::memory_order_release);
       };
@@ -409,10 +409,10 @@ void Loop::Publish(const RecordView& record, Shard& shard, const Shard::Outcome&
     KeepLetter(record);
   }
   if (!effects_.transitions.empty() || !effects_.firings.empty()) {
-    world_->CountTransitions(effects_);
+    plan_state_->CountTransitions(effects_);
     stats.transitions.fetch_add(effects_.transitions.size(), std::memory_order_relaxed);
     stats.firings.fetch_add(effects_.firings.size(), std::memory_order_relaxed);
-    runtime_.outbox_->Add(index_, shard.number(), record.sequence, effects_, world_->program(), first, last);
+    runtime_.outbox_->Add(index_, shard.number(), record.sequence, effects_, plan_state_->program(), first, last);
   }
   effects_.transitions.clear();
   effects_.firings.clear();

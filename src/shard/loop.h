@@ -18,7 +18,7 @@
 #include "log/file/log.h"
 #include "shard/merging.h"
 #include "shard/shard.h"
-#include "shard/world.h"
+#include "shard/plan_state.h"
 
 namespace attune {
 
@@ -51,12 +51,12 @@ class Loop {
 
   // --- its own thread; or any, while all loops stand still ---
 
-  // From now on it owns shards of this world, none of which the store has seen.
-  void Enter(World* world);
+  // From now on it owns shards of this plan state, none of which the store has seen.
+  void Enter(PlanState* plan_state);
   // What a meeting left to do; done once it is over.
   void LeaveToDo(Merging::Leaving leaving) { left_.push_back({std::move(leaving), nullptr}); }
   void LeaveToDo(std::shared_ptr<PersonRebuild> rebuild) { left_.push_back({std::nullopt, std::move(rebuild)}); }
-  World* world() const { return world_; }
+  PlanState* plan_state() const { return plan_state_; }
   const std::vector<Shard*>& shards() const { return shards_; }
   // Applies a record to a shard of its own.
   void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
@@ -132,7 +132,7 @@ class Loop {
 
   Runtime& runtime_;
   const size_t index_;
-  World* world_ = nullptr;
+  PlanState* plan_state_ = nullptr;
   std::vector<Shard*> shards_;
   std::vector<uint64_t> last_batch_;  // of each shard
   std::array<std::shared_ptr<Paused>, kShards> paused_;

@@ -54,7 +54,7 @@ class PersonRebuild {
   uint64_t sequence() const { return asked_.sequence; }
   Shard& shard() { return shard_; }
   bool parts() const { return asked_.merging.empty(); }
-  // Where the ids of its effects begin: see Tell.
+  // Where the ids of its effects begin: see PublishEffects.
   uint32_t first_effect() const { return asked_.second ? kSecondEffects : 0; }
 
   // Of a merge: gives it the state of who ended, as WriteUser wrote it; empty: there was none. Once; any thread.

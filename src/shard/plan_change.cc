@@ -88,8 +88,8 @@ Worker::Next PlanChanges::Step() {
   if (abandoned_) return Worker::Next::Done();
   switch (stage_) {
     case Stage::kIdle: {
-      if (world_) {  // of a change that was given up
-        const auto given_up = std::move(world_);
+      if (plan_state_) {  // of a change that was given up
+        const auto given_up = std::move(plan_state_);
         hold.unlock();
         return Worker::Next::Now();
       }
@@ -125,9 +125,9 @@ Worker::Next PlanChanges::Step() {
       hold.unlock();
       const auto read = ReadTo(sequence - 1);
       if (!read || !*read) return Worker::Next::Now();
-      for (const auto& shard : world_->shards()) shard->set_position(sequence);
-      world_->CountSizes();
-      (void)world_->size_history().Restore(*host_.store);  // else it begins with what is sampled next
+      for (const auto& shard : plan_state_->shards()) shard->set_position(sequence);
+      plan_state_->CountSizes();
+      (void)plan_state_->size_history().Restore(*host_.store);  // else it begins with what is sampled next
       hold.lock();
       stage_ = Stage::kReady;
       hold.unlock();
@@ -137,7 +137,7 @@ Worker::Next PlanChanges::Step() {
     case Stage::kReady: {
       if (!taken_) return Worker::Next::WhenWoken();
       const auto old = std::move(old_);  // whoever asks it something at this moment keeps it a little longer
-      const auto unused = std::move(world_);
+      const auto unused = std::move(plan_state_);
       taken_ = false;
       token_ = 0;
       sequence_ = 0;
@@ -153,7 +153,7 @@ Worker::Next PlanChanges::Step() {
 
 void PlanChanges::Begin(std::shared_ptr<const Plan> plan) {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  world_ = std::make_unique<World>(Program::Compile(std::move(plan)), host_.loops, host_.store, host_.lookup);
+  plan_state_ = std::make_unique<PlanState>(Program::Compile(std::move(plan)), host_.loops, host_.store, host_.lookup);
   reader_.reset();
 }
 
@@ -173,7 +173,7 @@ std::optional<bool> PlanChanges::ReadTo(uint64_t last) {
       done_ = last;
       return true;
     }
-    const Status applied = world_->Apply(record, nullptr);
+    const Status applied = plan_state_->Apply(record, nullptr);
     if (!applied.ok()) return End(State::kFailed, applied.error().message), std::nullopt;
     done_ = record.sequence;
   }
@@ -188,13 +188,13 @@ void PlanChanges::Append() {
     stage_ = Stage::kLogging;
     progress_.state = State::kChanging;
     token_ = NewToken();
-    logged_ = world_->plan().fingerprint;
+    logged_ = plan_state_->plan().fingerprint;
     append_failed_ = false;
     payload.U64(token_);
   }
-  host_.mark_for(world_->merging().identity());
+  host_.mark_for(plan_state_->merging().identity());
   payload.I64(host_.clock());
-  payload.U64(world_->plan().fingerprint);
+  payload.U64(plan_state_->plan().fingerprint);
   const LogEntry entry{static_cast<uint8_t>(RecordType::kPlan), 0, payload.view()};
   const auto answer = [this](const Status& durable, uint64_t first) {
     {
@@ -239,12 +239,12 @@ bool PlanChanges::IsReady() const {
   return stage_ == Stage::kReady;
 }
 
-std::unique_ptr<World> PlanChanges::Take() {
+std::unique_ptr<PlanState> PlanChanges::Take() {
   const std::lock_guard hold(mutex_);
-  return unusable_ ? nullptr : std::move(world_);
+  return unusable_ ? nullptr : std::move(plan_state_);
 }
 
-void PlanChanges::Retire(std::shared_ptr<World> old) {
+void PlanChanges::Retire(std::shared_ptr<PlanState> old) {
   {
     const std::lock_guard hold(mutex_);
     old_ = std::move(old);

@@ -14,7 +14,7 @@
 #include "log/file/log.h"
 #include "log/file/lookup.h"
 #include "log/file/reader.h"
-#include "shard/world.h"
+#include "shard/plan_state.h"
 
 namespace attune {
 
@@ -69,9 +69,9 @@ class PlanChanges {
   // Whether Take can be called: the new state includes every record before that one, or can never be had.
   bool IsReady() const;
   // While all loops stand at the record: the new state; null when it cannot be had, and the present one stays.
-  std::unique_ptr<World> Take();
+  std::unique_ptr<PlanState> Take();
   // The state that was until now: destroyed by the worker, since that takes a while.
-  void Retire(std::shared_ptr<World> old);
+  void Retire(std::shared_ptr<PlanState> old);
 
  private:
   enum class Stage { kIdle, kReading, kLogging, kCatchingUp, kReady };
@@ -97,10 +97,10 @@ class PlanChanges {
   bool append_failed_ = false;
   bool unusable_ = false;  // the state could not be built once the record was in the log
   bool taken_ = false;
-  std::shared_ptr<World> old_;
+  std::shared_ptr<PlanState> old_;
 
   // The worker's, until stage_ is kReady; then of the loop that takes it.
-  std::unique_ptr<World> world_;
+  std::unique_ptr<PlanState> plan_state_;
   std::optional<LogReader> reader_;
   std::atomic<uint64_t> done_{0};
   std::unique_ptr<Worker> worker_;

@@ -53,10 +53,10 @@ Differences Compare(Engine* before, Engine* after, const std::vector<Pair>& pair
 }  // namespace
 
 void Runtime::HoldMeeting(const RecordView& record) {
-  if (record.type == static_cast<uint8_t>(RecordType::kPlan)) return EnterWorld(record);
-  const size_t users = world_->user_count();
-  Merging::Met met = world_->merging().Apply(record, world_->shards());
-  stats_.users.fetch_add(world_->user_count() - users, std::memory_order_relaxed);
+  if (record.type == static_cast<uint8_t>(RecordType::kPlan)) return EnterPlanState(record);
+  const size_t users = plan_state_->user_count();
+  Merging::Met met = plan_state_->merging().Apply(record, plan_state_->shards());
+  stats_.users.fetch_add(plan_state_->user_count() - users, std::memory_order_relaxed);
   if (met.leaving) LoopOf(met.leaving->from->number()).LeaveToDo(*std::move(met.leaving));
   for (const auto& rebuild : met.rebuilds) parting_ += rebuild->parts();
   for (auto& rebuild : met.rebuilds) LoopOf(rebuild->shard().number()).LeaveToDo(std::move(rebuild));
@@ -65,29 +65,29 @@ void Runtime::HoldMeeting(const RecordView& record) {
 
 // Nobody stays in a segment by an old definition: who is in it by one plan alone enters or leaves now. No trigger fires,
 // for nothing happened.
-void Runtime::EnterWorld(const RecordView& record) {
-  std::shared_ptr<World> next = changes_->Take();
+void Runtime::EnterPlanState(const RecordView& record) {
+  std::shared_ptr<PlanState> next = changes_->Take();
   if (!next) return changes_->Retire(nullptr);
   ByteReader in(record.payload);
   in.U64();
   const Millis at = in.I64();
-  const std::vector<Pair> pairs = PairSegments(world_->program(), next->program());
-  std::vector<ToldEffect> told;
+  const std::vector<Pair> pairs = PairSegments(plan_state_->program(), next->program());
+  std::vector<PublishedEffect> published;
   for (size_t i = 0; i < kShards; ++i) {
-    const Differences differences = Compare(&world_->shard(i).engine(), &next->shard(i).engine(), pairs, at);
-    Tell(record.sequence, differences.leaves, world_->program(), &told, static_cast<uint32_t>(told.size()));
-    Tell(record.sequence, differences.enters, next->program(), &told, static_cast<uint32_t>(told.size()));
+    const Differences differences = Compare(&plan_state_->shard(i).engine(), &next->shard(i).engine(), pairs, at);
+    PublishEffects(record.sequence, differences.leaves, plan_state_->program(), &published, static_cast<uint32_t>(published.size()));
+    PublishEffects(record.sequence, differences.enters, next->program(), &published, static_cast<uint32_t>(published.size()));
   }
-  stats_.transitions.fetch_add(told.size(), std::memory_order_relaxed);
-  outbox_->Add(0, 0, record.sequence, std::move(told));
+  stats_.transitions.fetch_add(published.size(), std::memory_order_relaxed);
+  outbox_->Add(0, 0, record.sequence, std::move(published));
   outbox_->Flush(0);
   stats_.users = next->user_count();
-  std::shared_ptr<World> old = next;
+  std::shared_ptr<PlanState> old = next;
   {
-    const std::lock_guard hold(world_mutex_);
-    old.swap(world_);
+    const std::lock_guard hold(plan_state_mutex_);
+    old.swap(plan_state_);
   }
-  for (const auto& loop : loops_) loop->Enter(world_.get());
+  for (const auto& loop : loops_) loop->Enter(plan_state_.get());
   changes_->Retire(std::move(old));
 }
 

@@ -57,24 +57,24 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   auto lookup = LogLookup::Open(dir_ + "/log", options_.log.disk);
   if (!lookup.ok()) return lookup.error();
   lookup_ = std::move(lookup).value();
-  world_ = std::make_shared<World>(std::move(program), options_.threads, store_.get(), lookup_.get());
+  plan_state_ = std::make_shared<PlanState>(std::move(program), options_.threads, store_.get(), lookup_.get());
   for (size_t i = 0; i < static_cast<size_t>(options_.threads); ++i) loops_.push_back(std::make_unique<Loop>(this, i));
-  for (const auto& loop : loops_) loop->Enter(world_.get());
+  for (const auto& loop : loops_) loop->Enter(plan_state_.get());
   questions_ = std::make_unique<LogQuestions>(lookup_.get(), options_.workers);
   outbox_ = std::make_unique<Outbox>(store_.get(), loops_.size(), options_.outbox);
   if (Status status = outbox_->Restore(); !status.ok()) return status;
   if (Status status = RestoreShards(); !status.ok()) return status;
-  if (Status status = world_->size_history().Restore(*store_); !status.ok()) return status;
+  if (Status status = plan_state_->size_history().Restore(*store_); !status.ok()) return status;
   if (Status status = ReadTail(); !status.ok()) return status;
-  world_->CountSizes();
-  router_.Restore(world_->merging().identity());
+  plan_state_->CountSizes();
+  router_.Restore(plan_state_->merging().identity());
   writer_ = std::make_unique<StoreWriter>(store_.get(), options_.workers);
-  writer_->Write(world_->merging().ForgetEnded());
+  writer_->Write(plan_state_->merging().ForgetEnded());
   const auto write = [this](WriteBatch batch, std::function<void(bool)> then) {
     writer_->Write(std::move(batch), std::move(then));
   };
   if (Status status = outbox_->EndRecovery(write); !status.ok()) return status;
-  stats_.users = world_->user_count();
+  stats_.users = plan_state_->user_count();
   changes_ = std::make_unique<PlanChanges>(
       PlanChanges::Host{log_dir(), options_.log.disk, log_.get(), store_.get(), lookup_.get(), options_.threads, options_.clock,
                         [this] {
@@ -127,13 +127,13 @@ Status Runtime::RestoreShards() {
 Status Runtime::ReadTail() {
   const uint64_t last = log_->durable_sequence();
   uint64_t from = last;
-  for (const auto& shard : world_->shards()) {
+  for (const auto& shard : plan_state_->shards()) {
     if (shard->position() > last) {
       return Error{ErrorCode::kCorrupt, "a snapshot includes records that the log does not hold; a log file is missing"};
     }
     from = std::min(from, shard->position());
   }
-  if (Status status = world_->merging().Restore(from); !status.ok()) return status;
+  if (Status status = plan_state_->merging().Restore(from); !status.ok()) return status;
   if (Status status = outbox_->BeginRecovery(last); !status.ok()) return status;
   for (const auto& loop : loops_) loop->Start(options_.workers);
   const auto wait_until = [&](const std::function<bool()>& done) {
@@ -168,7 +168,7 @@ Status Runtime::ReadTail() {
     if (Status status = failure(); !status.ok()) return status;
   }
   recovered_records_ = last - from;
-  for (const auto& shard : world_->shards()) {
+  for (const auto& shard : plan_state_->shards()) {
     shard->set_position(last);
     shard->TickFailed();  // one that was under way at the crash either was read or never will be
   }
@@ -246,7 +246,7 @@ void Runtime::AskPerson(std::string id, std::function<void(Shard&, std::string_v
   // What was durable before this call may have merged the id: only behind it is it known which shard to ask.
   const uint8_t shard = ShardOf(id);
   AskNow(shard, [this, shard, id = std::move(id), question = std::move(question)](Shard& first, Millis now) {
-    const std::string person(LoopOf(shard).world()->merging().PersonOf(id));
+    const std::string person(LoopOf(shard).plan_state()->merging().PersonOf(id));
     if (ShardOf(person) == shard) return question(first, person, now);
     AskNow(ShardOf(person), [person, question](Shard& owner, Millis then) { question(owner, person, then); });
   });
@@ -260,7 +260,7 @@ Status Runtime::UndoMerge(std::string_view id, Log::Callback callback) {
   return Append({&entry, 1}, std::move(callback));
 }
 
-bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) { return changes_->Request(std::move(plan), world()->plan().fingerprint); }
+bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) { return changes_->Request(std::move(plan), plan_state()->plan().fingerprint); }
 
 PlanProgress Runtime::plan_progress() const { return changes_->progress(); }
 
@@ -291,7 +291,7 @@ void Runtime::SampleSizes() {
     last.I64(now);
     batch.Put(keys::kConfig, kClockName, last.view());
   }
-  world()->SampleSizes(now, &batch);
+  plan_state()->SampleSizes(now, &batch);
   outbox_->Trim(now, &batch);
   if (!batch.empty()) writer_->Write(std::move(batch));
 }

@@ -26,7 +26,7 @@
 #include "shard/router.h"
 #include "shard/shard.h"
 #include "shard/store_writer.h"
-#include "shard/world.h"
+#include "shard/plan_state.h"
 #include "state/store.h"
 
 namespace attune {
@@ -91,7 +91,7 @@ class Runtime {
   // As AskNow about the person to whom an id leads.
   void AskPerson(std::string id, std::function<void(Shard&, std::string_view person, Millis now)> question);
   // Whom an id leads to, as far as the loops have come. Any thread.
-  std::string PersonOf(std::string_view id) const { return world()->merging().PersonOfNow(id); }
+  std::string PersonOf(std::string_view id) const { return plan_state()->merging().PersonOfNow(id); }
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
   void AskLog(std::function<void(LogLookup&)> question);
   // Calls once what waits for the store is in it; at once while the store takes nothing.
@@ -114,11 +114,11 @@ class Runtime {
   // Begins to change to another plan (see plan_change.h). False: it is the present one, or will be shortly.
   bool ChangePlan(std::shared_ptr<const Plan> plan);
   PlanProgress plan_progress() const;
-  // What is known now, and under which plan. Of its shards only loops know. Another plan brings another world: hold on to
+  // What is known now, and under which plan. Of its shards only loops know. Another plan brings another plan state: hold on to
   // this one for as long as its conditions are spoken of. Any thread.
-  std::shared_ptr<World> world() const {
-    const std::lock_guard hold(world_mutex_);
-    return world_;
+  std::shared_ptr<PlanState> plan_state() const {
+    const std::lock_guard hold(plan_state_mutex_);
+    return plan_state_;
   }
   Store& store() { return *store_; }
   Outbox& outbox() { return *outbox_; }
@@ -145,7 +145,7 @@ class Runtime {
   void OnDurable(const DurableBlock& block);
   // While all loops stand at the record.
   void HoldMeeting(const RecordView& record);
-  void EnterWorld(const RecordView& record);
+  void EnterPlanState(const RecordView& record);
   void SampleSizes();
   Loop& LoopOf(uint8_t shard) const { return *loops_[shard % loops_.size()]; }
   // A loop has nothing left to do, while recovering.
@@ -167,8 +167,8 @@ class Runtime {
   std::unique_ptr<ServerClock> server_clock_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<LogLookup> lookup_;
-  mutable std::mutex world_mutex_;
-  std::shared_ptr<World> world_;  // guarded by it
+  mutable std::mutex plan_state_mutex_;
+  std::shared_ptr<PlanState> plan_state_;  // guarded by it
   Router router_;
   Meeting meeting_;
   std::atomic<int> parting_{0};  // people who are still being rebuilt since ids were parted from theirs

@@ -15,7 +15,7 @@
 #include "event/json_text.h"
 #include "log/file/lookup.h"
 #include "log/file/reader.h"
-#include "shard/world.h"
+#include "shard/plan_state.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -69,7 +69,7 @@ class Check {
     floor_ = marks.floor();
     return store_.ForEach(keys::kOutbox, [&](std::string_view key, std::string_view bytes) {
       const auto id = EffectOfKey(key);
-      if (!id || !ToldEffect::Parse(*id, bytes)) {
+      if (!id || !PublishedEffect::Parse(*id, bytes)) {
         Damage("an effect of the outbox cannot be read");
       } else if (id->sequence > options_.last_sequence) {
         Damage(fmt::format("the outbox has effect {}, and the log ends at record {}", ToText(*id), options_.last_sequence));
@@ -117,7 +117,7 @@ class Check {
     if (!scratch.ok()) return scratch.error();
     auto lookup = LogLookup::Open(options_.log_dir, options_.disk);
     if (!lookup.ok()) return lookup.error();
-    World world(program_, 1, scratch->get(), lookup->get());
+    PlanState plan_state(program_, 1, scratch->get(), lookup->get());
     std::multimap<uint64_t, size_t> stops;
     for (size_t number = 0; number < kShards; ++number) stops.emplace(positions_[number], number);
     auto reader = LogReader::Open(options_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, report_.last_position), .disk = options_.disk});
@@ -127,9 +127,9 @@ class Check {
     bool links_compared = false;
     const auto reach = [&](uint64_t sequence) {  // records up to the one before it have been applied
       for (; stop != stops.end() && stop->first < sequence; ++stop) {
-        if (!links_compared) CompareLinks(world, stop->first);
+        if (!links_compared) CompareLinks(plan_state, stop->first);
         links_compared = true;
-        CompareShard(world.shard(stop->second), world);
+        CompareShard(plan_state.shard(stop->second), plan_state);
       }
     };
     while (report_.last_position > 0) {
@@ -137,9 +137,9 @@ class Check {
       if (!more.ok()) return more.error();
       if (!*more) break;
       reach(record.sequence);
-      told_.clear();
-      const Status applied = world.Apply(
-          record, [&](Effects* effects, uint32_t first) { Tell(record.sequence, *effects, world.program(), &told_, first); });
+      published_.clear();
+      const Status applied = plan_state.Apply(
+          record, [&](Effects* effects, uint32_t first) { PublishEffects(record.sequence, *effects, plan_state.program(), &published_, first); });
       if (!applied.ok()) return applied;
       if (Status status = CompareEffects(record.sequence); !status.ok()) return status;
       if ((record.sequence & 0xFFF) == 0 && options_.on_progress) options_.on_progress(record.sequence, report_.last_position);
@@ -152,8 +152,8 @@ class Check {
 
   // What a record brought about.
   Status CompareEffects(uint64_t sequence) {
-    std::ranges::sort(told_, {}, &ToldEffect::id);
-    for (const ToldEffect& effect : told_) {
+    std::ranges::sort(published_, {}, &PublishedEffect::id);
+    for (const PublishedEffect& effect : published_) {
       if (effect.id() <= floor_) continue;
       const auto kept = outbox_.Seek(effect.id());
       if (!kept.ok()) return kept.error();
@@ -167,7 +167,7 @@ class Check {
     return {};
   }
 
-  void CompareLinks(World& world, uint64_t position) {
+  void CompareLinks(PlanState& plan_state, uint64_t position) {
     if (report_.other_plan) return;  // a shard that has nothing of this plan has none of its links
     Merging stored(program_, &store_);
     if (Status status = stored.Restore(position); !status.ok()) return Damage(status.error().message);
@@ -175,7 +175,7 @@ class Check {
     const auto into = [](std::map<std::string, std::string>* links) {
       return [links](std::string_view id, std::string_view person) { links->emplace(id, person); };
     };
-    world.merging().identity().ForEachMerged(into(&expected));
+    plan_state.merging().identity().ForEachMerged(into(&expected));
     stored.identity().ForEachMerged(into(&found));
     for (const auto& [id, person] : expected) {
       if (!found.contains(id)) Damage(fmt::format("the log merges \"{}\" into \"{}\", the store does not", id, person));
@@ -185,7 +185,7 @@ class Check {
     }
   }
 
-  void CompareShard(Shard& built, World& world) {
+  void CompareShard(Shard& built, PlanState& plan_state) {
     const auto snapshot = Shard::SnapshotOf(store_, built.number());
     if (!snapshot.ok() || !*snapshot || !(*snapshot)->IsUnder(*program_->plan)) return;
     const auto stored = Restored(built.number());
@@ -196,7 +196,7 @@ class Check {
       if (!expected) {
         Damage(fmt::format("shard {}: the store has the user \"{}\", of whom the log says nothing", built.number(), user.id()));
       } else {
-        CompareUser(user, stored.get(), index, *expected, &built, world);
+        CompareUser(user, stored.get(), index, *expected, &built, plan_state);
       }
     }
     for (const UserState& user : built.engine().users()) {
@@ -206,14 +206,14 @@ class Check {
   }
 
   void CompareUser(const UserState& found, Shard* stored, const std::optional<std::vector<uint64_t>>& index, const UserState& expected,
-                   Shard* built, const World& world) {
+                   Shard* built, const PlanState& plan_state) {
     const std::string left = Described(expected, &built->engine()), right = Described(found, &stored->engine());
     if (left != right) {
       Damage(fmt::format("shard {}: user \"{}\": the log gives {}, the store has {}", built->number(), found.id(), Preview(left, kShownBytes),
                          Preview(right, kShownBytes)));
     }
     // Of shards whose snapshots are older than this one's the index is older too: a start reads the log from there.
-    const auto must = world.HistoryOf({built->number(), expected.slot, std::string(found.id())},
+    const auto must = plan_state.HistoryOf({built->number(), expected.slot, std::string(found.id())},
                                       [this](uint8_t shard) { return shard < kShards ? positions_[shard] : 0; });
     if (must.ok() && index && !std::includes(index->begin(), index->end(), must->begin(), must->end())) {
       Damage(fmt::format("shard {}: user \"{}\": {} records are in the history that the log gives, {} in the index, and some are missing there",
@@ -242,7 +242,7 @@ class Check {
   OutboxReader outbox_;
   uint64_t matched_ = 0;  // effects of the outbox that the log gives as they are there
   EffectId floor_;
-  std::vector<ToldEffect> told_;  // of the record at hand
+  std::vector<PublishedEffect> published_;  // of the record at hand
 };
 
 }  // namespace

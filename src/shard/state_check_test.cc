@@ -200,11 +200,11 @@ TEST_F(StateCheckTest, UsersWhomOnlyAnotherPlanHasAreForgotten) {
   Log(EventKind::kIdentify, "ann", "visitor", "", "x");
   BuyAnonymously("visitor");
   Apply();
-  EXPECT_EQ(runtime_->world()->user_count(), 2u);
+  EXPECT_EQ(runtime_->plan_state()->user_count(), 2u);
   const auto shorter = WithDedupe("100ms");
   for (int start = 0; start < 3; ++start) {
     Restart(shorter);
-    EXPECT_EQ(runtime_->world()->user_count(), 1u) << start;
+    EXPECT_EQ(runtime_->plan_state()->user_count(), 1u) << start;
   }
   EXPECT_EQ(Check().damages, 0u);
 }
@@ -232,7 +232,7 @@ TEST_P(LinksOfVersion4, AreTakenOver) {
   Open();
   for (int start = 0; start < 3; ++start) {
     EXPECT_EQ(runtime_->PersonOf("visitor"), "ann") << start;
-    EXPECT_EQ(runtime_->world()->user_count(), 1u) << start;
+    EXPECT_EQ(runtime_->plan_state()->user_count(), 1u) << start;
     Restart();
   }
   EXPECT_EQ(Check().damages, 0u);
@@ -257,7 +257,7 @@ TEST_F(StateCheckTest, CountsTheEffectsThatTheLogGivesOtherwise) {
     Buy("user " + std::to_string(i));
     if (i % 500 == 499) Apply();
   }
-  const ToldEffect other({17, 0}, EffectKind::kEnter, "bought", "nobody", "{}");
+  const PublishedEffect other({17, 0}, EffectKind::kEnter, "bought", "nobody", "{}");
   StateReport report = Check([&](WriteBatch* batch) {
     batch->Delete(keys::kOutbox, EffectKey({1, 0}));
     batch->Delete(keys::kOutbox, EffectKey({2 * kUsers, 0}));

@@ -57,12 +57,12 @@ inline constexpr std::string_view kDeadRequests = "j/";
 inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
 inline constexpr std::string_view kOutboxMarks = "n/";
-inline constexpr std::string_view kOutboxTold = "t/";
+inline constexpr std::string_view kOutboxPublished = "t/";
 inline constexpr std::string_view kModels = "m/";
 
 // What may be written by name through WriteBatch::Put; users and shards have methods of their own.
 inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
-                                              kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxTold, kModels};
+                                              kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxPublished, kModels};
 
 inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }

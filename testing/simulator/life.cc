@@ -319,7 +319,7 @@ void Life::Verdict() {
   if (!ReadLog(&machine_, &chronicle_, &log_) || !clients_.TakeStock(log_)) return;
   if (!clients_.IsDone()) return static_cast<void>(chronicle_.Fail(Promise::kEnds, "a record was never accepted"));
   if (!letters_.HasAll(log_) || !questions_.CheckHistories(log_)) return;
-  const uint64_t counted = machine_.runtime().stats().users, users = machine_.runtime().world()->user_count();
+  const uint64_t counted = machine_.runtime().stats().users, users = machine_.runtime().plan_state()->user_count();
   if (counted != users) {
     return static_cast<void>(chronicle_.Fail(Promise::kState, fmt::format("{} users were counted, and there are {}", counted, users)));
   }

@@ -22,7 +22,7 @@ void Listener::Listen() {
     if (!page.ok()) return fail("the outbox cannot be read: " + page.error().message);
     if (page->gone) return fail("the outbox no longer keeps what follows " + attune::ToText(cursor_));
     for (const auto& block : page->blocks) {
-      for (const ToldEffect& effect : *block) {
+      for (const PublishedEffect& effect : *block) {
         if (effect.id() <= cursor_) continue;
         if (!heard_.empty() && effect.id() <= heard_.back().id) return fail("out of order: effect " + attune::ToText(effect.id()));
         heard_.push_back({effect.id(), effect.kind(), std::string(effect.json())});
@@ -35,7 +35,7 @@ void Listener::Listen() {
 
 std::vector<Heard> KeptEffects(Machine* machine, Chronicle* chronicle) {
   std::vector<Heard> kept;
-  const Status status = machine->runtime().outbox().ForEachBackwards([&](const ToldEffect& effect) {
+  const Status status = machine->runtime().outbox().ForEachBackwards([&](const PublishedEffect& effect) {
     kept.push_back({effect.id(), effect.kind(), std::string(effect.json())});
     return true;
   });

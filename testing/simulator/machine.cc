@@ -120,7 +120,7 @@ std::string Machine::WhatWaits() const {
 
 uint64_t Machine::LatestPosition() const {
   uint64_t latest = 0;
-  for (const auto& shard : runtime_->world()->shards()) latest = std::max(latest, shard->position());
+  for (const auto& shard : runtime_->plan_state()->shards()) latest = std::max(latest, shard->position());
   return latest;
 }
 

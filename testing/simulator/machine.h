@@ -71,7 +71,7 @@ class Machine {
   std::string WhatWaits() const;
 
   // The plan that holds, and the latest record that some shard's state under it includes.
-  uint64_t PlanInForce() const { return runtime_->world()->plan().fingerprint; }
+  uint64_t PlanInForce() const { return runtime_->plan_state()->plan().fingerprint; }
   uint64_t LatestPosition() const;
 
   // Work by Step and Append so far, of all processes.

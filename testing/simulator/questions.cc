@@ -30,9 +30,9 @@ void Questions::AskHistory(const std::string& id) {
 }
 
 void Questions::ReadHistory(IndexedUser user, uint64_t process) {
-  machine_.runtime().AskLog([this, process, world = machine_.runtime().world(), user = std::move(user)](LogLookup& log) {
+  machine_.runtime().AskLog([this, process, plan_state = machine_.runtime().plan_state(), user = std::move(user)](LogLookup& log) {
     if (process != process_) return;
-    const auto collected = world->HistoryOf(user);
+    const auto collected = plan_state->HistoryOf(user);
     if (!collected.ok()) {
       chronicle_.Fail(Promise::kState, "the index of a history cannot be read: " + collected.error().message);
       return Done();

@@ -43,27 +43,27 @@ double BucketOf(std::string_view name, std::string_view user) {
 }
 
 Evaluator::Evaluator(const Program& program, const Interner& interner)
-    : program_(program), interner_(interner), whole_program_(&program) {
+    : program_(program), interner_(interner), outer_program_(&program) {
   for (const KeySpec& keys : program.keys) within_.push_back(std::make_unique<Evaluator>(*keys.within, interner));
 }
 
 Timed Evaluator::Evaluate(NodeId node, const UserState& user, Millis t) {
   judging_ = false;
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   return Node(node);
 }
 
 Outcome Evaluator::Judge(NodeId node, const UserState& user, Millis t) {
   judging_ = true;
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   return Holds(node);
 }
 
 bool Evaluator::WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high) {
   judging_ = false;
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   const Bounds bounds = BoundsOf(spec);
   *low = bounds.low;
@@ -91,7 +91,7 @@ Timed Evaluator::Node(NodeId id) {
     case Kind::kHour:
     case Kind::kWeekday:
     case Kind::kDate: return Calendar(node.kind);
-    case Kind::kBucket: return {Value::Number(BucketOf(node.literal.string(), whole_->id())), kNever};
+    case Kind::kBucket: return {Value::Number(BucketOf(node.literal.string(), outer_->id())), kNever};
     case Kind::kSome:
     case Kind::kTop: return FromKeys(node);
     default: break;
@@ -114,7 +114,7 @@ Outcome Evaluator::Holds(NodeId id) {
       const Outcome x = Holds(Child(node, 0));
       return {!x.holds, x.until};
     }
-    case Kind::kInSegment: return {whole_->Holds(node.index), kNever};
+    case Kind::kInSegment: return {outer_->Holds(node.index), kNever};
     case Kind::kInSegmentFor: return MemberFor(node);
     case Kind::kEntered:
     case Kind::kLeft: return Changed(node);
@@ -373,7 +373,7 @@ Timed Evaluator::Function(const attune::Node& node) {
 }
 
 Value Evaluator::ReadFact(FactKind kind, const std::string& name) {
-  const Fact* fact = whole_->FindFact(kind, name);
+  const Fact* fact = outer_->FindFact(kind, name);
   return fact ? FactValue(fact->json) : Value();
 }
 
@@ -393,10 +393,10 @@ Value Evaluator::FactValue(std::string_view json) {
 }
 
 std::span<const Millis> Evaluator::ChangesOf(ConditionId segment) {
-  const Memberships* memberships = whole_->memberships();
+  const Memberships* memberships = outer_->memberships();
   if (!memberships) return {};
   if (memberships->truncated()) incomplete_ = true;
-  return memberships->changes(whole_program_->tracked_of_segment[segment]);
+  return memberships->changes(outer_program_->tracked_of_segment[segment]);
 }
 
 Outcome Evaluator::MemberFor(const attune::Node& node) {
@@ -520,7 +520,7 @@ Evaluator::Bounds Evaluator::BoundsOf(const AggregateSpec& spec) {
     case WindowKind::kSession:
     case WindowKind::kLastSession: {
       const bool open = spec.window == WindowKind::kSession;
-      const Session* session = open ? whole_->sessions.OpenAt(t_, program_.sessions) : whole_->sessions.latest();
+      const Session* session = open ? outer_->sessions.OpenAt(t_, program_.sessions) : outer_->sessions.latest();
       bounds.none = session == nullptr;
       if (!session) break;
       bounds.low = session->first - 1;
@@ -729,7 +729,7 @@ Timed Evaluator::Periods(const AggregateSpec& spec, const Series& series) {
 }
 
 Timed Evaluator::FromSessions(const AggregateSpec& spec) {
-  const Sessions& sessions = whole_->sessions;
+  const Sessions& sessions = outer_->sessions;
   const SessionRules& rules = program_.sessions;
   if (spec.fn == Kind::kDuration) {
     const bool open = spec.window == WindowKind::kSession;
@@ -756,13 +756,13 @@ Timed Evaluator::FromSessions(const AggregateSpec& spec) {
 Timed Evaluator::FromSequence(const AggregateSpec& spec) {
   const auto value = [&](double x) { return spec.fn == Kind::kSequence ? Value::Bool(x > 0) : Value::Number(x); };
   const Bounds bounds = BoundsOf(spec);
-  const SequenceState* state = spec.whole ? whole_->sequences() : user_->sequences();
+  const SequenceState* state = spec.outer ? outer_->sequences() : user_->sequences();
   if (bounds.none || !state) return {value(0), bounds.until};
   // The sequence of a range sees no other events.
   const bool range = spec.window == WindowKind::kRange;
   const Millis low = range ? kAlways : bounds.low;
   const Millis high = range ? kNever : bounds.high;
-  const SequenceReading reading = spec.whole ? state->ReadRestricted(whole_program_->sequences, spec.sequence, low, high, restriction_)
+  const SequenceReading reading = spec.outer ? state->ReadRestricted(outer_program_->sequences, spec.sequence, low, high, restriction_)
                                              : state->Read(program_.sequences, spec.sequence, low, high);
   if (reading.incomplete) incomplete_ = true;
   return {value(reading.value), SequenceStays(spec, bounds, reading)};

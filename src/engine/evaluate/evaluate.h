@@ -145,8 +145,8 @@ class Evaluator {
   const Program& program_;
   const Interner& interner_;
   const UserState* user_ = nullptr;
-  const UserState* whole_ = nullptr;      // whose sessions, facts and segments are asked for: within keys, the user around
-  const Program* whole_program_;
+  const UserState* outer_ = nullptr;      // whose sessions, facts and segments are asked for: within keys, the user around
+  const Program* outer_program_;
   StepRestriction restriction_;           // within keys, of the user's sequences
   bool judging_ = false;
   bool patient_ = false;

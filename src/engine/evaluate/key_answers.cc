@@ -17,7 +17,7 @@ bool CountsAsTrue(const Value& value) { return value.type() == Type::kNumber && 
 }  // namespace
 
 Millis Evaluator::JudgeKeys(uint32_t keys, const UserState& user, Millis t, std::vector<const Key*>* changed) {
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   KeyStates* states = user.keys(keys);
   if (!states) return kNever;
@@ -26,14 +26,14 @@ Millis Evaluator::JudgeKeys(uint32_t keys, const UserState& user, Millis t, std:
 }
 
 Timed Evaluator::EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t) {
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   return Within(keys, key).Node(node);
 }
 
 bool Evaluator::WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t,
                              Millis* low, Millis* high) {
-  user_ = whole_ = &user;
+  user_ = outer_ = &user;
   t_ = t;
   const Bounds bounds = Within(keys, key).BoundsOf(spec);
   *low = bounds.low;
@@ -53,8 +53,8 @@ void Evaluator::ResetIncomplete() {
 Evaluator& Evaluator::Within(uint32_t keys, const Key& key) {
   Evaluator& within = *within_[keys];
   within.user_ = &key.state;
-  within.whole_ = user_;
-  within.whole_program_ = &program_;
+  within.outer_ = user_;
+  within.outer_program_ = &program_;
   within.restriction_ = {program_.sequences.ColumnOf(program_.keys[keys].field), key.value};
   within.t_ = t_;
   return within;

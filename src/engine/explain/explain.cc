@@ -215,7 +215,7 @@ void Explainer::AddEvents(const AggregateSpec& spec, const Scope& scope, Explana
 }
 
 void Explainer::AddRuns(const Expression& expression, const AggregateSpec& spec, const Scope& scope, Explanation* e) {
-  const SequenceProgram& sequences = (spec.whole ? *program_ : scope.program).sequences;
+  const SequenceProgram& sequences = (spec.outer ? *program_ : scope.program).sequences;
   const SequenceProgram::Sequence& sequence = sequences.sequence(sequences.query(spec.sequence).sequence);
   const StepTexts texts(expression);
   std::vector<const Past*> events;

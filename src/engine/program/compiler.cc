@@ -38,9 +38,9 @@ class Compiler {
 
  private:
   // Of what stands within a some(…) or top(…) over a property.
-  Compiler(Compiler* whole, uint32_t key) : whole_(whole), key_(key) {
-    program_ = std::shared_ptr<Program>(new Program(whole->program_->zone));
-    program_->plan = whole->program_->plan;
+  Compiler(Compiler* outer, uint32_t key) : outer_(outer), key_(key) {
+    program_ = std::shared_ptr<Program>(new Program(outer->program_->zone));
+    program_->plan = outer->program_->plan;
   }
 
   // --- nodes ---
@@ -183,7 +183,7 @@ class Compiler {
   // --- what is remembered ---
 
   uint32_t Field(const PropertyPath& path) {
-    if (whole_) return whole_->Field(path);
+    if (outer_) return outer_->Field(path);
     std::string key(path.in_context ? "c" : "p");
     key += path.is_time ? 't' : '-';
     for (const std::string& part : path.keys) key += part + '\0';
@@ -193,7 +193,7 @@ class Compiler {
   }
 
   uint32_t Selector(const attune::Selector& selector) {
-    if (whole_) return *selectors_within_.insert(whole_->Selector(selector)).first;
+    if (outer_) return *selectors_within_.insert(outer_->Selector(selector)).first;
     const auto [place, inserted] = selectors_.emplace(ToText(selector), static_cast<uint32_t>(program_->selectors.size()));
     if (!inserted) return place->second;
     const uint32_t id = place->second;
@@ -322,11 +322,11 @@ class Compiler {
     sequence.tally = e.kind == Kind::kSequenceMatches && fixed;
     // Whatever its key, the next event is the user's: only her whole history knows it.
     const bool next = std::any_of(e.steps.begin(), e.steps.end(), [](const SequenceStep& step) { return step.immediate; });
-    spec.whole = whole_ && next;
-    Compiler& owner = spec.whole ? *whole_ : *this;
+    spec.outer = outer_ && next;
+    Compiler& owner = spec.outer ? *outer_ : *this;
     SequenceProgram& sequences = owner.program_->sequences;
     SequenceQuery query;
-    query.sequence = sequences.Add(sequence, SequenceKeep(e), spec.whole ? std::span(&key_, 1) : std::span<const uint32_t>());
+    query.sequence = sequences.Add(sequence, SequenceKeep(e), spec.outer ? std::span(&key_, 1) : std::span<const uint32_t>());
     query.kind = e.kind == Kind::kSequence        ? SequenceQuery::Kind::kHolds
                  : e.kind == Kind::kSequenceDepth ? SequenceQuery::Kind::kDepth
                                                   : SequenceQuery::Kind::kMatches;
@@ -534,7 +534,7 @@ class Compiler {
     if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
     if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
     uses->sequences |= a.sequence != kNone;
-    if (a.sequence != kNone && !a.whole) CollectSteps(a.sequence, uses);
+    if (a.sequence != kNone && !a.outer) CollectSteps(a.sequence, uses);
     if (a.anchor != kNone) Collect(a.anchor, uses);
   }
 
@@ -802,7 +802,7 @@ class Compiler {
     const Node& at = compares ? program_->nodes[program_->children[node.first]] : node;
     if (!IsSequence(at.kind)) return std::nullopt;
     const AggregateSpec& spec = program_->aggregates[at.aggregate];
-    if (spec.whole || spec.anchor != kNone) return std::nullopt;
+    if (spec.outer || spec.anchor != kNone) return std::nullopt;
     const SequenceQuery& query = program_->sequences.query(spec.sequence);
     const SequenceProgram::Sequence& sequence = program_->sequences.sequence(query.sequence);
     const bool followed = sequence.tally || (sequence.live && query.kind != SequenceQuery::Kind::kMatches);
@@ -911,7 +911,7 @@ class Compiler {
     return changes_reaches_[segment] = ChangesReachOf(program_->conditions[segment].root);
   }
 
-  Compiler* const whole_ = nullptr;  // of the program around this one
+  Compiler* const outer_ = nullptr;  // of the program around this one
   const uint32_t key_ = kNone;       // within a some(…) or top(…): the field of its property
   std::shared_ptr<Program> program_;
   std::map<std::string, NodeId> metric_roots_;

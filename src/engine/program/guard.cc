@@ -4,7 +4,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "engine/program/operators.h"
+#include "engine/program/program.h"
 
 namespace attune {
 namespace {

@@ -73,7 +73,7 @@ struct AggregateSpec {
   uint32_t total = kNone;
   uint32_t terms = kNone;    // of an average of a total
   uint32_t sequence = kNone; // a query
-  bool whole = false;        // within a some(…) or top(…): a query of the program around it
+  bool outer = false;        // within a some(…) or top(…): a query of the program around it
   Window::Kind window = Window::Kind::kEver;
   Millis length = 0;
   Millis offset = 0;
@@ -221,6 +221,8 @@ struct Program {
     return condition_of_segment[static_cast<size_t>(segment - plan->segments.data())];
   }
   std::vector<NodeId> metric_roots;                       // by the plan's order
+  // Requires that the plan has the metric.
+  NodeId MetricRoot(std::string_view name) const { return metric_roots[static_cast<size_t>(plan->FindMetric(name) - plan->metrics.data())]; }
   NodeId extra_root = kNone;
   std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
 

@@ -21,7 +21,7 @@ int64_t StateBound(const Program& program, NodeId root) {
     if (node.kind == Expression::Kind::kSome || node.kind == Expression::Kind::kTop) {
       const KeySpec& spec = program.keys[node.index];
       bytes += program.plan->limit_events * (static_cast<int64_t>(sizeof(Key)) + StateBound(*spec.within, spec.root));
-      for (const AggregateSpec& a : spec.within->aggregates) rows_used |= a.whole;
+      for (const AggregateSpec& a : spec.within->aggregates) rows_used |= a.outer;
       for (const Node& each : spec.within->nodes) past_used |= Program::NamesPast(each.kind);
     }
     if (node.aggregate == kNone) return;
@@ -29,7 +29,7 @@ int64_t StateBound(const Program& program, NodeId root) {
     past_used |= Program::NamesPast(node.kind);
     if (a.series != kNone) seen_series.insert(a.series);
     if (a.total != kNone) seen_totals.insert(a.total);
-    if (a.sequence != kNone && !a.whole) seen_sequences.insert(program.sequences.query(a.sequence).sequence);
+    if (a.sequence != kNone && !a.outer) seen_sequences.insert(program.sequences.query(a.sequence).sequence);
     sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.fn == Expression::Kind::kSessions;
     if (a.anchor != kNone) self(self, a.anchor);
   };

@@ -11,7 +11,7 @@
 namespace attune {
 
 // Any thread.
-class SlowAnswers {
+class BackgroundResponder {
  public:
   enum class Turn {
     kAgain,  // there is more to do
@@ -22,8 +22,8 @@ class SlowAnswers {
   using Work = std::function<Turn()>;
   static constexpr size_t kMax = 32;
 
-  SlowAnswers();
-  ~SlowAnswers() { Stop(); }
+  BackgroundResponder();
+  ~BackgroundResponder() { Stop(); }
 
   // False: kMax are under way, or after Stop.
   bool Begin(Work work);

@@ -1,4 +1,4 @@
-#include "shard/world.h"
+#include "shard/plan_state.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace attune {
 
-World::World(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log)
+PlanState::PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log)
     : program_(program), store_(*store), log_(*log), merging_(program, store), sizes_(program->segment_count), size_history_(*program->plan) {
   for (int i = 0; i < loops; ++i) readers_.push_back(std::make_unique<RecordReader>(program));
   for (size_t i = 0; i < kShards; ++i) {
@@ -14,31 +14,31 @@ World::World(std::shared_ptr<const Program> program, int loops, const Store* sto
   }
 }
 
-std::vector<SizePoint> World::SegmentSizes(ConditionId segment) const {
+std::vector<SizePoint> PlanState::SegmentSizes(ConditionId segment) const {
   const auto& conditions = program_->condition_of_segment;
   const auto place = std::find(conditions.begin(), conditions.end(), segment) - conditions.begin();
   return size_history_.Of(static_cast<size_t>(place));
 }
 
-void World::CountTransitions(const Effects& effects) {
+void PlanState::CountTransitions(const Effects& effects) {
   for (const Transition& transition : effects.transitions) {
     sizes_[transition.segment].fetch_add(transition.enter ? 1 : -1, std::memory_order_relaxed);
   }
 }
 
-void World::SampleSizes(Millis now, WriteBatch* batch) {
+void PlanState::SampleSizes(Millis now, WriteBatch* batch) {
   std::vector<uint64_t> sizes;
   for (const ConditionId condition : program_->condition_of_segment) sizes.push_back(SegmentSize(condition));
   size_history_.Sample(now, sizes, batch);
 }
 
-size_t World::user_count() const {
+size_t PlanState::user_count() const {
   size_t users = 0;
   for (const auto& shard : shards_) users += shard->engine().user_count();
   return users;
 }
 
-void World::CountSizes() {
+void PlanState::CountSizes() {
   for (ConditionId c = 0; c < program_->segment_count; ++c) {
     uint64_t size = 0;
     for (const auto& shard : shards_) size += shard->engine().SegmentSize(c);
@@ -46,7 +46,7 @@ void World::CountSizes() {
   }
 }
 
-Status World::Apply(const RecordView& record, const Sink& sink) {
+Status PlanState::Apply(const RecordView& record, const Sink& sink) {
   const auto give = [&](uint32_t first) {
     if (sink && (!effects_.transitions.empty() || !effects_.firings.empty())) sink(&effects_, first);
     effects_.transitions.clear();
@@ -78,7 +78,7 @@ Status World::Apply(const RecordView& record, const Sink& sink) {
   return {};
 }
 
-Result<std::vector<uint64_t>> World::HistoryOf(const IndexedUser& user, const std::function<uint64_t(uint8_t shard)>& up_to) const {
+Result<std::vector<uint64_t>> PlanState::HistoryOf(const IndexedUser& user, const std::function<uint64_t(uint8_t shard)>& up_to) const {
   return HistoryIndex::Collect(store_, [this](uint8_t shard) { return shard < kShards ? &shards_[shard]->history() : nullptr; }, user, nullptr,
                                up_to);
 }

@@ -1,4 +1,4 @@
-#include "api/slow_answers.h"
+#include "api/background_responder.h"
 
 #include <chrono>
 
@@ -10,9 +10,9 @@ constexpr auto kLook = std::chrono::milliseconds(20);
 
 }  // namespace
 
-SlowAnswers::SlowAnswers() : thread_([this] { Run(); }) {}
+BackgroundResponder::BackgroundResponder() : thread_([this] { Run(); }) {}
 
-bool SlowAnswers::Begin(Work work) {
+bool BackgroundResponder::Begin(Work work) {
   {
     const std::lock_guard hold(mutex_);
     if (stopped_ || under_way_ == kMax) return false;
@@ -23,7 +23,7 @@ bool SlowAnswers::Begin(Work work) {
   return true;
 }
 
-void SlowAnswers::Stop() {
+void BackgroundResponder::Stop() {
   {
     const std::lock_guard hold(mutex_);
     stopped_ = true;
@@ -32,7 +32,7 @@ void SlowAnswers::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void SlowAnswers::Run() {
+void BackgroundResponder::Run() {
   std::deque<Work> works;
   bool all_wait = false;
   while (true) {

@@ -17,11 +17,11 @@
 
 namespace attune {
 
-class World {
+class PlanState {
  public:
   // Empty. `store` and `log` must outlive it. Its shards are for `loops` threads: each applies the records of those whose
   // number modulo the loops is its own.
-  World(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log);
+  PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log);
 
   // --- any thread ---
 
@@ -44,7 +44,7 @@ class World {
   size_t user_count() const;
   // From the shards' states.
   void CountSizes();
-  // Called with what a record brought about, if anything: the ids of the effects begin with `first`; see Tell. Clears them.
+  // Called with what a record brought about, if anything: the ids of the effects begin with `first`; see PublishEffects. Clears them.
   using Sink = std::function<void(Effects* effects, uint32_t first)>;
   // Applies a record of any shard, reading back from the log what it needs. Without a sink the effects are dropped. kIo,
   // kCorrupt: it could not be read.
