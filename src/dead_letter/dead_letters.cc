@@ -134,7 +134,7 @@ std::string KeptLetter::ToJson() const {
 
 // --- all of them ---
 
-bool DeadLetters::Store(const RecordView& record) {
+bool DeadLetters::StoreRecord(const RecordView& record) {
   const std::lock_guard hold(mutex_);
   if (record.type == static_cast<uint8_t>(RecordType::kReplayed)) {
     return MarkReplayed(record.sequence, ByteReader(record.payload).U64());

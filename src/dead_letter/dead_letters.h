@@ -74,7 +74,7 @@ class DeadLetters {
   // was kept before, as recovery brings it again, changes nothing. Records of one shard come in the order of the log.
   // Beyond the quota, and a hundredth more, the oldest whole requests go, then the oldest events, until it is kept; they do
   // not come again with a recovery. False: the store does not take it now, and the record must be brought again.
-  bool Store(const RecordView& record);
+  bool StoreRecord(const RecordView& record);
 
   const LetterQuota& quota() const { return quota_; }
   // Letters that went for others, since the start.

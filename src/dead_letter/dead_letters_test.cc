@@ -48,8 +48,8 @@ class DeadLettersTest : public testing::Test {
   static std::string Junk(const std::string& body) {
     return DeadLetterRecord(LetterOfRequest("/v1/batch", body, Reason::kInvalidJson, "no"), 1'000);
   }
-  static void Store(DeadLetters* letters, uint64_t sequence, const std::string& payload, RecordType type = RecordType::kDeadLetter) {
-    letters->Store({sequence, static_cast<uint8_t>(type), 0, 0, payload});
+  static void StoreOne(DeadLetters* letters, uint64_t sequence, const std::string& payload, RecordType type = RecordType::kDeadLetter) {
+    letters->StoreRecord({sequence, static_cast<uint8_t>(type), 0, 0, payload});
   }
   // Sequences of what is kept, oldest first; then the rows themselves.
   std::map<uint64_t, std::string> Kept() {
@@ -73,11 +73,11 @@ class DeadLettersTest : public testing::Test {
 TEST_F(DeadLettersTest, TellsARepeatAndAReplay) {
   DeadLetters letters;
   letters.SetStore(store_.get());
-  Store(&letters, 10, Event("m"));
-  Store(&letters, 12, Event("m"));
-  Store(&letters, 13, Event(""));
-  Store(&letters, 14, Event("m", Reason::kInvalidField));
-  Store(&letters, 20, ReplayedRecord(10), RecordType::kReplayed);
+  StoreOne(&letters, 10, Event("m"));
+  StoreOne(&letters, 12, Event("m"));
+  StoreOne(&letters, 13, Event(""));
+  StoreOne(&letters, 14, Event("m", Reason::kInvalidField));
+  StoreOne(&letters, 20, ReplayedRecord(10), RecordType::kReplayed);
   auto kept = Kept();
   ASSERT_EQ(kept.size(), 3u);
   EXPECT_NE(kept[10].find(R"("event":{"repeats":7,"a":{"b":1,"repeats":5}})"), std::string::npos) << kept[10];
@@ -88,13 +88,13 @@ TEST_F(DeadLettersTest, TellsARepeatAndAReplay) {
     Open();
     DeadLetters again;
     const auto replay_all = [&] {
-      Store(&again, 10, Event("m"));
-      Store(&again, 12, Event("m"));
-      Store(&again, 13, Event(""));
-      Store(&again, 14, Event("m", Reason::kInvalidField));
-      Store(&again, 20, ReplayedRecord(10), RecordType::kReplayed);
-      Store(&again, 30, ReplayedRecord(10), RecordType::kReplayed);
-      Store(&again, 31, ReplayedRecord(999), RecordType::kReplayed);
+      StoreOne(&again, 10, Event("m"));
+      StoreOne(&again, 12, Event("m"));
+      StoreOne(&again, 13, Event(""));
+      StoreOne(&again, 14, Event("m", Reason::kInvalidField));
+      StoreOne(&again, 20, ReplayedRecord(10), RecordType::kReplayed);
+      StoreOne(&again, 30, ReplayedRecord(10), RecordType::kReplayed);
+      StoreOne(&again, 31, ReplayedRecord(999), RecordType::kReplayed);
     };
     again.SetStore(store_.get());
     replay_all();
@@ -105,22 +105,22 @@ TEST_F(DeadLettersTest, TellsARepeatAndAReplay) {
   // A repeat of what was replayed stays replayed.
   DeadLetters later;
   later.SetStore(store_.get());
-  Store(&later, 40, Event("m"));
+  StoreOne(&later, 40, Event("m"));
   EXPECT_TRUE(Kept()[10].ends_with(R"("sequence":40,"state":"replayed","replayed_as":19})"));
 }
 
 TEST_F(DeadLettersTest, JunkGoesBeforeEventsAndTheOldestFirst) {
   DeadLetters letters({.letters = 5});
   letters.SetStore(store_.get());
-  for (uint64_t i = 1; i <= 4; ++i) Store(&letters, i, Junk("junk " + std::to_string(i)));
-  Store(&letters, 5, Event("a"));
-  Store(&letters, 6, Event("b"));
+  for (uint64_t i = 1; i <= 4; ++i) StoreOne(&letters, i, Junk("junk " + std::to_string(i)));
+  StoreOne(&letters, 5, Event("a"));
+  StoreOne(&letters, 6, Event("b"));
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{2, 3, 4, 5, 6}));
-  Store(&letters, 7, Junk("junk 2"));  // a repeat
+  StoreOne(&letters, 7, Junk("junk 2"));  // a repeat
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{2, 3, 4, 5, 6}));
-  for (uint64_t i = 8; i <= 12; ++i) Store(&letters, i, Event("c" + std::to_string(i)));
+  for (uint64_t i = 8; i <= 12; ++i) StoreOne(&letters, i, Event("c" + std::to_string(i)));
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8, 9, 10, 11, 12}));
-  Store(&letters, 13, Junk("junk 13"));  // nothing but events left: it is the first to go
+  StoreOne(&letters, 13, Junk("junk 13"));  // nothing but events left: it is the first to go
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8, 9, 10, 11, 12}));
   EXPECT_EQ(letters.dropped(), 7u);  // junk 1 to 4, a and b, junk 13
   EXPECT_EQ(letters.letters(), 5u);
@@ -129,19 +129,19 @@ TEST_F(DeadLettersTest, JunkGoesBeforeEventsAndTheOldestFirst) {
   Open();
   DeadLetters again({.letters = 5});
   again.SetStore(store_.get());
-  for (uint64_t i = 1; i <= 4; ++i) Store(&again, i, Junk("junk " + std::to_string(i)));
-  Store(&again, 5, Event("a"));
-  Store(&again, 8, Event("c8"));
+  for (uint64_t i = 1; i <= 4; ++i) StoreOne(&again, i, Junk("junk " + std::to_string(i)));
+  StoreOne(&again, 5, Event("a"));
+  StoreOne(&again, 8, Event("c8"));
   EXPECT_EQ(Kept(), kept);
   EXPECT_EQ(again.dropped(), 0u);
-  Store(&again, 14, Event("a"));
+  StoreOne(&again, 14, Event("a"));
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{9, 10, 11, 12, 14}));
 }
 
 TEST_F(DeadLettersTest, BytesAreBoundedToo) {
   DeadLetters letters({.letters = 1000, .bytes = 20'000});
   letters.SetStore(store_.get());
-  for (uint64_t i = 1; i <= 200; ++i) Store(&letters, i, Event("m" + std::to_string(i)));
+  for (uint64_t i = 1; i <= 200; ++i) StoreOne(&letters, i, Event("m" + std::to_string(i)));
   uint64_t bytes = 0;
   EXPECT_TRUE(store_->ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
     bytes += name.size() + json.size();
@@ -156,8 +156,8 @@ TEST_F(DeadLettersTest, BytesAreBoundedToo) {
 TEST_F(DeadLettersTest, ManyGoAtATime) {
   DeadLetters letters({.letters = 1000});
   letters.SetStore(store_.get());
-  for (uint64_t i = 1; i <= 100; ++i) Store(&letters, i, Junk("junk " + std::to_string(i)));
-  for (uint64_t i = 101; i <= 5000; ++i) Store(&letters, i, Event("m" + std::to_string(i)));
+  for (uint64_t i = 1; i <= 100; ++i) StoreOne(&letters, i, Junk("junk " + std::to_string(i)));
+  for (uint64_t i = 101; i <= 5000; ++i) StoreOne(&letters, i, Event("m" + std::to_string(i)));
   const std::vector<uint64_t> kept = Sequences();
   EXPECT_GE(kept.size(), 1000u);
   EXPECT_LE(kept.size(), 1010u);
@@ -178,7 +178,7 @@ TEST_F(DeadLettersTest, CountsTheLettersOfAStoreWithoutATally) {
   letters.SetStore(store_.get());
   EXPECT_EQ(letters.letters(), 1u);
   EXPECT_TRUE(Kept()[7].ends_with(R"("sequence":7,"state":"new","replayed_as":null})"));
-  Store(&letters, 8, Event("m"));
+  StoreOne(&letters, 8, Event("m"));
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8}));
 }
 

@@ -42,7 +42,7 @@ class LetterRecoveryTest : public testing::Test {
       letters_->SetStore(store);
     };
     options.on_dead_letter = [this, takes](const RecordView& record) {
-      if (++calls_ > takes || !letters_->Store(record)) return false;
+      if (++calls_ > takes || !letters_->StoreRecord(record)) return false;
       if (on_stored_) on_stored_(record);
       return true;
     };

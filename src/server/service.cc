@@ -45,7 +45,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   runtime_options.on_recovery = std::move(options.on_recovery);
   runtime_options.on_store = [letters = service->dead_letters_.get()](Store* store) { letters->SetStore(store); };
   runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
-    return letters->Store(record);
+    return letters->StoreRecord(record);
   };
   auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
   if (!runtime.ok()) return runtime.error();
