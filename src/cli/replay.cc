@@ -166,7 +166,7 @@ class Replay {
     HistoryEvent event;
     while (reader.Next(&event)) {
       if (event.dead) {
-        Bury(*event.dead, dead_letters);
+        WriteLetter(*event.dead, dead_letters);
       } else {
         Admit(event, dead_letters);
       }
@@ -226,7 +226,7 @@ class Replay {
     std::string bytes;
   };
 
-  void Bury(const DeadLetter& letter, std::ofstream* out) {
+  void WriteLetter(const DeadLetter& letter, std::ofstream* out) {
     *out << ToNdjson(letter) << '\n';
     ++dead_;
   }
@@ -242,7 +242,7 @@ class Replay {
 
   void Admit(const HistoryEvent& event, std::ofstream* dead_letters) {
     const Admission admission = admission_.Admit(event.json, OriginOf(event));
-    if (!admission.ok()) return Bury(*admission.dead, dead_letters);
+    if (!admission.ok()) return WriteLetter(*admission.dead, dead_letters);
     ++accepted_;
     if (!admission.known && (unknown_.size() < 50 || unknown_.contains(admission.head.name))) {
       ++unknown_[std::string(admission.head.name)];

@@ -34,7 +34,7 @@ struct HistoryReader::Impl {
     return rows->ReadHeader(line);
   }
 
-  bool Bury(Reason reason, std::string field, std::string detail, std::string_view text, HistoryEvent* event) {
+  bool Refuse(Reason reason, std::string field, std::string detail, std::string_view text, HistoryEvent* event) {
     event->source = source;
     event->json = {};
     DeadLetter& letter = event->dead.emplace();
@@ -61,7 +61,7 @@ struct HistoryReader::Impl {
     line_number = lines->line_number();
     SetSource();
     if (lines->too_long()) {
-      Bury(Reason::kLineTooLong, "", fmt::format("more than {} bytes", limits.line_bytes), *line, event);
+      Refuse(Reason::kLineTooLong, "", fmt::format("more than {} bytes", limits.line_bytes), *line, event);
     }
     return true;
   }
@@ -97,7 +97,7 @@ struct HistoryReader::Impl {
       return true;
     }
     const bool open_quote = outcome == RowReader::Outcome::kIncomplete;
-    return Bury(Reason::kInvalidLine, "", open_quote ? "a quote that does not end" : rows->problem(), joined, event);
+    return Refuse(Reason::kInvalidLine, "", open_quote ? "a quote that does not end" : rows->problem(), joined, event);
   }
 
   bool NextMapped(HistoryEvent* event) {
@@ -120,7 +120,7 @@ struct HistoryReader::Impl {
     if (!one_event_a_line) source += fmt::format("[{}]", events_of_line);
     ++events_of_line;
     if (auto error = writer->Write(kind, *cells, &json)) {
-      return Bury(error->reason, std::move(error->field), std::move(error->detail), joined, event);
+      return Refuse(error->reason, std::move(error->field), std::move(error->detail), joined, event);
     }
     event->json = json;
     event->source = source;

@@ -378,7 +378,7 @@ struct TrackingPlan::Impl {
     return id;
   }
 
-  DeadLetter Bury(std::string_view json, const Origin& origin) {
+  DeadLetter ToDeadLetter(std::string_view json, const Origin& origin) {
     DeadLetter letter;
     letter.source = origin.source;
     if (opened) letter.message_id = reader.Text(Member::kMessageId);
@@ -433,7 +433,7 @@ Admission TrackingPlan::Admit(std::string_view json, const Origin& origin) {
   impl_->errors.clear();
   impl_->name.clear();
   impl_->Read(json, origin, &admission);
-  if (!impl_->errors.empty()) admission.dead = impl_->Bury(json, origin);
+  if (!impl_->errors.empty()) admission.dead = impl_->ToDeadLetter(json, origin);
   return admission;
 }
 
