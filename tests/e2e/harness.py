@@ -28,7 +28,9 @@ SIMULATE = str(pathlib.Path(BINARY).with_name("attune-simulate"))
 LONG = bool(os.environ.get("ATTUNE_LONG"))  # script/nightly sets it
 WRITE_KEY = "test-write-key"
 API_KEY = "test-api-key"
-PATIENCE = 60.0  # seconds until a condition is given up; a sanitized build on a busy machine is slow
+# What presets with sanitizers set, which make a program slower and larger.
+PATIENCE = float(os.environ.get("ATTUNE_PATIENCE", 60))  # seconds until a condition is given up
+MEMORY = int(os.environ.get("ATTUNE_MEMORY", 1))  # a test's bound on memory counts this many times
 
 
 class Failure(AssertionError):
@@ -317,7 +319,7 @@ def track(user, event, properties=None, **more):
     return {"type": "track", "userId": user, "event": event, "properties": properties or {}, **more}
 
 
-def run(*arguments, stdin=None, code=None, patience=600, program=BINARY):
+def run(*arguments, stdin=None, code=None, patience=10 * PATIENCE, program=BINARY):
     """Runs the binary, or another program, to its end."""
     given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=patience, **given)

@@ -14,7 +14,7 @@ import sys
 import zlib
 
 from framing_vectors import post
-from harness import API_KEY, LONG, PATIENCE, WRITE_KEY, expect, main, problem, same, track
+from harness import API_KEY, LONG, MEMORY, PATIENCE, WRITE_KEY, expect, main, problem, same, track
 from hostile_server import alive, served, verdict
 
 
@@ -101,7 +101,7 @@ def test_a_batchs_context_cannot_be_multiplied():
         many = '{"context":{"a":"%s"},"batch":[%s]}' % ("x" * 3_900_000, ",".join([event % ""] * 1000))
         before = memory(server)
         same(verdict(server.request("POST", "/v1/batch", many, key=WRITE_KEY)), ", ".join(["accepted 0"] + ["event_too_large"] * 1000))
-        expect(memory(server) - before < 64 << 20, "memory for a context that no event can have:", memory(server) - before)
+        expect(memory(server) - before < MEMORY * (64 << 20), "memory for a context that no event can have:", memory(server) - before)
         wide = '{"context":{%s},"batch":[%s]}' % (members("a", 900), ",".join([event % (',"context":{%s}' % members("b", 900))] * 200))
         same(verdict(server.request("POST", "/v1/batch", wide, key=WRITE_KEY)), ", ".join(["accepted 0"] + ["too_many_members"] * 200))
         alive(server)
@@ -165,7 +165,7 @@ def test_compressed_bombs():
                 problem(answer, status, code)
         grown = memory(server) - before
         print(f"memory grew by {grown >> 10} KiB")
-        expect(grown < 16 << 20, "memory grew by", grown)
+        expect(grown < MEMORY * (16 << 20), "memory grew by", grown)
         same(server.behavior("packed")["metrics"]["carriers"], 1, "events")
         alive(server)
 
