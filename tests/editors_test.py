@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests the editors' files: plan.schema.json on good and bad plans, attune.tmLanguage.json on lines and their colours.
 
-Both are held to the sources: the schema to the keys of src/plan/loader.cc, the grammar to the functions of
+Both are held to the sources: the schema to the keys of src/plan/*loader.cc, the grammar to the functions of
 src/language/call_parser.cc. Prints each offence, then `N passed, M failed`.
 """
 
@@ -111,7 +111,7 @@ def known_keys(schema):
 
 
 def check_sources(cases):
-    loader = (ROOT / "src/plan/loader.cc").read_text()
+    loader = "".join(path.read_text() for path in sorted((ROOT / "src/plan").glob("*loader.cc")))
     keys = set(re.findall(r'\{"(\w+)", (?:\[&\]|rise\()', loader))
     cases.expect(len(keys) > 20 and known_keys(SCHEMA) == keys, f"the schema and the loader differ in {sorted(known_keys(SCHEMA) ^ keys)}")
     for name in ("events", "catch_up"):
