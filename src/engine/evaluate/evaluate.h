@@ -1,6 +1,8 @@
 // The value of an expression for one user at one instant, and how long it lasts if nothing happens.
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <deque>
 #include <memory>
 #include <vector>
@@ -135,8 +137,10 @@ class Evaluator {
   Bounds BoundsOf(const AggregateSpec& spec);
   // The index range of a window's events, and until when it stays.
   Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to);
-  template <typename TimeOf>
-  Millis AnchorStays(const AggregateSpec& spec, const Bounds& bounds, size_t size, size_t from, size_t to, TimeOf time);
+  // A moving anchor leaves the window's events as they are while neither end of the window passes one. The window holds
+  // the instants [from, to) of `size` ordered ones, each given by `time`.
+  Millis AnchorStays(const AggregateSpec& spec, const Bounds& bounds, size_t size, size_t from, size_t to,
+                     absl::FunctionRef<Millis(size_t)> time);
   Zone::Period PeriodAt(Window::Kind kind);
 
   // Applies a comparison or other predicate to values; the whole of what `moving` operands need to be asked again.
