@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "oracle/operators.h"
+#include "oracle/window.h"
 
 namespace attune::oracle {
 namespace {

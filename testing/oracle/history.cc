@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "oracle/bounds.h"
 #include "oracle/naive.h"
+#include "oracle/window.h"
 
 namespace attune::oracle {
 

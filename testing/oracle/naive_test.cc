@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "oracle/aggregate.h"
 #include "oracle/asking_testing.h"
 #include "oracle/bounds.h"
 

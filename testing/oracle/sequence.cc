@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "oracle/naive.h"
+#include "oracle/window.h"
 
 namespace attune::oracle {
 namespace {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "oracle/identity.h"
+#include "oracle/window.h"
 
 namespace attune::oracle {
 namespace {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "oracle/naive.h"
+#include "oracle/window.h"
 
 namespace attune::oracle {
 namespace {
