@@ -6,6 +6,7 @@
 - Every command of README.md's boxes is a script of this tree or a subcommand of the binary.
 - docs/http.md names every route and metric of the sources, and no other route. Its tables of reasons and of problem codes
   say of each code what src/base/code.h says, and have no other.
+- The aggregates of docs/language.md are those of src/language/aggregate.cc, and say the same of no event.
 
 Prints each offence, then `N passed, M failed`, a case being one thing that was looked up.
 """
@@ -152,6 +153,21 @@ def check_codes(root, cases):
         cases.expect(statuses.get(code, "0") != "0", f"docs/http.md lists the code {code}, which no answer has")
 
 
+def check_aggregates(root, cases):
+    rows = re.findall(r'\{\.name = "(\w+)"(.*?)\},\n', (root / "src/language/aggregate.cc").read_text(), re.DOTALL)
+    cases.expect(len(rows) > 10, "src/language/aggregate.cc: the table of aggregates is not found")
+    table = {name: "0" if ".zero_of_nothing = true" in rest else "null" for name, rest in rows}
+    told = {}
+    page = section((root / "docs/language.md").read_text(), "## How much: aggregates")
+    for written, of_nothing in re.findall(r"^\| (`\w+\(.*?`) \|.*\| (\w+) \|$", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+)\(", written):
+            told[name] = of_nothing
+    for name, of_nothing in sorted(table.items()):
+        cases.expect(told.get(name) == of_nothing, f"docs/language.md does not say that {name} of nothing is {of_nothing}")
+    for name in sorted(told):
+        cases.expect(name in table, f"docs/language.md has the aggregate {name}, which src/language/aggregate.cc does not have")
+
+
 def section(page, heading):
     """The text below a heading, up to the next one of its depth or above."""
     depth = len(heading.split()[0])
@@ -171,6 +187,7 @@ def main():
     check_commands(root, options.attune, cases)
     check_http(root, cases)
     check_codes(root, cases)
+    check_aggregates(root, cases)
     print(f"{cases.passed} passed, {cases.failed} failed")
     return cases.failed > 0
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Tests the editors' files: plan.schema.json on good and bad plans, attune.tmLanguage.json on lines and their colours.
 
-Both are held to the sources: the schema to the keys of src/plan/*loader.cc, the grammar to the functions of
-src/language/call_parser.cc. Prints each offence, then `N passed, M failed`.
+Both are held to the sources: the schema to the keys of src/plan/*loader.cc, the grammar to the aggregates of
+src/language/aggregate.cc and the other functions of src/language/call_parser.cc. Prints each offence, then `N passed, M failed`.
+
+    editors_test.py --write    writes the functions of the sources into the grammar, and tests nothing
 """
 
 import functools
@@ -16,7 +18,8 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = json.loads((ROOT / "editors/plan.schema.json").read_text())
-GRAMMAR = json.loads((ROOT / "editors/attune.tmLanguage.json").read_text())
+GRAMMAR_FILE = ROOT / "editors/attune.tmLanguage.json"
+GRAMMAR = json.loads(GRAMMAR_FILE.read_text())
 
 
 class Cases:
@@ -110,6 +113,16 @@ def known_keys(schema):
     return own.union(*(known_keys(part) for part in schema.values()))
 
 
+CALLS = r"\bcount(?:\|\w+)+"  # the functions as the patterns of the grammar list them
+
+
+def functions():
+    """The functions of the language, in the order of the sources: aggregates, then the others."""
+    aggregates = re.findall(r'\{\.name = "(\w+)"', (ROOT / "src/language/aggregate.cc").read_text())
+    others = re.findall(r'\{"(\w+)", \{Form::', (ROOT / "src/language/call_parser.cc").read_text())
+    return aggregates + [name for name in others if name not in aggregates]
+
+
 def check_sources(cases):
     loader = "".join(path.read_text() for path in sorted((ROOT / "src/plan").glob("*loader.cc")))
     keys = set(re.findall(r'\{"(\w+)", (?:\[&\]|rise\()', loader))
@@ -117,9 +130,11 @@ def check_sources(cases):
     for name in ("events", "catch_up"):
         limit = re.search(rf'{{"{name}", \[&\]\(const YAML::Node& n\) {{ ReadLimit\(source, n, ([\d\']+),', loader)
         cases.expect(limit and int(limit[1].replace("'", "")) == SCHEMA["properties"]["limits"]["properties"][name]["maximum"], f"another limits.{name} than the loader's")
-    calls = set(re.findall(r'\{"(\w+)", \{Form::', (ROOT / "src/language/call_parser.cc").read_text()))
-    coloured = re.search(r"\(\?:([\w|]+)\)", next(r["match"] for r in GRAMMAR["repository"]["rest"]["patterns"] if r.get("name") == "support.function.attune"))
-    cases.expect(len(calls) > 30 and set(coloured[1].split("|")) == calls, f"the grammar and the parser differ in {sorted(set(coloured[1].split('|')) ^ calls)}")
+    calls = functions()
+    listed = re.findall(CALLS, GRAMMAR_FILE.read_text())
+    cases.expect(len(calls) > 30 and len(listed) > 1, "the functions are not found in the sources, or not in the grammar")
+    for names in map(str.split, (names.replace("|", " ") for names in listed)):
+        cases.expect(names == calls, f"the grammar and the parser differ in {sorted(set(names) ^ set(calls))}; editors_test.py --write")
 
 
 # --- the grammar ---
@@ -294,6 +309,9 @@ def check_extension(cases):
 
 
 def main():
+    if sys.argv[1:] == ["--write"]:
+        GRAMMAR_FILE.write_text(re.sub(CALLS, "|".join(functions()), GRAMMAR_FILE.read_text()))
+        return False
     cases = Cases()
     check_schema(cases)
     check_sources(cases)

@@ -23,7 +23,8 @@ constexpr double kDurationUnits[] = {1, kSecond, kMinute, kHour, kDay};
 // How often the goal happens in (after, after + horizon].
 ExpressionPtr CountWithin(const Selector& goal, Millis after, Millis horizon) {
   Expression count;
-  count.kind = Expression::Kind::kCount;
+  count.kind = Expression::Kind::kAggregate;
+  count.aggregate = FindAggregate("count");
   count.type = Type::kNumber;
   count.window.kind = Window::Kind::kRange;
   count.window.from = after + 1;

@@ -1,4 +1,4 @@
-// Functions: which there are, and what stands between their parentheses.
+// Functions: which exist, and what their arguments are.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -12,13 +12,8 @@ using Kind = Expression::Kind;
 
 // How a function's arguments are written.
 enum class Form {
-  kEvents,      // S[W]
-  kProperty,    // S.p[W]
-  kQuantile,    // number, S.p[W]
-  kListOf,      // S.p[W], number
-  kSessions,    // [W]
-  kDuration,    // [session] or [last_session]
-  kPeriods,     // S, duration, number
+  kAggregate,   // see Aggregate::Arguments
+  kAggregateOrValues,  // S.p[W], or two expressions or more
   kSequence,    // S -> S …, with the window behind the closing parenthesis
   kKeyed,       // p: E, or p: E, number
   kName,        // a quoted name
@@ -40,47 +35,37 @@ struct Function {
 namespace {
 
 const std::map<std::string, Function, std::less<>>& Functions() {
-  static const std::map<std::string, Function, std::less<>> kFunctions = {
-      {"count", {Form::kEvents, Kind::kCount}},
-      {"sum", {Form::kProperty, Kind::kSum}},
-      {"avg", {Form::kProperty, Kind::kAvg}},
-      {"min", {Form::kProperty, Kind::kAggregateMin}},  // also a function of values: see MinOrMax
-      {"max", {Form::kProperty, Kind::kAggregateMax}},
-      {"distinct", {Form::kProperty, Kind::kDistinct}},
-      {"first", {Form::kProperty, Kind::kFirst}},
-      {"last", {Form::kProperty, Kind::kLast}},
-      {"mode", {Form::kProperty, Kind::kMode}},
-      {"quantile", {Form::kQuantile, Kind::kQuantile}},
-      {"list", {Form::kListOf, Kind::kListOf}},
-      {"first_time", {Form::kEvents, Kind::kFirstTime}},
-      {"last_time", {Form::kEvents, Kind::kLastTime}},
-      {"since", {Form::kEvents, Kind::kSince}},
-      {"age", {Form::kEvents, Kind::kAge}},
-      {"sessions", {Form::kSessions, Kind::kSessions}},
-      {"duration", {Form::kDuration, Kind::kDuration}},
-      {"periods", {Form::kPeriods, Kind::kPeriods}},
-      {"sequence", {Form::kSequence, Kind::kSequence}},
-      {"depth", {Form::kSequence, Kind::kSequenceDepth}},
-      {"matches", {Form::kSequence, Kind::kSequenceMatches}},
-      {"some", {Form::kKeyed, Kind::kSome}},
-      {"top", {Form::kKeyed, Kind::kTop}},
-      {"in_segment", {Form::kSegment, Kind::kInSegment}},
-      {"entered", {Form::kChange, Kind::kEntered}},
-      {"left", {Form::kChange, Kind::kLeft}},
-      {"consent", {Form::kPurpose, Kind::kConsent}},
-      {"score", {Form::kModel, Kind::kScore}},
-      {"cluster", {Form::kModel, Kind::kCluster}},
-      {"hour", {Form::kNothing, Kind::kHour}},
-      {"weekday", {Form::kNothing, Kind::kWeekday}},
-      {"date", {Form::kNothing, Kind::kDate}},
-      {"bucket", {Form::kName, Kind::kBucket}},
-      {"coalesce", {Form::kValues, Kind::kCoalesce, 2, kManyValues}},
-      {"abs", {Form::kValues, Kind::kAbs, 1, 1}},
-      {"round", {Form::kValues, Kind::kRound, 1, 1}},
-      {"log1p", {Form::kValues, Kind::kLog1p, 1, 1}},
-      {"clamp", {Form::kValues, Kind::kClamp, 3, 3}},
-      {"scale", {Form::kValues, Kind::kScale, 3, 3}},
-  };
+  static const auto kFunctions = [] {
+    std::map<std::string, Function, std::less<>> functions = {
+        {"min", {Form::kAggregateOrValues, Kind::kMin}},
+        {"max", {Form::kAggregateOrValues, Kind::kMax}},
+        {"sequence", {Form::kSequence, Kind::kSequence}},
+        {"depth", {Form::kSequence, Kind::kSequenceDepth}},
+        {"matches", {Form::kSequence, Kind::kSequenceMatches}},
+        {"some", {Form::kKeyed, Kind::kSome}},
+        {"top", {Form::kKeyed, Kind::kTop}},
+        {"in_segment", {Form::kSegment, Kind::kInSegment}},
+        {"entered", {Form::kChange, Kind::kEntered}},
+        {"left", {Form::kChange, Kind::kLeft}},
+        {"consent", {Form::kPurpose, Kind::kConsent}},
+        {"score", {Form::kModel, Kind::kScore}},
+        {"cluster", {Form::kModel, Kind::kCluster}},
+        {"hour", {Form::kNothing, Kind::kHour}},
+        {"weekday", {Form::kNothing, Kind::kWeekday}},
+        {"date", {Form::kNothing, Kind::kDate}},
+        {"bucket", {Form::kName, Kind::kBucket}},
+        {"coalesce", {Form::kValues, Kind::kCoalesce, 2, kManyValues}},
+        {"abs", {Form::kValues, Kind::kAbs, 1, 1}},
+        {"round", {Form::kValues, Kind::kRound, 1, 1}},
+        {"log1p", {Form::kValues, Kind::kLog1p, 1, 1}},
+        {"clamp", {Form::kValues, Kind::kClamp, 3, 3}},
+        {"scale", {Form::kValues, Kind::kScale, 3, 3}},
+    };
+    for (const Aggregate& aggregate : Aggregates()) {
+      functions.emplace(aggregate.name, Function{Form::kAggregate, Kind::kAggregate});  // min and max have an entry already
+    }
+    return functions;
+  }();
   return kFunctions;
 }
 
@@ -97,13 +82,14 @@ ExpressionPtr ExpressionParser::Call() {
     return Fail(offset, "there is no function \"" + name + "\"" + DidYouMean(name, known));
   }
   const Function& function = found->second;
-  if (in_filter_ && function.form != Form::kValues && name != "min" && name != "max") {
+  if (in_filter_ && function.form != Form::kValues && function.form != Form::kAggregateOrValues) {
     return Fail(offset, name + "(…) looks at history; between braces only the event's own properties are seen");
   }
   TakeToken();
   TakeToken();  // (
   if (!Enter(offset)) return nullptr;
   ExpressionPtr e = Make(function.kind, offset, Type::kNumber);
+  if (e->kind == Kind::kAggregate) e->aggregate = FindAggregate(name);
   const bool read = ReadArguments(function, name, e.get());
   Leave();
   if (!read || !Need(")")) return nullptr;
@@ -114,19 +100,8 @@ ExpressionPtr ExpressionParser::Call() {
 
 bool ExpressionParser::ReadArguments(const Function& function, const std::string& name, Expression* e) {
   switch (function.form) {
-    case Form::kEvents: return ReadEvents(e);
-    case Form::kProperty:
-      if (name == "min" || name == "max") return MinOrMax(name, e);
-      return ReadProperty(name, e);
-    case Form::kQuantile:
-      if (!ReadNumber("a share between 0 and 1", 0, 1, false, e) || !Need(",")) return false;
-      return ReadProperty(name, e);
-    case Form::kListOf:
-      if (!ReadProperty(name, e) || !Need(",")) return false;
-      return ReadNumber("how many values to list", 1, 1000, true, e);
-    case Form::kSessions: return ReadSessions(e);
-    case Form::kDuration: return ReadSessionWindow(e);
-    case Form::kPeriods: return ReadPeriods(e);
+    case Form::kAggregate: return ReadAggregate(e);
+    case Form::kAggregateOrValues: return ReadAggregateOrValues(name, e);
     case Form::kSequence: return ReadSequence(name, e);
     case Form::kKeyed: return ReadKeyed(name, e);
     case Form::kName: return ReadName(e);

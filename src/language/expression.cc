@@ -17,6 +17,7 @@ ExpressionPtr Clone(const Expression& e) {
   clone->dynamic = e.dynamic;
   clone->text = e.text;
   clone->literal = e.literal.type() == Type::kString ? Value::String(clone->text) : e.literal;
+  clone->aggregate = e.aggregate;
   clone->number = e.number;
   for (const ExpressionPtr& arg : e.args) clone->args.push_back(Clone(*arg));
   clone->path = e.path;

@@ -1,5 +1,5 @@
 // Expressions of the behaviour language as the parser leaves them: resolved and typed, free of sugar.
-// What each means is said in docs/language.md; this page says only how it is held.
+// docs/language.md says what each means; this header says only how it is represented.
 #pragma once
 
 #include <functional>
@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "event/value.h"
+#include "language/aggregate.h"
 
 namespace attune {
 
-// Where something stands in a plan; line and column count from 1, columns in characters.
+// A place in a plan; line and column count from 1, columns in characters.
 struct Location {
   int file = 0;  // index into Plan::files
   int line = 0;
@@ -26,7 +27,7 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 struct Selector {
   std::vector<std::string> names;  // normalised, sorted, unique; with alternatives: those of all of them
   ExpressionPtr filter;            // over the event's properties; null when there is none
-  // The parts of `(a{v > 1} or b)`, where some have filters of their own. Only the first may have none.
+  // The parts of `(a{v > 1} or b)` when some have filters of their own. Only the first may have no filter.
   std::vector<Selector> alternatives;
 };
 
@@ -92,27 +93,20 @@ struct Expression {
     kClamp,       // args: x, lo, hi
     kScale,       // args: x, lo, hi
 
-    // Over history. Those with a property skip events without it.
-    kCount, kSum, kAvg, kAggregateMin, kAggregateMax, kDistinct, kFirst, kLast, kMode,
-    kQuantile,    // number: the share
-    kListOf,      // number: the limit
-    kFirstTime, kLastTime,
-    kSince,       // t - last_time(selector[window])
-    kAge,         // t - first_time(selector[window])
-    kSessions,    // sessions that began in the window
-    kDuration,    // of the session the window names: last event minus first
-    kPeriods,     // selector; window.length: a stretch; number: how many stretches
+    // Over history. `aggregate` is its row, whose arguments say which of selector, path, window and number are used; for
+    // stretches, window.length is the length of one and number is how many there are.
+    kAggregate,
 
     kInSegment,   // text: the segment
     kHour, kWeekday, kDate,
     kBucket,      // text: the name hashed with the user
 
     kSequence,         // steps, by, window: some run of events matches the steps
-    kSequenceDepth,    // the same: how many steps the furthest run reaches, those that are negated not counted
+    kSequenceDepth,    // the same: how many steps the furthest run reaches; negated steps are not counted
     kSequenceMatches,  // the same: how many runs match, from left to right without overlap
 
     kSome,             // path, args[0]: true for at least one value of the property
-    kTop,              // path, args[0], number: the values with the largest args[0], so many
+    kTop,              // path, args[0], number: that many values, those with the largest args[0]
 
     kInSegmentFor,     // text: the segment; window.length: for how long without a break
     kEntered, kLeft,   // text: the segment; window: when (never of a session)
@@ -124,11 +118,12 @@ struct Expression {
 
   Kind kind = Kind::kLiteral;
   Location location;
-  // The type known when the plan is loaded. Unknown (a property nobody declared, a trait): `dynamic`.
+  // The type, as known when the plan is loaded; `dynamic` when only the data shows it (an undeclared property, a trait).
   Type type = Type::kNull;
   bool dynamic = false;
 
   Value literal;
+  const Aggregate* aggregate = nullptr;  // of kAggregate
   std::string text;
   double number = 0;
   std::vector<ExpressionPtr> args;
@@ -136,19 +131,19 @@ struct Expression {
   Selector selector;
   Window window;
   std::vector<SequenceStep> steps;
-  PropertyPath by;       // of a sequence: all its events have one value of this property; no keys: they need not
+  PropertyPath by;       // of a sequence: its events must have one value of this property; no keys: any values
 };
 
-// Calls fn with the expression and with each below it: operands, and the anchors of windows. Filters hold none that
-// look at history; metrics and segments stay names.
+// Calls fn with the expression and with each one below it: operands, and the anchors of windows. Filters are left out, as
+// they cannot look at history; metrics and segments stay names.
 void ForEach(const Expression& expression, const std::function<void(const Expression&)>& fn);
 
-// Another expression like it, which owns all of its own.
+// A deep copy.
 ExpressionPtr Clone(const Expression& expression);
 Selector Clone(const Selector& selector);
 
-// The expression as text of the language, with sugar undone: what explain and error messages show. Two expressions
-// with the same text mean the same.
+// The expression as text of the language, with sugar expanded, for explanations and error messages. Two expressions with the
+// same text have the same meaning.
 std::string ToText(const Expression& expression);
 std::string ToText(const Selector& selector);
 std::string ToText(const SequenceStep& step);  // without the arrow before it

@@ -15,12 +15,12 @@
 namespace attune {
 
 struct Function;  // of calls: see call_parser.cc
-inline constexpr size_t kManyValues = 1000;  // of those functions that take any number of them
+inline constexpr size_t kManyValues = 1000;  // limit for functions that take any number of values
 
-// Reads one text. Rules return null (or false) when the rest cannot be read; the cursor has then been told why.
+// Reads one text. A rule returns null (or false) when the rest cannot be read, and reports why to the cursor.
 class ExpressionParser : private Cursor {
  public:
-  // What it is given must outlive it.
+  // The arguments must outlive the parser.
   ExpressionParser(std::string_view text, const Names& names, const Zone& zone, std::vector<Mistake>* mistakes)
       : Cursor(text, mistakes), names_(names), zone_(zone) {}
 
@@ -35,7 +35,7 @@ class ExpressionParser : private Cursor {
   static ExpressionPtr Number(double n, size_t offset);
   static ExpressionPtr Duration(Millis d, size_t offset);
 
-  // One level further down; false, and said, when that is too deep. Each Enter that succeeds has its Leave.
+  // Enters one level of nesting. When that is too deep, reports it and returns false. Each successful Enter has its Leave.
   bool Enter(size_t offset);
   void Leave() { --depth_; }
 
@@ -78,11 +78,11 @@ class ExpressionParser : private Cursor {
   bool Known(const std::string& event) const;
   ExpressionPtr Property();
   bool ReadKeys(PropertyPath* path);
-  // Tells context from properties and finds the type that the events' declarations agree on.
+  // Separates context from properties and finds the type on which the events' declarations agree.
   void FinishPath(const std::vector<std::string>& events, size_t offset, PropertyPath* path, Expression* e);
   std::optional<Type> DeclaredType(const EventSpec& event, const PropertyPath& path, size_t offset);
 
-  bool ReadWindow(Window* window);  // an optional one: [ever] when none stands here
+  bool ReadWindow(Window* window);  // optional: [ever] when there is none
   bool ReadSpan(Window* window);
   bool ReadRange(Window* window);
   bool ReadAnchor(Window::Kind kind, Window* window);
@@ -95,21 +95,23 @@ class ExpressionParser : private Cursor {
   void TypeOfValues(const std::string& name, Expression* e);
 
   // Aggregates.
-  bool ReadEvents(Expression* e);
+  static ExpressionPtr MakeAggregate(std::string_view name, size_t offset);
+  bool ReadAggregate(Expression* e);
+  bool ReadAggregateOrValues(const std::string& name, Expression* e);
+  bool ReadEvents(bool or_property, Expression* e);
   bool ReadPropertyOf(Expression* e);
-  bool ReadProperty(const std::string& name, Expression* e);
-  bool MinOrMax(const std::string& name, Expression* e);
+  bool ReadProperty(Expression* e);
   bool LooksLikeProperty() const;
-  bool ReadSessions(Expression* e);
+  bool ReadAnyWindow(Expression* e);
   bool ReadSessionWindow(Expression* e);
-  bool ReadPeriods(Expression* e);
+  bool ReadStretches(Expression* e);
 
   // Sequences, and absence.
   bool ReadSequence(const std::string& name, Expression* e);
   bool ReadStep(const std::string& name, std::vector<SequenceStep>* steps);
   bool ReadWithin(const std::string& name, const std::vector<SequenceStep>& before, SequenceStep* step);
   bool ReadBy(Expression* e);
-  ExpressionPtr TryAbsence();  // null, nothing taken and not stopped when none stands here
+  ExpressionPtr TryAbsence();  // null when there is none: nothing is taken, and the cursor has not stopped
   bool LooksLikeAbsence() const;
 
   bool ReadKeyed(const std::string& name, Expression* e);

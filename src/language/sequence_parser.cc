@@ -99,9 +99,9 @@ ExpressionPtr ExpressionParser::TryAbsence() {
   if (Now().kind != Token::Kind::kDuration) return Expected("a duration");
   const Millis length = TakeToken().millis;
 
-  ExpressionPtr since = Make(Kind::kSince, offset, Type::kDuration);
+  ExpressionPtr since = MakeAggregate("since", offset);
   since->selector = std::move(first);
-  ExpressionPtr anchor = Make(Kind::kLastTime, offset, Type::kTime);
+  ExpressionPtr anchor = MakeAggregate("last_time", offset);
   // The first selector is read once more for the anchor: its mistakes have been said.
   const size_t after = place();
   std::vector<Mistake> said;
@@ -111,7 +111,7 @@ ExpressionPtr ExpressionParser::TryAbsence() {
   set_mistakes(mistakes);
   ATTUNE_CHECK(place() == end, "the same words read the same");
   set_place(after);
-  ExpressionPtr count = Make(Kind::kCount, offset, Type::kNumber);
+  ExpressionPtr count = MakeAggregate("count", offset);
   count->selector = std::move(second);
   count->window.kind = Window::Kind::kSince;
   count->window.anchor = std::move(anchor);

@@ -61,21 +61,6 @@ const char* FunctionName(Kind kind) {
     case Kind::kLog1p: return "log1p";
     case Kind::kClamp: return "clamp";
     case Kind::kScale: return "scale";
-    case Kind::kCount: return "count";
-    case Kind::kSum: return "sum";
-    case Kind::kAvg: return "avg";
-    case Kind::kAggregateMin: return "min";
-    case Kind::kAggregateMax: return "max";
-    case Kind::kDistinct: return "distinct";
-    case Kind::kFirst: return "first";
-    case Kind::kLast: return "last";
-    case Kind::kMode: return "mode";
-    case Kind::kFirstTime: return "first_time";
-    case Kind::kLastTime: return "last_time";
-    case Kind::kSince: return "since";
-    case Kind::kAge: return "age";
-    case Kind::kSessions: return "sessions";
-    case Kind::kDuration: return "duration";
     case Kind::kHour: return "hour";
     case Kind::kWeekday: return "weekday";
     case Kind::kDate: return "date";
@@ -95,7 +80,7 @@ const char* FunctionName(Kind kind) {
   }
 }
 
-// A key as it can be written: a word as it is, anything else in quotation marks.
+// A key as the language writes it: a word as it is, anything else in quotation marks.
 std::string Key(const std::string& key) {
   bool word = !key.empty() && !(key[0] >= '0' && key[0] <= '9');
   for (const char c : key) {
@@ -105,8 +90,8 @@ std::string Key(const std::string& key) {
   return word ? key : ToJson(Value::String(key));
 }
 
-// An event's name so that it reads as the same name: one that would read as a number, or as every event, gets an
-// underscore, which names are spelled without.
+// An event's name so that it parses as the same name. A name that would parse as a number or as `any` gets an underscore in
+// front, which normalising removes.
 std::string EventName(const std::string& name) {
   return (name[0] >= '0' && name[0] <= '9') || name == "any" ? "_" + name : name;
 }
@@ -131,12 +116,12 @@ bool IsAtom(const Expression& e) {
          e.kind != Kind::kExists;
 }
 
-// An operand: in parentheses unless it stands for itself.
+// An operand, in parentheses unless it is atomic.
 std::string Operand(const Expression& e) { return IsAtom(e) ? ToText(e) : "(" + ToText(e) + ")"; }
 
 std::string Operands(const Expression& e) {
   std::string text;
-  // Comparisons under and/or read without parentheses.
+  // Comparisons under and/or need no parentheses.
   const bool logic = e.kind == Kind::kAnd || e.kind == Kind::kOr;
   for (const ExpressionPtr& arg : e.args) {
     if (!text.empty()) text += fmt::format(" {} ", Symbol(e.kind));
@@ -151,6 +136,19 @@ std::string Events(const Expression& e) {
   std::string text = ToText(e.selector);
   if (!e.path.keys.empty()) text += "." + Path(e.path);
   return text + ToText(e.window);
+}
+
+std::string AggregateArguments(const Expression& e) {
+  using Arguments = Aggregate::Arguments;
+  switch (e.aggregate->arguments) {
+    case Arguments::kShareAndProperty: return Literal(Value::Number(e.number)) + ", " + Events(e);
+    case Arguments::kPropertyAndLimit: return Events(e) + ", " + Literal(Value::Number(e.number));
+    case Arguments::kWindow:
+    case Arguments::kSession: return ToText(e.window);
+    case Arguments::kStretches:
+      return fmt::format("{}, {}, {}", ToText(e.selector), Exact(e.window.length), static_cast<int>(e.number));
+    default: return Events(e);
+  }
 }
 
 // `a -> not b -> c within 2h by p`
@@ -224,12 +222,7 @@ std::string ToText(const Expression& e) {
       return Operand(*e.args[0]) + " between " + Operand(*e.args[1]) + " and " + Operand(*e.args[2]);
     case Kind::kMatches: return Operand(*e.args[0]) + " matches " + ToJson(Value::String(e.text));
     case Kind::kExists: return Operand(*e.args[0]) + " exists";
-    case Kind::kQuantile: return "quantile(" + Literal(Value::Number(e.number)) + ", " + Events(e) + ")";
-    case Kind::kListOf: return "list(" + Events(e) + ", " + Literal(Value::Number(e.number)) + ")";
-    case Kind::kSessions:
-    case Kind::kDuration: return std::string(FunctionName(e.kind)) + "(" + ToText(e.window) + ")";
-    case Kind::kPeriods:
-      return fmt::format("periods({}, {}, {})", ToText(e.selector), Exact(e.window.length), static_cast<int>(e.number));
+    case Kind::kAggregate: return fmt::format("{}({})", e.aggregate->name, AggregateArguments(e));
     case Kind::kSequence:
     case Kind::kSequenceDepth:
     case Kind::kSequenceMatches: return fmt::format("{}({}){}", FunctionName(e.kind), Steps(e), ToText(e.window));
@@ -249,8 +242,7 @@ std::string ToText(const Expression& e) {
     default: break;
   }
   if (*Symbol(e.kind) != '\0') return Operands(e);
-  if (!e.args.empty()) return std::string(FunctionName(e.kind)) + "(" + Joined(e.args, ", ") + ")";
-  return std::string(FunctionName(e.kind)) + "(" + Events(e) + ")";
+  return std::string(FunctionName(e.kind)) + "(" + Joined(e.args, ", ") + ")";
 }
 
 }  // namespace attune

@@ -67,7 +67,7 @@ bool PlanLoader::HoldsKeys(const Expression& expression) const {
 void PlanLoader::ReadExpressions() {
   for (const auto& [name, metric] : metrics_) TypeOfMetric(name);
   for (auto& [name, metric] : metrics_) plan_->metrics.push_back({name, std::move(metric.value), metric.location});
-  // Types of metrics are asked for once more below, when their values have moved into the plan.
+  // The expressions below need the types of metrics whose values have moved into the plan.
   names_.metric_type = [this](const std::string& name) -> std::optional<StaticType> {
     const Metric* metric = plan_->FindMetric(name);
     if (!metric || !metric->value) return std::nullopt;

@@ -1,4 +1,4 @@
-// Expressions, conditions and selectors that are asked of a plan that stands.
+// Expressions, conditions and selectors parsed against a loaded plan.
 #include <utility>
 
 #include "language/parser.h"

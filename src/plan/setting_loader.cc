@@ -1,4 +1,4 @@
-// What a plan sets for all: time zone, sessions, limits, unknown events.
+// The settings of a plan: time zone, sessions, limits, unknown events.
 #include "language/zone.h"
 #include "plan/loader.h"
 

@@ -1,4 +1,4 @@
-// The shapes that a plan's YAML has everywhere: mappings, texts, durations, names.
+// The YAML values that occur throughout a plan: mappings, texts, durations, names.
 #include "language/nearest.h"
 #include "language/token.h"
 #include "plan/loader.h"
@@ -47,7 +47,7 @@ bool PlanLoader::ReadName(const PlanSource& source, const YAML::Node& at, const 
   const Location here = source.At(at);
   const auto [place, inserted] = taken->emplace(name, here);
   if (inserted) return true;
-  if (place->second.file == here.file) return false;  // the same mapping: said as "stands here twice"
+  if (place->second.file == here.file) return false;  // the same mapping: reported as "stands here twice"
   Report(source, at, std::string("the ") + what + " \"" + name + "\" is defined twice, also in " +
                          plan_->files[static_cast<size_t>(place->second.file)] + ":" + std::to_string(place->second.line));
   return false;

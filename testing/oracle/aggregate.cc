@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -9,8 +10,6 @@
 
 namespace attune::oracle {
 namespace {
-
-using Kind = Expression::Kind;
 
 Entries Selected(const Expression& e, const History& history, Millis t) {
   Entries found;
@@ -54,20 +53,6 @@ std::vector<Value> LatestFirst(const std::vector<Value>& values) {
   return distinct;
 }
 
-Value Mode(const std::vector<Value>& values) {
-  Value mode;
-  int64_t most = 0;
-  for (const Value& value : LatestFirst(values)) {
-    const int64_t count = std::count_if(values.begin(), values.end(),
-                                        [&](const Value& v) { return Identical(v, value); });
-    if (count > most) {
-      most = count;
-      mode = value;
-    }
-  }
-  return mode;
-}
-
 // The declared type decides; undeclared: numbers if there is one, else strings, else times.
 Value Extreme(const Expression& e, const std::vector<Value>& all, bool least) {
   std::vector<Value> values;
@@ -84,60 +69,100 @@ Value Extreme(const Expression& e, const std::vector<Value>& all, bool least) {
                : *std::max_element(values.begin(), values.end(), before);
 }
 
+std::vector<double> NumbersOf(const Expression& e, const History& history, Millis t) {
+  return Numbers(Values(e, history, t));
+}
+
+Value Number(size_t n) { return Value::Number(static_cast<double>(n)); }
+
+// With a property, the events that have it.
+Value Count(const Expression& e, const History& history, Millis t) {
+  return Number(e.path.keys.empty() ? Selected(e, history, t).size() : Values(e, history, t).size());
+}
+
+Value Sum(const Expression& e, const History& history, Millis t) {
+  return Value::Number(ExactSum(NumbersOf(e, history, t)));
+}
+
+Value Average(const Expression& e, const History& history, Millis t) {
+  const std::vector<double> numbers = NumbersOf(e, history, t);
+  if (numbers.empty()) return Value();
+  return Value::Number(ExactSum(numbers) / static_cast<double>(numbers.size()));
+}
+
+Value Least(const Expression& e, const History& history, Millis t) {
+  return Extreme(e, Values(e, history, t), true);
+}
+
+Value Greatest(const Expression& e, const History& history, Millis t) {
+  return Extreme(e, Values(e, history, t), false);
+}
+
+Value Distinct(const Expression& e, const History& history, Millis t) {
+  return Number(LatestFirst(Values(e, history, t)).size());
+}
+
+Value First(const Expression& e, const History& history, Millis t) {
+  const std::vector<Value> values = Values(e, history, t);
+  return values.empty() ? Value() : values.front();
+}
+
+Value Last(const Expression& e, const History& history, Millis t) {
+  const std::vector<Value> values = Values(e, history, t);
+  return values.empty() ? Value() : values.back();
+}
+
+// The most frequent value; among equals the one seen last.
+Value Mode(const Expression& e, const History& history, Millis t) {
+  const std::vector<Value> values = Values(e, history, t);
+  Value mode;
+  int64_t most = 0;
+  for (const Value& value : LatestFirst(values)) {
+    const int64_t count = std::count_if(values.begin(), values.end(),
+                                        [&](const Value& v) { return Identical(v, value); });
+    if (count > most) {
+      most = count;
+      mode = value;
+    }
+  }
+  return mode;
+}
+
 // Nearest rank. The small step back keeps 0.9 * 10 from becoming the tenth of ten.
-Value Quantile(double share, std::vector<double> numbers) {
+Value Quantile(const Expression& e, const History& history, Millis t) {
+  std::vector<double> numbers = NumbersOf(e, history, t);
   if (numbers.empty()) return Value();
   std::sort(numbers.begin(), numbers.end());
   const double n = static_cast<double>(numbers.size());
-  const double rank = std::max(1.0, std::ceil(share * n - 1e-9));
+  const double rank = std::max(1.0, std::ceil(e.number * n - 1e-9));
   return Value::Number(numbers[static_cast<size_t>(std::min(rank, n)) - 1]);
 }
 
-Value OverProperty(const Expression& e, const History& history, Millis t) {
-  const std::vector<Value> values = Values(e, history, t);
-  const std::vector<double> numbers = Numbers(values);
-  switch (e.kind) {
-    case Kind::kSum: return Value::Number(ExactSum(numbers));
-    case Kind::kAvg:
-      if (numbers.empty()) return Value();
-      return Value::Number(ExactSum(numbers) / static_cast<double>(numbers.size()));
-    case Kind::kAggregateMin: return Extreme(e, values, true);
-    case Kind::kAggregateMax: return Extreme(e, values, false);
-    case Kind::kDistinct: return Value::Number(static_cast<double>(LatestFirst(values).size()));
-    case Kind::kFirst: return values.empty() ? Value() : values.front();
-    case Kind::kLast: return values.empty() ? Value() : values.back();
-    case Kind::kMode: return Mode(values);
-    case Kind::kQuantile: return Quantile(e.number, numbers);
-    case Kind::kListOf: {
-      std::vector<Value> list = LatestFirst(values);
-      if (list.empty()) return Value();
-      list.resize(std::min(list.size(), static_cast<size_t>(e.number)));
-      return history.KeepList(std::move(list));
-    }
-    default: break;
-  }
-  ATTUNE_CHECK(false, "the caller sends aggregates over a property alone");
-  return Value();
+Value ListOf(const Expression& e, const History& history, Millis t) {
+  std::vector<Value> list = LatestFirst(Values(e, history, t));
+  if (list.empty()) return Value();
+  list.resize(std::min(list.size(), static_cast<size_t>(e.number)));
+  return history.KeepList(std::move(list));
 }
 
-Value OverEvents(const Expression& e, const History& history, Millis t) {
-  if (e.kind == Kind::kCount && !e.path.keys.empty()) {  // the events that have the property
-    return Value::Number(static_cast<double>(Values(e, history, t).size()));
-  }
+Value FirstTime(const Expression& e, const History& history, Millis t) {
   const Entries events = Selected(e, history, t);
-  if (e.kind == Kind::kCount) return Value::Number(static_cast<double>(events.size()));
-  if (events.empty()) return Value();
-  const Millis first = events.front()->time();
-  const Millis last = events.back()->time();
-  switch (e.kind) {
-    case Kind::kFirstTime: return Value::Time(first);
-    case Kind::kLastTime: return Value::Time(last);
-    case Kind::kSince: return Value::Duration(t - last);
-    case Kind::kAge: return Value::Duration(t - first);
-    default: break;
-  }
-  ATTUNE_CHECK(false, "the caller sends aggregates over events alone");
-  return Value();
+  return events.empty() ? Value() : Value::Time(events.front()->time());
+}
+
+Value LastTime(const Expression& e, const History& history, Millis t) {
+  const Entries events = Selected(e, history, t);
+  return events.empty() ? Value() : Value::Time(events.back()->time());
+}
+
+Value Since(const Expression& e, const History& history, Millis t) {
+  const Entries events = Selected(e, history, t);
+  return events.empty() ? Value() : Value::Duration(t - events.back()->time());
+}
+
+Value Age(const Expression& e, const History& history, Millis t) {
+  const Entries events = Selected(e, history, t);
+  return events.empty() ? Value() : Value::Duration(t - events.front()->time());
 }
 
 // Sessions whose first event is one that the window shows.
@@ -170,18 +195,39 @@ Value Periods(const Expression& e, const History& history, Millis t) {
   return Value::Number(static_cast<double>(count));
 }
 
+using Steady = AggregateRule::Steady;
+
+constexpr AggregateRule kRules[] = {
+    {.name = "sum", .value = Sum, .drawn = 2},
+    {.name = "avg", .value = Average, .drawn = 2},
+    {.name = "min", .value = Least, .drawn = 1},
+    {.name = "max", .value = Greatest, .drawn = 1},
+    {.name = "distinct", .value = Distinct, .drawn = 1},
+    {.name = "quantile", .value = Quantile, .drawn = 2},
+    {.name = "first", .value = First, .drawn = 1},
+    {.name = "last", .value = Last, .drawn = 1},
+    {.name = "mode", .value = Mode, .drawn = 2},
+    {.name = "count", .value = Count, .drawn = 1},
+    {.name = "list", .value = ListOf},
+    {.name = "first_time", .value = FirstTime},
+    {.name = "last_time", .value = LastTime},
+    {.name = "since", .value = Since, .moves = true},
+    {.name = "age", .value = Age, .moves = true},
+    {.name = "sessions", .value = SessionsBegun, .steady = Steady::kSessions},
+    {.name = "duration", .value = SessionDuration, .steady = Steady::kSessions},
+    {.name = "periods", .value = Periods, .steady = Steady::kStretches},
+};
+
 }  // namespace
 
-Value Aggregated(const Expression& e, const History& history, Millis t) {
-  switch (e.kind) {
-    case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
-    case Kind::kSince: case Kind::kAge:
-      return OverEvents(e, history, t);
-    case Kind::kSessions: return SessionsBegun(e, history, t);
-    case Kind::kDuration: return SessionDuration(e, history, t);
-    case Kind::kPeriods: return Periods(e, history, t);
-    default: return OverProperty(e, history, t);
-  }
+std::span<const AggregateRule> AggregateRules() { return kRules; }
+
+const AggregateRule& RuleOf(const Expression& e) {
+  const auto* rule = std::find_if(std::begin(kRules), std::end(kRules), [&](const AggregateRule& r) {
+    return r.name == e.aggregate->name;
+  });
+  ATTUNE_CHECK(rule != std::end(kRules), "every aggregate has a rule");
+  return *rule;
 }
 
 double ExactSum(const std::vector<double>& numbers) {

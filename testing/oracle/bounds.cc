@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "oracle/aggregate.h"
 #include "oracle/operators.h"
 #include "oracle/window.h"
 
@@ -83,7 +84,7 @@ Shown InSession(const Entry& entry, const Window& window, const Stretch& stretch
   return open_at_from ? Shown::kPartly : Shown::kNever;
 }
 
-// Of an instant; a session shows events alone.
+// For an instant. Requires a window that is not a session, which shows events only.
 Shown ShownIn(Millis event, const Window& window, const Stretch& stretch) {
   const LocalTime& local = stretch.history.local_time();
   const auto period = [&](Millis (LocalTime::*start)(Millis) const) {
@@ -124,11 +125,7 @@ bool IsSteady(const Selector& selector, const Window& window, const Stretch& str
   return true;
 }
 
-bool IsSteady(const Expression& e, const Stretch& stretch) {
-  return IsSteady(e.selector, e.window, stretch);
-}
-
-// The same of sessions, which are of all events, whatever selectors see.
+// Whether the window shows the same sessions throughout. Sessions are made of all events, whatever selectors see.
 bool AreSessionsSteady(const Window& window, const Stretch& stretch) {
   const auto& events = stretch.history.events();
   return std::none_of(events.begin(), events.end(), [&](const Entry* entry) {
@@ -181,10 +178,20 @@ Bounds ExactIf(bool steady, const Expression& e, const Stretch& stretch) {
   return steady ? Exact(Evaluate(e, stretch.history, stretch.from)) : Unknown();
 }
 
-Bounds SinceOrAge(const Expression& e, const Stretch& stretch) {
-  if (!IsSteady(e, stretch)) return Unknown();
+bool IsAggregateSteady(const Expression& e, const Stretch& stretch) {
+  switch (RuleOf(e).steady) {
+    case AggregateRule::Steady::kEvents: return IsSteady(e.selector, e.window, stretch);
+    case AggregateRule::Steady::kSessions: return AreSessionsSteady(e.window, stretch);
+    case AggregateRule::Steady::kStretches: return AreStretchesSteady(e, stretch);
+  }
+  return false;
+}
+
+Bounds OverAggregate(const Expression& e, const Stretch& stretch) {
+  if (!IsAggregateSteady(e, stretch)) return Unknown();
   const Value low = Evaluate(e, stretch.history, stretch.from);
-  return low.is_null() ? Exact(low) : Moving(low, Evaluate(e, stretch.history, stretch.to), 1);
+  if (!RuleOf(e).moves || low.is_null()) return Exact(low);
+  return Moving(low, Evaluate(e, stretch.history, stretch.to), 1);
 }
 
 bool SamePeriod(const Stretch& stretch, Millis (LocalTime::*start)(Millis) const) {
@@ -238,7 +245,7 @@ Bounds Compared(Kind kind, const Bounds& a, const Bounds& b) {
   }
 }
 
-// Of an operation that rises or falls in each operand alone: between the values at the corners.
+// For an operation that rises or falls in each operand: between the values at the corners.
 // (Rounding keeps an order, so the corners bound the rounded values too.)
 Bounds Corners(Kind kind, const Bounds& a, const Bounds& b) {
   const Value corners[] = {Arithmetic(kind, a.low, b.low), Arithmetic(kind, a.low, b.high),
@@ -344,7 +351,7 @@ Bounds InList(const Expression& e, const Bounds& item, const Bounds& list, const
   return Any(equal);
 }
 
-// Some operand is not exact.
+// Requires that some operand is not exact.
 Bounds Operation(const Expression& e, const std::vector<Bounds>& args, const Stretch& stretch) {
   switch (e.kind) {
     case Kind::kAnd: return All(args);
@@ -425,17 +432,7 @@ Bounds Over(const Expression& e, const Stretch& stretch) {
     case Kind::kSome:
     case Kind::kTop:
       return OverKeys(e, stretch);
-    case Kind::kSince: case Kind::kAge: return SinceOrAge(e, stretch);
-    case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
-    case Kind::kSum: case Kind::kAvg: case Kind::kAggregateMin: case Kind::kAggregateMax:
-    case Kind::kDistinct: case Kind::kFirst: case Kind::kLast: case Kind::kMode:
-    case Kind::kQuantile:
-    case Kind::kListOf:
-      return ExactIf(IsSteady(e, stretch), e, stretch);
-    case Kind::kSessions:
-    case Kind::kDuration:
-      return ExactIf(AreSessionsSteady(e.window, stretch), e, stretch);
-    case Kind::kPeriods: return ExactIf(AreStretchesSteady(e, stretch), e, stretch);
+    case Kind::kAggregate: return OverAggregate(e, stretch);
     case Kind::kHour: return ExactIf(SamePeriod(stretch, &LocalTime::HourStart), e, stretch);
     case Kind::kWeekday: case Kind::kDate:
       return ExactIf(SamePeriod(stretch, &LocalTime::DayStart), e, stretch);

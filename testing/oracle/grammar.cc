@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "event/value.h"
+#include "oracle/aggregate.h"
 
 namespace attune::oracle {
 namespace {
@@ -205,9 +206,11 @@ Term Grammar::Over(const std::string& function, const std::string& property,
 
 Term Grammar::OverNumbers() {
   const Events events = Select();
-  const std::string function = random_.Pick<std::string>(
-      {"sum", "sum", "avg", "avg", "min", "max", "distinct", "quantile", "quantile", "first",
-       "last", "mode", "mode", "count"});
+  std::vector<std::string> functions;
+  for (const AggregateRule& rule : AggregateRules()) {
+    functions.insert(functions.end(), static_cast<size_t>(rule.drawn), std::string(rule.name));
+  }
+  const std::string function = random_.Pick(functions);
   const std::string property = events.declared ? random_.Pick<std::string>({"n", "i"})
                                                : random_.Pick<std::string>({"p", "q", "n"});
   return Over(function, property, events);

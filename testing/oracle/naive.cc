@@ -14,7 +14,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// What the latest identify that mentions it says; null takes it back.
+// The value in the latest identify that has the trait; null removes it.
 Value Trait(const std::string& name, const History& history, Millis t) {
   Value latest;
   for (const Entry* entry : history.identifies()) {
@@ -25,7 +25,7 @@ Value Trait(const std::string& name, const History& history, Millis t) {
   return latest;
 }
 
-// What the latest record that speaks of the purpose says; no until one says yes.
+// The value in the latest record that has the purpose; no until a record gives consent.
 Value Consent(const std::string& purpose, const History& history, Millis t) {
   bool given = false;
   for (const Entry* entry : history.whole().records()) {
@@ -43,7 +43,7 @@ Value MemberFor(const Expression& e, const History& history, Millis t) {
                      changes.back().at <= t - e.window.length);
 }
 
-// Some change that way, at an instant that the window shows.
+// Whether the window shows an instant of a change that way.
 Value Changed(const Expression& e, const History& history, Millis t) {
   const auto shown = InstantsIn(e.window, history, t);
   if (!shown) return Value::Bool(false);
@@ -112,13 +112,7 @@ Value EvaluateWith(const Expression& e, const History& history, Millis t, const 
     case Kind::kTrait: return Trait(e.text, history, t);
     case Kind::kMetric: return EvaluateWith(*plan.FindMetric(e.text)->value, history, t, nullptr);
     case Kind::kAnd: case Kind::kOr: case Kind::kNot: return Logic(e, history, t, event);
-    case Kind::kCount: case Kind::kFirstTime: case Kind::kLastTime:
-    case Kind::kSince: case Kind::kAge:
-    case Kind::kSum: case Kind::kAvg: case Kind::kAggregateMin: case Kind::kAggregateMax:
-    case Kind::kDistinct: case Kind::kFirst: case Kind::kLast: case Kind::kMode:
-    case Kind::kQuantile: case Kind::kListOf:
-    case Kind::kSessions: case Kind::kDuration: case Kind::kPeriods:
-      return Aggregated(e, history, t);
+    case Kind::kAggregate: return RuleOf(e).value(e, history, t);
     case Kind::kInSegment:
       return Value::Bool(
           EvaluateWith(*plan.FindSegment(e.text)->when, history.whole(), t, nullptr).IsTrue());
@@ -133,7 +127,7 @@ Value EvaluateWith(const Expression& e, const History& history, Millis t, const 
     case Kind::kInSegmentFor: return MemberFor(e, history, t);
     case Kind::kEntered: case Kind::kLeft: return Changed(e, history, t);
     case Kind::kConsent: return Consent(e.text, history, t);
-    case Kind::kScore: case Kind::kCluster: return Value();  // no model has spoken
+    case Kind::kScore: case Kind::kCluster: return Value();  // no record of a score or cluster exists
     default: return Operator(e, Arguments(e, history, t, event));
   }
 }

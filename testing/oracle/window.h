@@ -24,10 +24,10 @@ std::optional<Instants> InstantsIn(const Window& window, const History& history,
 // The events that the window shows at `t`, of any name: a run of the history without gaps.
 Entries EventsIn(const Window& window, const History& history, Millis t);
 
-// Whether the selector selects the event, in whatever window.
+// Whether the selector selects the event; no window is considered.
 bool Selects(const Selector& selector, const Entry& entry, const History& history);
 
-// The event's value of a property, as the language sees it: a declared time is written as text.
+// The event's value of a property, as the language sees it: text is read as a time where the plan declares one.
 Value PropertyOf(const Entry& entry, const PropertyPath& path);
 
 // The values that some(…) and top(…) run over, each once; the one seen last comes last.

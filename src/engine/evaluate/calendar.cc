@@ -31,11 +31,11 @@ Timed Evaluator::Calendar(Kind kind) {
   return {Value::Number(program_.zone.Weekday(t_)), day.end};
 }
 
-// Where exactly one operand is hour(), weekday() or date(), the outcome is a function of its value while the others last.
+// When exactly one operand is hour(), weekday() or date(), the outcome depends on its value alone while the others last.
 Millis Evaluator::ClockStays(const attune::Node& node, const Value* values, bool now, Millis until) {
-  constexpr int kHours = 4 * 24;  // every hour has come by then, even if a clock change skips some
+  constexpr int kHours = 4 * 24;  // by then every hour has occurred, even if a clock change skips some
   constexpr int kDays = 4 * 7;
-  constexpr Millis kLatest = 300'000'000'000'000;  // the year 11476: no event is as late
+  constexpr Millis kLatest = 300'000'000'000'000;  // the year 11476: no event is that late
   uint32_t clock = kNone;
   Millis others = kNever;
   for (uint32_t i = 0; i < node.count; ++i) {
@@ -64,7 +64,7 @@ Millis Evaluator::ClockStays(const attune::Node& node, const Value* values, bool
     }
     return others;
   }
-  // date() only rises, so the outcome can change only where it reaches or passes one of the times it is compared with.
+  // date() only rises, so the outcome can change only when it reaches or passes one of the times that it is compared with.
   Millis first = others;
   const auto meet = [&](const Value& with) {
     if (with.type() != Type::kTime || with.time() < t_ - kWeek || with.time() >= std::min(first, kLatest)) return;

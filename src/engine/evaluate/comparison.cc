@@ -1,4 +1,4 @@
-// Predicates: an aggregate compared with a literal is answered from the latest events alone, all else from the operands.
+// Predicates. An aggregate compared with a literal is answered from the latest events only, any other from its operands.
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
@@ -14,6 +14,7 @@ namespace {
 
 using Kind = Expression::Kind;
 using WindowKind = Window::Kind;
+using Method = Aggregate::Method;
 
 bool Counts(Kind op, double count, double bound) { return Compares(op, Value::Number(count), Value::Number(bound)); }
 
@@ -57,9 +58,9 @@ Outcome Evaluator::Predicate(const attune::Node& node) {
   return {now, until};
 }
 
-// since(S) or age(S) against a duration: a straight line, one millisecond a millisecond.
+// since(S) or age(S) compared with a duration: the left side grows by one millisecond with each.
 Outcome Evaluator::CompareAge(const attune::Node& node) {
-  const Timed age = Aggregate(At(Child(node, 0)));
+  const Timed age = OfAggregate(At(Child(node, 0)));
   const Value& literal = At(Child(node, 1)).literal;
   if (age.value.is_null()) return {false, age.until};
   const Millis bound = literal.duration();
@@ -82,13 +83,13 @@ Outcome Evaluator::CompareAge(const attune::Node& node) {
   return {now, std::min(age.until, Later(t_, change - d))};
 }
 
-// Counts, numbers of distinct values and sums of what is not negative only grow with the events that are in. So the
-// latest events that reach the bound decide, and the oldest of them takes the outcome with it when it leaves.
+// Counts, distinct counts and sums of values that are not negative only grow with the events in the window. So the latest
+// events that together reach the bound decide, and the outcome lasts until the oldest of them leaves the window.
 Outcome Evaluator::CompareGrowing(const attune::Node& node) {
   const Reach& reach = program_.reaches[node.index];
   const Series series = user_->FindSeries(reach.series);
   if (reach.inclusive ? reach.bound <= 0 : reach.bound < 0) {
-    if (reach.fn == Kind::kSum && series.has_negative()) return Predicate(node);
+    if (reach.method == Method::kSum && series.has_negative()) return Predicate(node);
     return {reach.when_reached, kNever};
   }
   if (series.size() == 0) return {!reach.when_reached, kNever};
@@ -100,9 +101,9 @@ Outcome Evaluator::CompareGrowing(const attune::Node& node) {
     if (bounds.none) return {!reach.when_reached, kNever};
   }
   size_t deciding;
-  if (reach.fn == Kind::kCount) {
+  if (reach.method == Method::kCount) {
     deciding = CountReaches(series, bounds.low, reach.least);
-  } else if (reach.fn == Kind::kSum) {
+  } else if (reach.method == Method::kSum) {
     if (series.has_negative()) return Predicate(node);
     deciding = SumReaches(series, bounds.low, reach.bound, reach.inclusive);
   } else {
@@ -113,8 +114,8 @@ Outcome Evaluator::CompareGrowing(const attune::Node& node) {
   return {reach.when_reached, reach.window == WindowKind::kSliding ? Later(series.time(deciding), reach.length) : bounds.until};
 }
 
-// Of min and max the latest event beyond the bound decides, until it leaves. Numbers come before all else, so there is one
-// beyond exactly when the best one is.
+// For min and max the latest event beyond the bound decides until it leaves the window. Numbers take precedence over other
+// types, so some event is beyond the bound exactly when the extreme one is.
 Outcome Evaluator::CompareExtreme(const attune::Node& node) {
   const Reach& reach = program_.reaches[node.index];
   const Series series = user_->FindSeries(reach.series);
@@ -123,10 +124,10 @@ Outcome Evaluator::CompareExtreme(const attune::Node& node) {
   const size_t from = bounds.low == kAlways ? 0 : series.CountUpTo(bounds.low);
   if (series.truncated() && from == 0) incomplete_ = true;
   if (from == series.size()) return {false, kNever};
-  const Beyond beyond = {reach.bound, reach.inclusive, reach.fn == Kind::kAggregateMax};
+  const Beyond beyond = {reach.bound, reach.inclusive, reach.method == Method::kMax};
   const size_t deciding = series.LatestBeyond(from, beyond, interner_);
   if (deciding < series.size()) return {reach.when_reached, bounds.sliding ? Later(series.time(deciding), reach.length) : bounds.until};
-  // Otherwise there has to be a value that compares at all.
+  // No event is beyond: the comparison then also needs some value that compares with the bound.
   return reach.when_reached ? Outcome{false, kNever} : Predicate(node);
 }
 
@@ -138,8 +139,8 @@ size_t Evaluator::CountReaches(const Series& series, Millis low, double least) {
 
 size_t Evaluator::SumReaches(const Series& series, Millis low, double bound, bool inclusive) {
   const auto reaches = [&](double x) { return inclusive ? x >= bound : x > bound; };
-  // Most bounds are reached, or windows left, within a few events. A plain sum of so few terms is off by less than
-  // `doubt`: unless it comes so near to the bound, it decides.
+  // Most bounds are reached, or windows left, within a few events. A plain sum of that few terms is off by less than `doubt`,
+  // so it decides unless it is that near to the bound.
   const double doubt = bound * 1e-12;
   const size_t few = series.size() < 64 ? 0 : series.size() - 64;
   double plain = 0;
@@ -191,7 +192,7 @@ size_t Evaluator::DistinctReaches(const Series& series, Millis low, double least
   return series.size();
 }
 
-// Whether a count is just so many: the latest floor(bound) + 1 events decide.
+// Whether a count equals the bound: the latest floor(bound) + 1 events decide.
 Outcome Evaluator::CompareCount(const attune::Node& node) {
   const AggregateSpec& spec = program_.aggregates[At(Child(node, 0)).aggregate];
   const double bound = At(Child(node, 1)).literal.number();

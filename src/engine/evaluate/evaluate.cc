@@ -66,6 +66,7 @@ bool Evaluator::Matches(NodeId filter, NameId name, std::span<const Value> field
 Timed Evaluator::Node(NodeId id) {
   const attune::Node& node = program_.nodes[id];
   switch (node.kind) {
+    case Kind::kAggregate: return OfAggregate(node);
     case Kind::kLiteral:
     case Kind::kList: return {node.literal, kNever};
     case Kind::kProperty: return {fields_[node.index], kNever};
@@ -87,7 +88,7 @@ Timed Evaluator::Node(NodeId id) {
   }
   if (node.kind >= Kind::kAdd && node.kind <= Kind::kDivide) return Arithmetic(node);
   if (node.kind >= Kind::kNegate && node.kind <= Kind::kScale) return Function(node);
-  return Aggregate(node);
+  return OfAggregate(node);
 }
 
 Outcome Evaluator::Holds(NodeId id) {
@@ -123,8 +124,8 @@ Outcome Evaluator::Holds(NodeId id) {
   return Predicate(node);
 }
 
-// One operand that decides keeps deciding until it changes, whatever the others do. Judging asks no further; when that one
-// changes, is early enough to see whether another decides.
+// A deciding operand fixes the result until that operand changes. Judging stops at the first one: whether another operand
+// decides is evaluated when it changes.
 Outcome Evaluator::And(const attune::Node& node, bool is_or) {
   Millis decided = kAlways;
   Millis all = kNever;

@@ -16,46 +16,46 @@ namespace attune {
 struct Key;
 class KeyStates;
 
-// A value at t, and the first instant after t at which it may be another although no event comes: it is certainly the
-// same before. For a node that is `moving` this holds of everything in it that does not move.
+// A value at t, and the first instant after t at which it may differ without any event; before that instant it is the same.
+// For a node that is `moving` this holds for the parts of it that do not move.
 struct Timed {
   Value value;
   Millis until = kNever;
 };
 
-// The same of a condition.
+// The same for a condition.
 struct Outcome {
   bool holds = false;
   Millis until = kNever;
 };
 
-// Looks at one user's state, which must have taken in nothing later than the instants asked for. Values live until the
-// next call of Forget, and no longer than the state they were read from.
+// Evaluates nodes against one user's state, which must contain nothing later than the instants evaluated. Values live until
+// the next call of Forget, and no longer than the state that they were read from.
 class Evaluator {
  public:
   Evaluator(const Program& program, const Interner& interner);
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   Outcome Judge(NodeId node, const UserState& user, Millis t);
-  // The events that an aggregate sees at t are those later than `low` up to `high`. False: it sees none.
+  // The window of an aggregate at t: events later than `low` up to `high`. False when the window holds no event.
   bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high);
   // Whether a selector's filter holds for the event with this name and these fields.
   bool Matches(NodeId filter, NameId name, std::span<const Value> fields);
 
-  // Judges the keys of a some(…) that are stale or due, and tells which came out otherwise than before: pointers that live
-  // as long as their user has no event more. Gives the first instant at which another may.
+  // Judges the keys of a some(…) that are stale or due and appends those whose outcome changed; the pointers live until the
+  // user's next event. Returns the first instant at which another key may change.
   Millis JudgeKeys(uint32_t keys, const UserState& user, Millis t, std::vector<const Key*>* changed);
-  // The same as Evaluate and WindowOf for one key, of a node or an aggregate of the program within.
+  // Evaluate and WindowOf for one key, with a node or an aggregate of the program within.
   Timed EvaluateWithin(uint32_t keys, NodeId node, const UserState& user, const Key& key, Millis t);
   bool WindowWithin(uint32_t keys, const AggregateSpec& spec, const UserState& user, const Key& key, Millis t, Millis* low, Millis* high);
 
   // A patient evaluator spends more on each judgement so that fewer follow: it finds the instant at which a comparison with
-  // hour(), weekday() or date() changes. Otherwise the judgement lasts only until the next hour or day begins.
+  // hour(), weekday() or date() changes. Any other judges such a comparison again when the next hour or day begins.
   void set_patient(bool patient) {
     patient_ = patient;
     for (const auto& within : within_) within->set_patient(patient);
   }
-  // How many times keys have been judged, and how many of these judgements were of expressions that read the plan's clock.
+  // The number of judgements of keys, and how many of them were of expressions that read the plan's clock.
   uint64_t judged_keys() const { return judged_keys_; }
   uint64_t judged_clock_keys() const { return judged_clock_keys_; }
 
@@ -64,8 +64,7 @@ class Evaluator {
     if (!readers_.empty()) readers_.clear();
     for (const auto& within : within_) within->Forget();
   }
-  // Some value since the last Forget was computed from less than the whole history, because the plan's limit dropped
-  // events.
+  // Whether some value since the last ResetIncomplete was computed without events that the plan's limit dropped.
   bool incomplete() const;
   void ResetIncomplete();
 
@@ -92,50 +91,49 @@ class Evaluator {
   Outcome CompareCount(const attune::Node& node);
   Outcome CompareGrowing(const attune::Node& node);
   Outcome CompareExtreme(const attune::Node& node);
-  // Of the latest events: the last one such that it and those after it reach a bound; the series' size when even all
-  // those later than `low` do not.
+  // The last event such that it and those after it reach a bound; the series' size when all events later than `low` together
+  // do not reach it.
   static size_t CountReaches(const Series& series, Millis low, double least);
   static size_t SumReaches(const Series& series, Millis low, double bound, bool inclusive);
   size_t DistinctReaches(const Series& series, Millis low, double least) const;
   Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
-  // Null when nobody said it.
+  // Null when the fact is not known.
   Value ReadFact(FactKind kind, const std::string& name);
   Value FactValue(std::string_view json);
   Timed Calendar(Expression::Kind kind);
-  // The first instant after t at which a predicate may come out differently from `now`. `values` are its operands at t, and
+  // The first instant after t at which a predicate may differ from its outcome `now`. `values` are its operands at t, and
   // `until` the earliest instant at which one of them changes.
   Millis ClockStays(const attune::Node& node, const Value* values, bool now, Millis until);
   Outcome MemberFor(const attune::Node& node);
   Outcome Changed(const attune::Node& node);
   std::span<const Millis> ChangesOf(ConditionId segment);
 
-  Timed Aggregate(const attune::Node& node);
+  // Requires a node that is an aggregate or a sequence.
+  Timed OfAggregate(const attune::Node& node);
   Timed FromTotal(const AggregateSpec& spec);
   Timed FromSeries(const AggregateSpec& spec);
   Timed FromSessions(const AggregateSpec& spec);
-  // Of some and top. Judging keeps in the keys how they came out, and looks at those alone that are stale or due; a look at
-  // any other instant leaves them as they are.
+  // Requires a some or a top. Judging stores the outcome in each key and evaluates only keys that are stale or due; evaluating
+  // at any other instant leaves the keys unchanged.
   Timed FromKeys(const attune::Node& node);
   Outcome Some(uint32_t keys, KeyStates* states);
   Timed Top(uint32_t keys, KeyStates* states);
   Millis RankingStays(uint32_t keys, const KeyStates& states, std::span<const Key* const> listed, Millis until);
   void RefreshKeys(uint32_t keys, KeyStates* states, std::vector<const Key*>* changed);
-  // The evaluator of the program within, set to a key of the user at hand.
+  // The evaluator of the program within, set to a key of the current user.
   Evaluator& Within(uint32_t keys, const Key& key);
   Timed FromSequence(const AggregateSpec& spec);
   Millis SequenceStays(const AggregateSpec& spec, const Bounds& bounds, const SequenceReading& reading);
-  Timed Periods(const AggregateSpec& spec, const Series& series);
-  Value Summarise(const AggregateSpec& spec, const Series& series, size_t from, size_t to);
-  // Of a window that is not empty; `until` is how long its events stay.
+  Timed Stretches(const AggregateSpec& spec, const Series& series);
+  // These require a window that is not empty; `until` is the instant at which its events change.
+  Value Sum(const AggregateSpec& spec, const Series& series, size_t from, size_t to);
   Timed Extreme(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until);
   Timed Distinct(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t from, size_t to, Millis until);
-  Value Mode(const Series& series, size_t from, size_t to);
   Value ListOf(const Series& series, size_t from, size_t to, size_t limit);
-  Value Quantile(const Series& series, size_t from, size_t to, double share);
   Bounds BoundsOf(const AggregateSpec& spec);
-  // The index range of a window's events, and until when it stays.
+  // Sets the index range of a window's events; returns the instant at which the range may change.
   Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to);
   // A moving anchor leaves the window's events as they are while neither end of the window passes one. The window holds
   // the instants [from, to) of `size` ordered ones, each given by `time`.
@@ -143,13 +141,13 @@ class Evaluator {
                      absl::FunctionRef<Millis(size_t)> time);
   Zone::Period PeriodAt(Window::Kind kind);
 
-  // Applies a comparison or other predicate to values; the whole of what `moving` operands need to be asked again.
+  // Applies a comparison or other predicate to the values of its operands.
   bool Apply(const attune::Node& node, const Value* operands) const;
 
   const Program& program_;
   const Interner& interner_;
   const UserState* user_ = nullptr;
-  const UserState* outer_ = nullptr;      // whose sessions, facts and segments are asked for: within keys, the user around
+  const UserState* outer_ = nullptr;      // has the sessions, facts and segments: within keys, the user's own state
   const Program* outer_program_;
   StepRestriction restriction_;           // within keys, of the user's sequences
   bool judging_ = false;
@@ -163,7 +161,7 @@ class Evaluator {
   std::deque<std::vector<Value>> lists_;  // what list values view
   std::deque<EventReader> readers_;       // what values of traits view
   bool incomplete_ = false;
-  // The calendar periods last looked up: most instants fall into the one before.
+  // The calendar periods last looked up; most instants fall into the same one.
   Zone::Period periods_[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
 };
 

@@ -25,7 +25,7 @@ Value Evaluator::FactValue(std::string_view json) {
   double number;
   const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), number);
   if (error == std::errc() && end == json.data() + json.size()) return Value::Number(number);
-  // Escaped text and lists: the reader that events go through. A value lives as long as its reader.
+  // Escaped text and lists need the reader of events. A value lives as long as its reader.
   readers_.emplace_back();
   if (!readers_.back().Open("{\"traits\":{\"value\":" + std::string(json) + "}}").ok()) return Value();
   static const std::vector<std::string> kKeys = {"value"};
@@ -46,7 +46,7 @@ Outcome Evaluator::MemberFor(const attune::Node& node) {
   return {reached <= t_, reached <= t_ ? kNever : reached};
 }
 
-// Whether there is a change of that kind among those that the window shows: the last one to leave it decides until when.
+// Whether the window shows a change of that kind: the last one to leave the window decides how long.
 Outcome Evaluator::Changed(const attune::Node& node) {
   const AggregateSpec& spec = program_.aggregates[node.aggregate];
   const Bounds bounds = BoundsOf(spec);

@@ -199,7 +199,7 @@ Motion Operation(const Node& node, const Motions& args, double length) {
 
 void MovingTerm::Add(Evaluator* evaluator, NodeId id, const Value* known) {
   const Node& node = evaluator->At(id);
-  const bool rises = node.kind == Kind::kSince || node.kind == Kind::kAge;
+  const bool rises = node.moving && node.kind == Kind::kAggregate;
   const auto at = static_cast<uint32_t>(parts_.size());
   if (rises || !node.moving) {
     const Value value = known ? *known : evaluator->Node(id).value;

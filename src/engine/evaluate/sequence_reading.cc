@@ -1,4 +1,4 @@
-// Sequences: what their state says of a window, and how long it says the same.
+// Sequences: their value in a window, and how long it lasts.
 #include <algorithm>
 
 #include "engine/evaluate/crossing.h"
@@ -18,7 +18,7 @@ Timed Evaluator::FromSequence(const AggregateSpec& spec) {
   const Bounds bounds = BoundsOf(spec);
   const SequenceState* state = spec.outer ? outer_->sequences() : user_->sequences();
   if (bounds.none || !state) return {value(0), bounds.until};
-  // The sequence of a range sees no other events.
+  // A sequence over a range has only the events of the range in its state.
   const bool range = spec.window == WindowKind::kRange;
   const Millis low = range ? kAlways : bounds.low;
   const Millis high = range ? kNever : bounds.high;

@@ -1,4 +1,4 @@
-// Windows: which events they show, and how long they show the same ones.
+// Windows: which events they show, and until when they show the same ones.
 #include <algorithm>
 
 #include "engine/evaluate/crossing.h"

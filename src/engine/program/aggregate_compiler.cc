@@ -9,6 +9,8 @@ namespace attune {
 AggregateSpec Compiler::Windowed(const Expression& e) {
   AggregateSpec spec;
   spec.fn = e.kind;
+  spec.aggregate = e.aggregate;
+  if (e.aggregate) spec.method = e.aggregate->method;
   spec.window = e.window.kind;
   spec.length = e.window.length;
   spec.offset = e.window.offset;
@@ -24,14 +26,14 @@ uint32_t Compiler::WindowOf(const Expression& e) {
   return static_cast<uint32_t>(program_->aggregates.size() - 1);
 }
 
-uint32_t Compiler::Aggregate(const Expression& e, uint32_t latest) {
+uint32_t Compiler::AddAggregate(const Expression& e, uint32_t latest) {
   AggregateSpec spec = Windowed(e);
-  if (e.kind != Kind::kSessions && e.kind != Kind::kDuration) {
+  if (!e.aggregate->IsOverSessions()) {
     const uint32_t selector = Selector(e.selector);
     const uint32_t field = e.path.keys.empty() ? kNone : Field(e.path);
     if (const auto total = TotalKind(e)) {
       spec.total = Total({*total, selector, field, RangeFrom(e.window), RangeTo(e.window)});
-      if (e.kind == Kind::kAvg) {
+      if (spec.method == Method::kAverage) {
         spec.terms = Total({TotalSpec::Kind::kTerms, selector, field, RangeFrom(e.window), RangeTo(e.window)});
       }
     } else {
@@ -45,31 +47,16 @@ uint32_t Compiler::Aggregate(const Expression& e, uint32_t latest) {
 
 std::optional<TotalSpec::Kind> Compiler::TotalKind(const Expression& e) {
   if (e.window.kind != WindowKind::kEver && e.window.kind != WindowKind::kRange) return std::nullopt;
-  using T = TotalSpec::Kind;
-  switch (e.kind) {
-    case Kind::kCount: return T::kCount;
-    case Kind::kSum:
-    case Kind::kAvg: return T::kSum;
-    case Kind::kAggregateMin: return T::kMin;
-    case Kind::kAggregateMax: return T::kMax;
-    case Kind::kFirst: return T::kFirst;
-    case Kind::kLast: return T::kLast;
-    case Kind::kFirstTime:
-    case Kind::kAge: return T::kFirstTime;
-    case Kind::kLastTime:
-    case Kind::kSince: return T::kLastTime;
-    default: return std::nullopt;
-  }
+  return e.aggregate->total;
 }
 
 std::pair<uint32_t, Millis> Compiler::Keep(const Expression& e, uint32_t latest) {
   const Window& w = e.window;
-  // Windows that end at t: whatever else they say, the latest events are the ones inside.
+  // A window that ends at t: the latest events are the ones in it.
   const bool open_ended = w.kind != WindowKind::kAfter && w.kind != WindowKind::kRange && w.offset == 0;
-  const bool last = e.kind == Kind::kLast || e.kind == Kind::kLastTime || e.kind == Kind::kSince;
-  if (open_ended && last) return {1, 0};
+  if (open_ended && e.aggregate && e.aggregate->latest_decides) return {1, 0};
   if (open_ended && latest > 0) return {latest, 0};
-  if (e.kind == Kind::kPeriods) return {0, w.length * static_cast<Millis>(e.number)};
+  if (e.aggregate && e.aggregate->method == Method::kStretches) return {0, w.length * static_cast<Millis>(e.number)};
   switch (w.kind) {
     case WindowKind::kSliding: return {0, w.length + w.offset};
     case WindowKind::kThisHour:
@@ -94,7 +81,7 @@ bool Compiler::UsesSessions(const Program& program) {
 }
 
 bool Compiler::UsesSessions(const AggregateSpec& a) {
-  return a.window == WindowKind::kSession || a.window == WindowKind::kLastSession || a.fn == Kind::kSessions;
+  return a.window == WindowKind::kSession || a.window == WindowKind::kLastSession || a.method == Method::kSessions;
 }
 
 }  // namespace attune

@@ -27,6 +27,7 @@ class Compiler {
 
  private:
   using Kind = Expression::Kind;
+  using Method = Aggregate::Method;
   using WindowKind = Window::Kind;
 
   // Compiles the expression within a some(…) or top(…) over a property.
@@ -45,7 +46,6 @@ class Compiler {
   // node_compiler.cc
 
   static bool NamesSegment(Kind kind);
-  static bool IsAggregate(Kind kind) { return kind >= Kind::kCount && kind <= Kind::kPeriods; }
   static bool IsKeyed(Kind kind) { return kind == Kind::kSome || kind == Kind::kTop; }
   static bool IsComparison(Kind kind) { return kind >= Kind::kEqual && kind <= Kind::kGreaterEqual; }
   static bool IsSequence(Kind kind) {
@@ -58,7 +58,7 @@ class Compiler {
   void FillNode(const Expression& e, uint32_t latest, Node* node);
   // Appends the node with its children to the program.
   NodeId AddNode(Node node, const std::vector<NodeId>& children);
-  bool IsMoving(Kind kind, const std::vector<NodeId>& children) const;
+  bool IsMoving(const Expression& e, const std::vector<NodeId>& children) const;
   // For count(…) compared with a literal N: the latest N + 1 events decide. Otherwise 0.
   static uint32_t DecisiveCount(const Expression& e);
   Shortcut ShortcutOf(Kind op, const Node& left, const Node& right) const;
@@ -89,7 +89,7 @@ class Compiler {
   AggregateSpec Windowed(const Expression& e);
   // The window over a segment's changes.
   uint32_t WindowOf(const Expression& e);
-  uint32_t Aggregate(const Expression& e, uint32_t latest);
+  uint32_t AddAggregate(const Expression& e, uint32_t latest);
   // The running figure that answers an aggregate over all events or a fixed range, if one does.
   static std::optional<TotalSpec::Kind> TotalKind(const Expression& e);
   // How many of the latest events, and how old ones, the aggregate can still come to need.
@@ -125,7 +125,7 @@ class Compiler {
   // From the plan's index of a segment to its condition, in all nodes from `first` on.
   void ReferToConditions(size_t first);
 
-  // listener_compiler.cc: who is judged after what.
+  // listener_compiler.cc: which conditions are judged after which change.
 
   // What a node reads, with everything below it.
   struct Uses {

@@ -11,19 +11,15 @@ namespace {
 
 using Kind = Expression::Kind;
 using WindowKind = Window::Kind;
+using Method = Aggregate::Method;
+using Lies = Aggregate::Lies;
 
 constexpr double kMostCounted = 1e6;
 
-// Whether a summary is one of its values, so that it compares as they do when all of them compare alike.
-bool IsOneOfThem(Kind fn) { return fn == Kind::kFirst || fn == Kind::kLast || fn == Kind::kMode; }
-// Whether a summary of numbers lies between them.
-bool LiesBetween(Kind fn) {
-  return fn == Kind::kAvg || fn == Kind::kAggregateMin || fn == Kind::kAggregateMax || fn == Kind::kQuantile;
-}
-
 bool ComparesOrder(Kind op) { return op >= Kind::kLess && op <= Kind::kGreaterEqual; }
 
-// Of a comparison with a literal: of an aggregate over a window that ends at t, in which an event in order is the latest.
+// The left side of a comparison with a literal, when it is over a window that ends at t: an event in order is the latest in
+// it. Otherwise null.
 const AggregateSpec* LatestIn(const Program& program, const Node& node) {
   if (node.kind < Kind::kEqual || node.kind > Kind::kGreaterEqual) return nullptr;
   const Node& left = program.nodes[program.children[node.first]];
@@ -39,7 +35,7 @@ std::optional<Guard> ReachGuard(const Reach& reach) {
   guard.window = reach.window;
   guard.length = reach.length;
   guard.when_reached = reach.when_reached;
-  if (reach.fn == Kind::kSum) {
+  if (reach.method == Method::kSum) {
     if (reach.bound <= 0) return std::nullopt;
     guard.kind = Guard::Kind::kSum;
     guard.bound = reach.bound;
@@ -48,7 +44,7 @@ std::optional<Guard> ReachGuard(const Reach& reach) {
   }
   if (!(reach.least >= 1 && reach.least <= kMostCounted)) return std::nullopt;
   const bool known = reach.window == WindowKind::kSliding || reach.window == WindowKind::kSession;
-  guard.kind = reach.fn == Kind::kCount && known ? Guard::Kind::kCount : Guard::Kind::kEnough;
+  guard.kind = reach.method == Method::kCount && known ? Guard::Kind::kCount : Guard::Kind::kEnough;
   guard.least = static_cast<uint32_t>(reach.least);
   return guard;
 }
@@ -65,18 +61,19 @@ std::optional<Guard> GuardOf(const Program& program, uint32_t comparison, bool a
   const AggregateSpec* spec = LatestIn(program, node);
   if (!alone || !spec || spec->series == kNone) return std::nullopt;
   const Value& literal = program.nodes[program.children[node.first + 1]].literal;
-  const bool between = LiesBetween(spec->fn) && ComparesOrder(node.kind) && literal.type() == Type::kNumber;
-  if (!between && !IsOneOfThem(spec->fn)) return std::nullopt;
+  const Lies lies = spec->aggregate->lies;
+  const bool between = lies == Lies::kBetween && ComparesOrder(node.kind) && literal.type() == Type::kNumber;
+  if (!between && lies != Lies::kAmong) return std::nullopt;
   Guard guard;
   guard.kind = Guard::Kind::kValue;
   guard.window = spec->window;
   guard.length = spec->length;
   guard.alone = true;
-  guard.latest = spec->fn == Kind::kLast;
+  guard.latest = spec->aggregate->latest_decides;
   guard.comparison = comparison;
   guard.numeric = between;
-  if (spec->fn == Kind::kAvg) {
-    // More than the roundings of so many terms come to as a plan may keep.
+  if (spec->method == Method::kAverage) {
+    // More than the rounding errors of as many terms as a plan may keep.
     guard.bound = literal.number();
     guard.doubt = std::abs(guard.bound) * 1e-9;
   }
@@ -91,7 +88,8 @@ std::optional<Millis> WaitOf(const Program& program, uint32_t root, uint32_t sel
     return longest;
   }
   const AggregateSpec* spec = LatestIn(program, node);
-  if (!spec || spec->fn != Kind::kSince || (node.kind != Kind::kGreaterEqual && node.kind != Kind::kGreater)) return longest;
+  const bool since = spec && spec->aggregate && spec->aggregate->moves && spec->aggregate->latest_decides;
+  if (!since || (node.kind != Kind::kGreaterEqual && node.kind != Kind::kGreater)) return longest;
   const uint32_t of = spec->series != kNone ? program.series[spec->series].selector : program.totals[spec->total].selector;
   const Value& literal = program.nodes[program.children[node.first + 1]].literal;
   if (of != selector || literal.type() != Type::kDuration || literal.duration() <= 0) return longest;

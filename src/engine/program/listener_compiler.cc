@@ -1,4 +1,4 @@
-// Who is judged after what.
+// Which conditions are judged after which change.
 #include <algorithm>
 
 #include "engine/program/compiler.h"
@@ -28,8 +28,8 @@ void Compiler::Collect(NodeId id, Uses* uses) const {
   if (node.aggregate == kNone) return;
   const AggregateSpec& a = program_->aggregates[node.aggregate];
   uses->sessions |= UsesSessions(a);
-  uses->past_sessions |= UsesSessions(a) && (a.window != WindowKind::kSession || a.fn == Kind::kSessions);
-  uses->every_event |= a.fn == Kind::kDuration;
+  uses->past_sessions |= UsesSessions(a) && (a.window != WindowKind::kSession || a.method == Method::kSessions);
+  uses->every_event |= a.method == Method::kSessionLength;
   if (a.series != kNone) uses->selectors.insert(program_->series[a.series].selector);
   if (a.total != kNone) uses->selectors.insert(program_->totals[a.total].selector);
   uses->sequences |= a.sequence != kNone;
@@ -74,7 +74,7 @@ void Compiler::Listen() {
   p.rising = p.falling = p.clock_readers = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
   p.fact_listeners.assign(kFactKinds, none);
   for (ConditionId c = 0; c < p.conditions.size(); ++c) {
-    if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // looked at when it is `on`
+    if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // judged at the event that it is `on`
     Uses uses;
     Collect(p.conditions[c].root, &uses);
     for (const uint32_t selector : uses.selectors) ListenTo(selector, c);

@@ -19,7 +19,7 @@ NodeId Compiler::Compile(const Expression& e, uint32_t latest) {
     for (const ExpressionPtr& arg : e.args) children.push_back(Compile(*arg, &arg == &e.args.front() ? decisive : 0));
   }
   FillNode(e, latest, &node);
-  node.moving = IsMoving(e.kind, children);
+  node.moving = IsMoving(e, children);
   if (IsComparison(e.kind)) {
     const Node& left = program_->nodes[children[0]];
     const Node& right = program_->nodes[children[1]];
@@ -50,7 +50,7 @@ void Compiler::FillNode(const Expression& e, uint32_t latest, Node* node) {
     case Kind::kSome:
     case Kind::kTop: node->index = SharedKeys(e); break;
     default:
-      if (IsAggregate(e.kind)) node->aggregate = Aggregate(e, latest);
+      if (e.kind == Kind::kAggregate) node->aggregate = AddAggregate(e, latest);
       if (IsSequence(e.kind)) node->aggregate = Sequence(e);
   }
 }
@@ -67,14 +67,15 @@ bool Compiler::NamesSegment(Kind kind) {
   return kind == Kind::kInSegment || kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
 }
 
-bool Compiler::IsMoving(Kind kind, const std::vector<NodeId>& children) const {
-  if (kind == Kind::kSince || kind == Kind::kAge) return true;
-  const bool carries = kind >= Kind::kAdd && kind <= Kind::kScale;
+bool Compiler::IsMoving(const Expression& e, const std::vector<NodeId>& children) const {
+  if (e.kind == Kind::kAggregate) return e.aggregate->moves;
+  const bool carries = e.kind >= Kind::kAdd && e.kind <= Kind::kScale;
   return carries && std::any_of(children.begin(), children.end(), [&](NodeId c) { return program_->nodes[c].moving; });
 }
 
 uint32_t Compiler::DecisiveCount(const Expression& e) {
-  if (!IsComparison(e.kind) || e.args[0]->kind != Kind::kCount) return 0;
+  if (!IsComparison(e.kind) || e.args[0]->kind != Kind::kAggregate) return 0;
+  if (e.args[0]->aggregate->method != Method::kCount) return 0;
   const Expression& bound = *e.args[1];
   if (bound.kind != Kind::kLiteral || bound.type != Type::kNumber) return 0;
   const double n = bound.literal.number();
@@ -87,20 +88,25 @@ Shortcut Compiler::ShortcutOf(Kind op, const Node& left, const Node& right) cons
   const AggregateSpec& spec = program_->aggregates[left.aggregate];
   if (left.moving && right.literal.type() == Type::kDuration) return Shortcut::kAge;
   if (spec.series == kNone || right.literal.type() != Type::kNumber) return Shortcut::kNone;
-  // The latest events are not those that count where the window ends before t.
+  // When the window ends before t, the latest events are not those in it.
   if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Shortcut::kNone;
-  if (op == Kind::kEqual || op == Kind::kNotEqual) return left.kind == Kind::kCount ? Shortcut::kCountIs : Shortcut::kNone;
-  if (left.kind == Kind::kAggregateMin || left.kind == Kind::kAggregateMax) return Shortcut::kBeyond;
-  const bool grows = left.kind == Kind::kCount || left.kind == Kind::kDistinct || left.kind == Kind::kSum;
-  return grows ? Shortcut::kReaches : Shortcut::kNone;
+  if (op == Kind::kEqual || op == Kind::kNotEqual) return spec.method == Method::kCount ? Shortcut::kCountIs : Shortcut::kNone;
+  switch (spec.method) {
+    case Method::kMin:
+    case Method::kMax: return Shortcut::kBeyond;
+    case Method::kCount:
+    case Method::kDistinct:
+    case Method::kSum: return Shortcut::kReaches;
+    default: return Shortcut::kNone;
+  }
 }
 
 uint32_t Compiler::AddReach(Kind op, const Node& left, double bound) {
   const AggregateSpec& spec = program_->aggregates[left.aggregate];
   Reach reach;
-  reach.fn = left.kind;
+  reach.method = spec.method;
   reach.window = spec.window;
-  const bool least = left.kind == Kind::kAggregateMin;  // it is beyond its bound below it
+  const bool least = spec.method == Method::kMin;  // for min, beyond the bound is below it
   reach.inclusive = least ? op == Kind::kLessEqual || op == Kind::kGreater : op == Kind::kGreaterEqual || op == Kind::kLess;
   reach.when_reached = (op == Kind::kGreaterEqual || op == Kind::kGreater) != least;
   reach.series = spec.series;

@@ -50,7 +50,7 @@ void Compiler::AddPast(ConditionId c, std::set<ConditionId>* conditions) {
 
 Millis Compiler::SpanOf(const AggregateSpec& a) {
   if (a.fn == Kind::kInSegmentFor) return a.length;
-  if (a.fn == Kind::kPeriods) return a.length * static_cast<Millis>(a.number);
+  if (a.method == Method::kStretches) return a.length * static_cast<Millis>(a.number);
   switch (a.window) {
     case WindowKind::kSliding: return a.length + a.offset;
     case WindowKind::kThisHour:
@@ -63,12 +63,12 @@ Millis Compiler::SpanOf(const AggregateSpec& a) {
 
 Millis Compiler::ReachOf(NodeId id) const {
   const Node& node = program_->nodes[id];
-  if (IsKeyed(node.kind)) return kNever;  // a key is there from its first event on
+  if (IsKeyed(node.kind)) return kNever;  // a key exists from its first event on
   Millis reach = 0;
   for (uint32_t i = 0; i < node.count; ++i) reach = std::max(reach, ReachOf(program_->children[node.first + i]));
   if (node.aggregate != kNone) {
     const AggregateSpec& a = program_->aggregates[node.aggregate];
-    // Sessions are runs of events, however long.
+    // A session can be arbitrarily long.
     reach = std::max(reach, UsesSessions(a) || a.anchor != kNone ? kNever : SpanOf(a));
   }
   return NamesSegment(node.kind) ? Sum(reach, ReachOfSegment(node.index)) : reach;

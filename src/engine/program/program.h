@@ -1,5 +1,5 @@
-// A plan made ready to run: expressions as nodes that share what they remember of a user, and lists of who listens to
-// what. Immutable; shared by all shards and threads.
+// A plan made ready to run: expressions as nodes, which share what they keep of a user, and for each kind of change the
+// conditions that it may affect. Immutable; shared by all shards and threads.
 #pragma once
 
 #include <cstdint>
@@ -24,54 +24,51 @@
 namespace attune {
 
 using NodeId = uint32_t;
-using NameId = uint32_t;       // an event name that the plan speaks of; kOtherName for all the rest
+using NameId = uint32_t;       // an event name that the plan uses; kOtherName for all others
 
 inline constexpr NameId kOtherName = 0;
 inline constexpr uint32_t kNone = 0xFFFF'FFFF;
 
-// Which events, once for all expressions that say the same.
+// Which events; shared by all expressions with the same selector.
 struct SelectorSpec {
   NodeId filter = kNone;
 };
 
-// What is kept for one selector and property: an event stays while it is among the latest `keep_count`, or younger than
+// What is kept for one selector and property. An event is kept while it is among the latest `keep_count`, or younger than
 // `keep_span`.
 struct SeriesSpec {
   uint32_t selector = 0;
-  uint32_t field = kNone;  // of the values; kNone: instants alone
+  uint32_t field = kNone;  // of the values; kNone: only instants are kept
   uint32_t keep_count = 0;
   Millis keep_span = 0;    // kNever: as many as the plan's limit
 };
 
-// A running figure over all events, or those of a range [from, to): a word or two for any number of events.
+// A running total over all events, or those of a range [from, to): one or two words for any number of events.
 struct TotalSpec {
-  enum class Kind : uint8_t {
-    kCount,      // number
-    kTerms,      // number: how many values a sum has
-    kSum,        // the two parts of an ExactSum
-    kMin, kMax,  // Stored
-    kFirst,      // Stored, the event's time
-    kLast,
-    kFirstTime,  // the time
-    kLastTime,
-  };
+  // Its words hold a number, a time or a Stored value; for kSum the two parts of an ExactSum; for kFirst and kLast a Stored
+  // value and the event's time.
+  using Kind = RunningTotal;
   Kind kind = Kind::kCount;
   uint32_t selector = 0;
   uint32_t field = kNone;
   Millis from = kAlways;
   Millis to = kNever;
-  uint32_t slot = 0;    // where its words stand among those of all totals
+  uint32_t slot = 0;    // index of its first word among those of all totals
 
   uint32_t Words() const { return kind == Kind::kSum || kind == Kind::kFirst || kind == Kind::kLast ? 2 : 1; }
-  bool HoldsValue() const { return kind >= Kind::kMin && kind <= Kind::kLast; }
+  bool HoldsValue() const {
+    return kind == Kind::kMin || kind == Kind::kMax || kind == Kind::kFirst || kind == Kind::kLast;
+  }
 };
 
 // What an aggregate or a sequence reads: a series through a window, a total, or the answer to a query.
 struct AggregateSpec {
-  Expression::Kind fn = Expression::Kind::kCount;
+  Expression::Kind fn = Expression::Kind::kAggregate;
+  const Aggregate* aggregate = nullptr;                    // of kAggregate
+  Aggregate::Method method = Aggregate::Method::kSummary;  // that of the aggregate
   uint32_t series = kNone;
   uint32_t total = kNone;
-  uint32_t terms = kNone;    // of an average of a total
+  uint32_t terms = kNone;    // for an average: the total that counts its terms
   uint32_t sequence = kNone; // a query
   bool outer = false;        // within a some(…) or top(…): a query of the program around it
   Window::Kind window = Window::Kind::kEver;
@@ -86,20 +83,20 @@ struct AggregateSpec {
 // How a comparison is answered.
 enum class Shortcut : uint8_t {
   kNone,      // from the values of both sides
-  // Of an aggregate with a literal, the usual form of a condition: from the latest events alone, and with the very
-  // instant at which the answer changes.
+  // The rest are comparisons of an aggregate with a literal, the usual form of a condition. They are answered from the latest
+  // events, together with the exact instant at which the answer changes.
   kAge,       // since or age
-  kCountIs,   // whether a count is just so many
-  kReaches,   // count, sum and distinct, which grow with the events that are in: whether they reach a bound
-  kBeyond,    // min and max: whether some event is beyond a bound
+  kCountIs,   // whether a count equals the literal
+  kReaches,   // count, sum and distinct, which grow with the events in the window: whether they reach a bound
+  kBeyond,    // min and max: whether the value of some event is beyond a bound
 };
 
-// Of a comparison by Shortcut::kReaches, or by kBeyond, where an event beyond the bound reaches it.
+// A comparison by Shortcut::kReaches, or by kBeyond: there an event beyond the bound reaches it.
 struct Reach {
-  Expression::Kind fn = Expression::Kind::kCount;
+  Aggregate::Method method = Aggregate::Method::kCount;
   Window::Kind window = Window::Kind::kEver;
   bool inclusive = false;     // the bound itself reaches
-  bool when_reached = false;  // how the comparison then comes out
+  bool when_reached = false;  // the outcome once the bound is reached
   uint32_t series = 0;
   uint32_t aggregate = 0;
   Millis length = 0;
@@ -123,17 +120,17 @@ struct Node {
 
 struct Program;
 
-// A some(…) or top(…). What stands within is a program of its own, of which each value of the property, a *key*, has the
-// state; selectors, fields and conditions have the numbers of the program around it.
+// A some(…) or top(…). The expression within it is a program of its own, and each value of the property, a *key*, has a
+// state of that program. Selectors, fields and conditions keep the numbers of the outer program.
 struct KeySpec {
   Expression::Kind kind = Expression::Kind::kSome;
   uint32_t field = 0;           // of the property
   uint32_t listed = 0;          // by top, at most
   NodeId root = kNone;
   std::shared_ptr<const Program> within;
-  std::vector<bool> selectors;  // those whose events can change how a key comes out
+  std::vector<bool> selectors;  // those whose events can change the outcome for a key
   bool reads_clock = false;     // see Program::ReadsClock
-  // What changes how all of them come out: where sessions begin, every event, facts.
+  // What can change the outcome for all keys: a session that begins, every event, facts.
   bool sessions = false;
   bool every_event = false;
   bool facts[kFactKinds] = {};
@@ -148,36 +145,36 @@ struct Condition {
   std::string name;
   NodeId only_if = kNone;        // of a trigger; kNone: always
   Cap group_cap;                 // of a trigger's group; no span: none
-  Millis firings_count = 0;      // how long a firing counts for a cooldown or a cap, the group's included
+  Millis firings_count = 0;      // how long a firing counts towards a cooldown or a cap, including the group's cap
   std::vector<std::pair<std::string, NodeId>> with;
 };
 
 // A segment whose changes are remembered, because `in_segment(…) for`, `entered` or `left` names it.
 struct TrackedSegment {
   ConditionId segment = 0;
-  Millis keep_span = 0;  // how old a change can come to be asked for; kNever: as many as the plan's limit
+  Millis keep_span = 0;  // the greatest age of a change that is needed; kNever: as many changes as the plan's limit
 };
 
 struct Program {
-  // The plan must be one without problems.
-  // With `extra`, an expression parsed against the plan, the program also runs that: at extra_root.
+  // Requires a plan without problems. `extra`, an expression parsed against the plan, is compiled too: its root is
+  // extra_root.
   static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan, const Expression* extra = nullptr);
 
   NameId NameOf(std::string_view event) const {
     const auto found = names.find(event);
     return found == names.end() ? kOtherName : found->second;
   }
-  // How many of a series' events count, the latest ones: the plan's limit.
+  // How many of a series' latest events count: the plan's limit, unless an aggregate keeps more.
   uint32_t SeriesLimit(uint32_t index) const { return series_limit > series[index].keep_count ? series_limit : series[index].keep_count; }
-  // What asks when a segment changed.
+  // Whether a node of this kind depends on when a segment changed.
   static bool NamesPast(Expression::Kind kind) {
     using Kind = Expression::Kind;
     return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
-  // Whether a node tells users apart of whom nothing is known.
+  // Whether a node can differ between users who have no events and no facts.
   bool TellsUsersApart(NodeId root) const;
   // Whether a node reads the plan's clock: hour(), weekday(), date(), or a window such as [today]. Such a node can be due
-  // any number of times without an event. How often others are due is bounded by the user's events.
+  // any number of times without an event; any other is due a number of times that the user's events bound.
   bool ReadsClock(NodeId root) const;
 
   std::shared_ptr<const Plan> plan;
@@ -190,15 +187,15 @@ struct Program {
   std::vector<std::vector<uint32_t>> selectors_of_name;
 
   std::vector<SelectorSpec> selectors;
-  std::vector<std::vector<NameId>> name_sets;             // of filters that ask for an event's name
+  std::vector<std::vector<NameId>> name_sets;             // of filters that test an event's name
   std::vector<SeriesSpec> series;
   std::vector<std::vector<uint32_t>> series_of_selector;
   uint32_t series_limit = 0;
-  uint32_t long_series = 64;  // longer ones may go beyond the limit, and what their values come to is kept
+  uint32_t long_series = 64;  // longer series may exceed the limit for a while, and keep summaries of their values
   std::vector<TotalSpec> totals;
   std::vector<bool> total_slot_holds_value;
-  // Where in a user's block the bits begin that say which series, slots of totals, conditions and again conditions she
-  // has, and where her id does. In words.
+  // Offsets in a user's block, in words: the bits that say which series, slots of totals, conditions and again conditions
+  // the user has, and the user's id.
   struct {
     uint32_t first[5] = {0, 0, 0, 0, 0};
     uint32_t id = 0;
@@ -230,18 +227,18 @@ struct Program {
   std::vector<std::vector<ConditionId>> listeners_of_sequence;  // of its runs, when it is live
   std::vector<ConditionSet> listeners_of_keys;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
-  std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: those that ask whether it holds
-  // As Listeners has them, for any event.
+  std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: those that depend on whether it holds
+  // The same as in Listeners, for events of any selector.
   ConditionSet rising;
   ConditionSet falling;
 
   std::vector<TrackedSegment> tracked;
   std::vector<uint32_t> tracked_of_segment;  // by condition; kNone: not tracked
-  // What a late event needs to tell tracked segments anew.
+  // What recomputing the changes of tracked segments after a late event needs.
   struct Past {
-    std::vector<ConditionId> conditions;     // the tracked ones and those they refer to, each after what it refers to
-    std::vector<bool> selectors;             // what they see of events
-    bool all_events = false;                 // they see sessions, sequences or keys
+    std::vector<ConditionId> conditions;     // the tracked ones and those that they refer to, each behind what it refers to
+    std::vector<bool> selectors;             // those that they read
+    bool all_events = false;                 // they read sessions, sequences or keys
     std::set<uint32_t> keys;                 // some(…) and top(…) in them
     bool sequences = false;
     bool facts[kFactKinds] = {};

@@ -1,4 +1,4 @@
-// What is remembered of events: fields, selectors, series and totals, each once for all who read it.
+// What is kept of events: fields, selectors, series and totals, each shared by all nodes that read it.
 #include <algorithm>
 #include <utility>
 

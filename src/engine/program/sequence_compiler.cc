@@ -1,4 +1,4 @@
-// Sequences as queries, shared by all who ask the same.
+// Sequences as queries; equal queries are shared.
 #include <algorithm>
 #include <span>
 #include <utility>

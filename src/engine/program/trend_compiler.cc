@@ -47,27 +47,21 @@ Compiler::Trend Compiler::TrendOfComparison(Kind op, const Node& left, const Nod
   if (left.aggregate == kNone || right.kind != Kind::kLiteral) return {};
   const NodeId anchor = program_->aggregates[left.aggregate].anchor;
   if (anchor != kNone && (!selector || Reads(anchor, *selector))) return {};
-  const bool least = op == Kind::kGreater || op == Kind::kGreaterEqual;
-  const bool most = op == Kind::kLess || op == Kind::kLessEqual;
-  if (!least && !most) {
-    const bool counts = left.kind == Kind::kCount || left.kind == Kind::kDistinct;
-    const bool none = counts && right.literal.type() == Type::kNumber && right.literal.number() == 0;
+  const Method method = program_->aggregates[left.aggregate].method;
+  const bool number = right.literal.type() == Type::kNumber;
+  if (op == Kind::kEqual || op == Kind::kNotEqual) {
+    const bool counts = left.kind == Kind::kAggregate && (method == Method::kCount || method == Method::kDistinct);
+    const bool none = counts && number && right.literal.number() == 0;
     return {none && op == Kind::kNotEqual, none && op == Kind::kEqual};
   }
-  switch (left.kind) {
-    case Kind::kCount:
-    case Kind::kSum:  // of what is not below zero; the engine looks at what comes in
-    case Kind::kDistinct:
-    case Kind::kSequenceDepth:
-    case Kind::kSequenceMatches: return {least, most};
-    case Kind::kPeriods: return {least, false};
-    // Of values of several types the numbers come first.
-    case Kind::kAggregateMax: return {least && right.literal.type() == Type::kNumber, false};
-    case Kind::kAggregateMin: return {most && right.literal.type() == Type::kNumber, false};
-    case Kind::kSince:
-    case Kind::kAge: return {most, false};
-    default: return {};
-  }
+  using Side = Aggregate::Side;
+  const Side side = op == Kind::kGreater || op == Kind::kGreaterEqual ? Side::kAtLeast : Side::kAtMost;
+  if (left.kind == Kind::kSequenceDepth || left.kind == Kind::kSequenceMatches) return {side == Side::kAtLeast, side == Side::kAtMost};
+  if (left.kind != Kind::kAggregate) return {};
+  const Aggregate& aggregate = *program_->aggregates[left.aggregate].aggregate;
+  // Numbers take precedence over other types.
+  if (aggregate.gives == Aggregate::Gives::kPropertyType && !number) return {};
+  return {aggregate.only_rises == side, aggregate.only_falls == side};
 }
 
 }  // namespace attune

@@ -1,8 +1,9 @@
-// The instants of one user's events of one selector, in the order of her history, with one property's values if wanted.
+// The instants of one user's events of one selector, in the order of the history, with one property's values if needed.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <span>
 
 #include "base/time.h"
 #include "engine/series/exact_sum.h"
@@ -14,29 +15,29 @@ namespace attune {
 
 class UserState;
 
-// Of a long series: the sum and the number of terms before each entry, as far as they were asked for.
+// For a long series: the sum and the number of terms before each entry, computed as far as they were needed.
 struct RunningSum {
   ExactSum sum;
   uint32_t count = 0;
 };
 using RunningSums = std::deque<RunningSum>;
 
-// What a long series' values come to, each as far as it was asked for. It stands beside the series and is in no snapshot:
-// it can be made again at any time. Entries are those held, the ones beyond the plan's limit included.
+// Summaries of a long series' values, each computed as far as it was needed. They are kept beside the series and are not
+// part of a snapshot, as they can be recomputed at any time. Entries are all that are held, also beyond the plan's limit.
 struct LongSeries {
   RunningSums sums;
   Extremes least{false};
   Extremes greatest{true};
   LastOfEach last_of_each;
 
-  // An entry came in before others.
+  // An entry was inserted before others.
   void Insert(size_t at, Stored value);
-  // The oldest n are about to go.
+  // The oldest n are about to be dropped.
   void Drop(const uint64_t* values, size_t n);
   size_t MemoryBytes() const;
 };
 
-// A view into a user's state; lives until she is next changed.
+// A view into a user's state; lives until that state next changes.
 class Series {
  public:
   Series() = default;
@@ -45,34 +46,40 @@ class Series {
   size_t skipped() const { return skipped_; }  // entries still held that are beyond the plan's limit
   Millis time(size_t i) const { return times_[i]; }
   Stored value(size_t i) const { return Stored::FromBits(values_[i]); }
+  // The entries [from, to): their times, and the bits of their Stored values. A series of instants has no values.
+  std::span<const Millis> times(size_t from, size_t to) const { return {times_ + from, to - from}; }
+  std::span<const uint64_t> encoded(size_t from, size_t to) const {
+    if (!values_) return {};
+    return {values_ + from, to - from};
+  }
   const Millis* begin() const { return times_; }
   const Millis* end() const { return times_ + size_; }
 
   // The number of events with time <= t.
   size_t CountUpTo(Millis t) const;
 
-  // The sum of the numbers among the values [from, to), and how many they are. Constant time for long series, once the
-  // running sums stand.
+  // The sum of the numbers among the values [from, to), and how many there are. Constant time for long series, once the
+  // running sums are computed.
   ExactSum Sum(size_t from, size_t to, size_t* count) const;
 
-  // The latest entry in [from, to), which is not empty, that no other in it beats under max (or min). For long series
-  // the time is in the logarithm of how many there are.
+  // The latest entry in [from, to), which must not be empty, that no other entry in it beats under max (or min). Logarithmic
+  // time for long series.
   size_t Extreme(size_t from, size_t to, bool largest, const Interner& interner) const;
   // The latest entry from `from` on that is beyond a bound; size() when there is none. Time as above.
   size_t LatestBeyond(size_t from, const Beyond& beyond, const Interner& interner) const;
 
-  // Of a long series: how many distinct values there are from an entry on; the first entry from there on whose value none
-  // after it has; the last such that it and those after it have n distinct values, size() when they are fewer. Counted
-  // by words of 64 entries; an entry is taken in once.
+  // For a long series: how many distinct values there are from an entry on; the first entry from there on whose value does
+  // not occur after it; the last entry such that it and those after it have n distinct values, size() when there are fewer.
+  // Counted by words of 64 entries; each entry is processed once.
   bool is_long() const { return long_ != nullptr; }
   size_t DistinctFrom(size_t from) const;
   size_t FirstLastOfEach(size_t from) const;
   size_t LatestDistinct(size_t n) const;
 
-  // Events were dropped because the plan's limit was reached: answers about older ones are incomplete.
+  // Whether events were dropped because the plan's limit was reached: results that need older events are incomplete.
   bool truncated() const { return truncated_; }
 
-  // Some value put in so far was a number below zero.
+  // Whether any value added so far was a number below zero.
   bool has_negative() const { return has_negative_; }
 
  private:
@@ -84,7 +91,7 @@ class Series {
   const uint64_t* values_ = nullptr;
   size_t size_ = 0;
   size_t skipped_ = 0;
-  LongSeries* long_ = nullptr;  // of a long one with values
+  LongSeries* long_ = nullptr;  // of a long series with values
   bool truncated_ = false;
   bool has_negative_ = false;
 };

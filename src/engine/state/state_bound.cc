@@ -30,7 +30,7 @@ int64_t StateBound(const Program& program, NodeId root) {
     if (a.series != kNone) seen_series.insert(a.series);
     if (a.total != kNone) seen_totals.insert(a.total);
     if (a.sequence != kNone && !a.outer) seen_sequences.insert(program.sequences.query(a.sequence).sequence);
-    sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.fn == Expression::Kind::kSessions;
+    sessions_used |= a.window == Window::Kind::kSession || a.window == Window::Kind::kLastSession || a.method == Aggregate::Method::kSessions;
     if (a.anchor != kNone) self(self, a.anchor);
   };
   visit(visit, root);
