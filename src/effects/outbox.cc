@@ -9,7 +9,8 @@ namespace attune {
 namespace {
 
 constexpr size_t kRecoveryBatchBytes = 1 << 20;
-// While the store is behind, memory holds up to so many times what it should; beyond, readers wait for the store.
+// While writes to the store lag, memory may hold up to this many times its limit; beyond that, readers wait for the
+// store.
 constexpr size_t kMostMemory = 4;
 constexpr size_t kEffectOverhead = sizeof(PublishedEffect) + 32;
 
@@ -46,8 +47,8 @@ Status Outbox::BeginRecovery(uint64_t last) {
   if (*std::min_element(published_.begin(), published_.end()) >= skip_) skip_ = 0;
   if (Status status = marks_.Restore(store_); !status.ok()) return status;
   WriteBatch batch;
-  // A store of a program without an outbox: its snapshots include records whose effects nobody kept. (Known now: once
-  // effects of this recovery are in the store, a store that was told everything would look the same.)
+  // The store of a program without an outbox: its snapshots include records whose effects were never kept. (This is the
+  // last moment to detect it: once this recovery writes effects, the store looks like that of a complete outbox.)
   if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(published_.begin(), published_.end())), &batch);
   if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
   return store_.Write(batch);
@@ -93,10 +94,10 @@ void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<Pu
   }
   lane.published[shard] = last ? sequence : sequence - 1;
   if (write_) return;
-  lane.fresh.clear();  // nobody listens yet: they are read from the store
+  lane.fresh.clear();  // no reader yet: effects are read from the store
   if (lane.batch_bytes < kRecoveryBatchBytes) return;
   PutPublished(&lane);
-  if (!store_.Write(lane.batch).ok()) return;  // kept, and written again: EndRecovery tells of the failure
+  if (!store_.Write(lane.batch).ok()) return;  // kept and written again; EndRecovery reports the failure
   lane.batch.Clear();
   lane.batch_bytes = 0;
 }
@@ -109,7 +110,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
   {
     const std::lock_guard hold(mutex_);
     std::move(lane.fresh.begin(), lane.fresh.end(), std::back_inserter(lane.waiting));
-    // A shard that was paused is behind the others of its lane.
+    // A paused shard lags behind the others of its lane.
     const auto earlier = [](const PublishedEffect& a, const PublishedEffect& b) { return a.id() < b.id(); };
     if (!lane.fresh.empty() && !std::is_sorted(lane.waiting.begin(), lane.waiting.end(), earlier)) {
       std::sort(lane.waiting.begin(), lane.waiting.end(), earlier);
@@ -120,7 +121,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
   }
   lane.fresh.clear();
   for (const auto& then : due) then();
-  if (idle) Flush(number);  // else what gathers meanwhile goes out together
+  if (idle) Flush(number);  // otherwise effects gather and go out as one batch
 }
 
 void Outbox::Flush(size_t number) {
@@ -166,7 +167,7 @@ void Outbox::OnWritten(size_t number, uint64_t position, size_t bytes, bool writ
 
 // --- all lanes ---
 
-// Tells what every lane has passed. The mutex is held.
+// Publishes the effects that every lane has passed. The mutex is held.
 bool Outbox::Release(std::vector<std::function<void()>>* due) {
   uint64_t passed = lanes_.front().applied;
   for (const Lane& lane : lanes_) passed = std::min(passed, lane.applied);
@@ -270,7 +271,7 @@ Result<Outbox::Page> Outbox::Read(EffectId cursor, size_t bytes) const {
   auto page = ReadStore(cursor, up_to, bytes);
   if (page.ok()) {
     page->more |= published_beyond;
-    // What was dropped while the store was read may be missing in the midst of it.
+    // A trim during the read may have removed effects from the middle of the page.
     page->gone = cursor < floor();
   }
   return page;

@@ -8,10 +8,10 @@
 namespace attune {
 namespace {
 
-// What is dropped at once, as a share of all: so much more than the limits may be kept for a moment.
+// Effects are evicted in steps of this share of all, so slightly more than the limits may be kept for a short time.
 constexpr size_t kShares = 64;
 
-// Sorts right behind the key, as keys are of one length.
+// Sorts directly after the key, because all keys have one length.
 std::string Behind(EffectId id) { return EffectKey(id) + '\0'; }
 
 }  // namespace
@@ -22,7 +22,7 @@ Status OutboxMarks::Restore(const Store& store) {
     const uint64_t effects = in.U64();
     const Millis at = in.I64();
     const auto id = EffectOfKey(key);
-    if (!id || !in.done()) return true;  // of a newer program, at most
+    if (!id || !in.done()) return true;  // at most an entry of a newer program
     if (!marks_.empty()) marked_ += effects;
     marks_.push_back({*id, effects, at});
     return true;
@@ -68,7 +68,7 @@ void OutboxMarks::DropFirst(WriteBatch* batch) {
 void OutboxMarks::RaiseFloor(EffectId floor, WriteBatch* batch) {
   if (!marks_.empty() && floor <= marks_.front().id) return;
   while (!marks_.empty() && marks_.front().id <= floor) DropFirst(batch);
-  if (!marks_.empty()) marked_ += marks_.front().effects;  // some of them are below the floor; the sum is about right
+  if (!marks_.empty()) marked_ += marks_.front().effects;  // some of them are below the floor; the sum is approximate
   marks_.push_front({floor, 0, 0});
   PutMark(marks_.front(), batch);
   batch->DeleteBelow(keys::kOutbox, Behind(floor));

@@ -14,7 +14,7 @@ Result<std::optional<OutboxReader::Kept>> OutboxReader::Seek(EffectId id) {
   }
 }
 
-// Where the page before ended short of `from`, what lies between is never looked at.
+// A gap between the end of the previous page and `from` is skipped without reading it.
 Status OutboxReader::ReadPage(EffectId from) {
   kept_.clear();
   next_ = 0;

@@ -1,5 +1,5 @@
-// What a store's outbox holds, in the order of the ids, page by page: so that it can be compared with another ordered source
-// of effects in memory that does not grow with the outbox.
+// Reads a store's outbox in the order of the ids, page by page, to compare it with another ordered source of effects in
+// memory that does not grow with the outbox.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,6 @@
 
 namespace attune {
 
-// One thread.
 class OutboxReader {
  public:
   struct Kept {
@@ -23,8 +22,8 @@ class OutboxReader {
   // Holds `page` effects at a time. `store` must outlive it, and its outbox must not change meanwhile.
   explicit OutboxReader(const Store* store, size_t page = 4096) : store_(*store), page_(page) {}
 
-  // The first effect with this id or a later one; nullopt: there is none. Ids must not fall from call to call. Errors as
-  // Store::ForEach.
+  // The first effect with this id or a later one; nullopt when there is none. Ids must not decrease from call to call.
+  // Errors as Store::ForEach.
   Result<std::optional<Kept>> Seek(EffectId id);
 
  private:
@@ -34,7 +33,7 @@ class OutboxReader {
   const size_t page_;
   std::vector<Kept> kept_;
   size_t next_ = 0;     // in kept_
-  bool ended_ = false;  // nothing comes behind kept_
+  bool ended_ = false;  // nothing follows kept_
 };
 
 }  // namespace attune

@@ -19,11 +19,11 @@ class OutboxReaderTest : public testing::Test {
   void Put(const std::set<EffectId>& ids) {
     WriteBatch batch;
     for (const EffectId id : ids) batch.Put(keys::kOutbox, EffectKey(id), ToText(id));
-    batch.Put(keys::kOutboxMarks, EffectKey({9, 9}), "");  // of the prefix before
-    batch.Put(keys::kOutboxPublished, "x", "");                 // and of one behind
+    batch.Put(keys::kOutboxMarks, EffectKey({9, 9}), "");  // under the preceding prefix
+    batch.Put(keys::kOutboxPublished, "x", "");                 // and under the following one
     ASSERT_TRUE(store_->Write(batch).ok());
   }
-  // Text of what Seek finds; `none`.
+  // The id of the effect that Seek finds, or `none`.
   static std::string Found(OutboxReader* reader, EffectId id) {
     const auto kept = reader->Seek(id);
     EXPECT_TRUE(kept.ok());

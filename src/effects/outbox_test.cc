@@ -25,7 +25,7 @@ triggers:
   return Program::Compile(std::move(loaded.plan));
 }
 
-// An outbox over a store, as the runtime has it, whose writes wait until the test lets them happen.
+// An outbox over a store, as in the runtime, whose writes wait until the test releases them.
 class OutboxTest : public testing::Test {
  protected:
   OutboxTest() : dir_(testing::TempDir() + "/outbox"), program_(MakeProgram()) {
@@ -166,7 +166,7 @@ TEST_F(OutboxTest, AnEffectSaysItselfInWords) {
   }
 }
 
-// The order in which an engine's timers fire is another after a restart; ids must not be.
+// An engine's timers fire in another order after a restart; ids must not change.
 TEST_F(OutboxTest, TheOrderOfUsersIsNoMatterOfTheEngine) {
   Effects one, other;
   one.transitions = {Enters("bob", 5), Enters("ann", 5), Enters("eve", 4)};
@@ -237,7 +237,7 @@ TEST_F(OutboxTest, MemoryHoldsWhatTheStoreHasNotGotYet) {
   hold_writes_ = true;
   for (uint64_t n = 1; n <= 30; ++n) AddMany(n, n);
   EXPECT_EQ(From(After(0)), Numbers(1, 30));
-  // So much that memory gives way: then readers wait for the store, and miss nothing.
+  // Enough that memory evicts unwritten effects: readers then wait for the store and miss nothing.
   for (uint64_t n = 31; n <= 200; ++n) AddMany(n, n);
   EXPECT_EQ(From(After(0)), "");
   EXPECT_EQ(From(After(199)), Numbers(200, 200));
@@ -266,7 +266,8 @@ TEST_F(OutboxTest, ARestartGoesOnWhereItWas) {
   Open();
   AddMany(1, 10);
   EXPECT_EQ(outbox_->effects(), 10u);
-  // The snapshot is of record 4; the store has the effects up to 10; the log's tail brings them again, and three more.
+  // The snapshot is at record 4; the store has the effects up to 10; the log's tail produces them again, and three
+  // more.
   Recover();
   outbox_->SetSnapshot(0, 4);
   ASSERT_TRUE(outbox_->BeginRecovery(13).ok());
@@ -284,7 +285,7 @@ TEST_F(OutboxTest, WhatWasLostInTheCrashComesAgain) {
   Open();
   AddMany(1, 4);
   hold_writes_ = true;
-  AddMany(5, 8);  // told, and never written
+  AddMany(5, 8);  // published, but never written
   EXPECT_EQ(From(After(4)), Numbers(5, 8));
   Recover();
   outbox_->SetSnapshot(0, 4);
@@ -296,7 +297,7 @@ TEST_F(OutboxTest, WhatWasLostInTheCrashComesAgain) {
   EXPECT_EQ(From(After(0)), Numbers(1, 9));
 }
 
-// An un-merge tells of two people, who may be of one shard.
+// An un-merge has effects of two people, who may be in one shard.
 TEST_F(OutboxTest, OfARecordThatComesInTwoPartsBothComeAgain) {
   Open();
   AddMany(1, 4);
@@ -307,7 +308,7 @@ TEST_F(OutboxTest, OfARecordThatComesInTwoPartsBothComeAgain) {
   };
   add("ann", 0, false);
   outbox_->Flush(0);
-  hold_writes_ = true;  // stopped between the two
+  hold_writes_ = true;  // stopped between the two parts
   add("bob", 100, true);
   Recover();
   outbox_->SetSnapshot(0, 4);
@@ -319,7 +320,7 @@ TEST_F(OutboxTest, OfARecordThatComesInTwoPartsBothComeAgain) {
   EXPECT_EQ(From(After(4)), "5-0:ann 5-100:bob");
 }
 
-// Another plan builds its state from the first record on: what had been said stays, and nothing is said anew.
+// Another plan builds its state from the first record on: published effects stay, and none is published again.
 TEST_F(OutboxTest, AnotherPlanChangesNothingThatWasSaid) {
   Open();
   AddMany(1, 6);
@@ -364,7 +365,7 @@ TEST_F(OutboxTest, AsManyAreKeptAsTheOptionsSay) {
   size_t stored = 0;
   ASSERT_TRUE(store_->ForEach(keys::kOutbox, [&](std::string_view, std::string_view) { return ++stored; }).ok());
   EXPECT_EQ(stored, outbox_->effects());
-  // And so it is after a restart.
+  // The same holds after a restart.
   const uint64_t kept = outbox_->effects();
   Open(500, 1, {.max_effects = 128});
   EXPECT_EQ(outbox_->effects(), kept);
@@ -393,7 +394,7 @@ TEST_F(OutboxTest, OldOnesGo) {
   EXPECT_EQ(outbox_->effects(), 1u);
 }
 
-// A log that is read anew from its beginning, because the store is lost, does not fill the disk.
+// A log that is replayed from its beginning, because the store is lost, does not fill the disk.
 TEST_F(OutboxTest, ALongRecoveryTellsTheNewestRecordsAlone) {
   Recover(1, {.max_effects = 10});
   ASSERT_TRUE(outbox_->BeginRecovery(1000).ok());
