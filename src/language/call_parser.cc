@@ -17,7 +17,7 @@ enum class Form {
   kSequence,    // S -> S …, with the window behind the closing parenthesis
   kKeyed,       // p: E, or p: E, number
   kName,        // a quoted name
-  kSegment,     // a segment's name, quoted or not; `for 3d` may stand behind the closing parenthesis
+  kSegment,     // a segment's name, quoted or not; `for 3d` may follow the closing parenthesis
   kChange,      // a segment's name and a window
   kPurpose,     // a name, quoted or not
   kModel,
@@ -28,7 +28,7 @@ enum class Form {
 struct Function {
   Form form;
   Kind kind;
-  size_t least = 0;  // of kValues: how many arguments
+  size_t least = 0;  // for kValues: the minimum number of arguments
   size_t most = 0;
 };
 

@@ -1,4 +1,4 @@
-// A place in a text of the language, and the mistakes found on the way.
+// A position in a text of the language, and the mistakes found so far.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +20,9 @@ class Cursor {
 
   const Token& Now() const { return tokens_[at_]; }
   const Token& Next() const { return Ahead(1); }
-  // The token so many steps on; the last one when there are fewer.
+  // The token this many steps ahead; the last one when there are fewer.
   const Token& Ahead(size_t steps) const;
-  // What stands here, as long as it is not the end.
+  // Returns the current token and moves on. Must not be called at the end.
   const Token& TakeToken() { return tokens_[at_++]; }
 
   bool AtEnd() const { return Now().kind == Token::Kind::kEnd; }
@@ -30,31 +30,32 @@ class Cursor {
   bool IsWord(std::string_view word) const { return Now().kind == Token::Kind::kIdentifier && Now().text == word; }
   bool Take(std::string_view symbol) { return Is(symbol) && (++at_, true); }
   bool TakeWord(std::string_view word) { return IsWord(word) && (++at_, true); }
-  // Takes the symbol or says that it was expected.
+  // Takes the symbol, or reports that it was expected.
   bool Need(std::string_view symbol);
 
-  // Looking ahead, `steps` on from here.
+  // Lookahead, `steps` from here.
   bool IsSymbol(size_t steps, std::string_view symbol) const;
-  // Moves `steps` behind the bracket that closes the one standing there. False when none does.
+  // Moves `steps` past the bracket that closes the one there. False when none does.
   bool SkipBrackets(std::string_view open, std::string_view close, size_t* steps) const;
 
-  // What stands here, for a message.
+  // The current token, for a message.
   std::string Found() const;
 
-  // Reports what was expected here and gives up on this text. Both return null, so that they can be returned.
+  // Reports what was expected here and stops reading this text. Both return null, so that callers can return the
+  // result.
   ExpressionPtr Expected(const std::string& what);
   ExpressionPtr Fail(size_t offset, std::string message);
-  // Reports and goes on, so that one reading finds every mistake of meaning.
+  // Reports and continues, so that one parse finds every mistake of meaning.
   void Mistaken(size_t offset, std::string message);
   void Warn(size_t offset, std::string message);
 
-  // Some mistake was found: there will be no expression.
+  // A mistake was found: there will be no expression.
   bool failed() const { return failed_; }
   void set_failed() { failed_ = true; }
-  // The rest cannot be read.
+  // The rest of the text cannot be parsed.
   bool stopped() const { return stopped_; }
 
-  // Going back, to read the same words once more without saying their mistakes again.
+  // Backtracking, to parse the same tokens again without reporting their mistakes twice.
   size_t place() const { return at_; }
   void set_place(size_t place) { at_ = place; }
   std::vector<Mistake>* set_mistakes(std::vector<Mistake>* mistakes) { return std::exchange(mistakes_, mistakes); }

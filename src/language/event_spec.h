@@ -1,4 +1,4 @@
-// What a plan declares of its events: names and the types of their properties, against which expressions are typed.
+// What a plan declares about its events: names and the types of their properties. Expressions are typed against it.
 #pragma once
 
 #include <map>
@@ -16,13 +16,13 @@ struct PropertySpec {
   std::string name;
   PropertyType type = PropertyType::kString;
   bool optional = false;
-  std::shared_ptr<const JsonSchema> schema;  // of kSchema alone
+  std::shared_ptr<const JsonSchema> schema;  // for kSchema only
   std::string schema_name;                   // the file it was read from
 };
 
 struct EventSpec {
   std::string name;         // normalised
-  std::string written;      // as the plan writes it
+  std::string written;      // as written in the plan
   std::vector<PropertySpec> properties;
 };
 

@@ -22,16 +22,16 @@ struct Location {
 struct Expression;
 using ExpressionPtr = std::unique_ptr<Expression>;
 
-// Which events. An event is selected when its name is one of `names` (empty: any name), the filter is true of it and,
-// where there are alternatives, one of them selects it.
+// Which events. A selector selects an event when the event's name is one of `names` (empty: any name), the filter is
+// true for the event and, if there are alternatives, one of them selects it.
 struct Selector {
-  std::vector<std::string> names;  // normalised, sorted, unique; with alternatives: those of all of them
+  std::vector<std::string> names;  // normalised, sorted, unique; with alternatives: the names of all of them
   ExpressionPtr filter;            // over the event's properties; null when there is none
   // The parts of `(a{v > 1} or b)` when some have filters of their own. Only the first may have no filter.
   std::vector<Selector> alternatives;
 };
 
-// When: the events seen at an instant t.
+// Which span of time: the events visible at an instant t.
 struct Window {
   enum class Kind {
     kEver,         // all
@@ -40,11 +40,11 @@ struct Window {
     kToday,
     kThisWeek,
     kThisMonth,
-    kSession,      // the session open at t; none when none is open
+    kSession,      // the session open at t; no events when none is open
     kLastSession,  // the latest session that has begun
     kRange,        // [from, to)
-    kAfter,        // (anchor, anchor + length]; none when the anchor is null
-    kSince,        // (anchor, t]; all when the anchor is null
+    kAfter,        // (anchor, anchor + length]; no events when the anchor is null
+    kSince,        // (anchor, t]; all events when the anchor is null
   };
   Kind kind = Kind::kEver;
   Millis length = 0;
@@ -58,25 +58,25 @@ struct Window {
 struct PropertyPath {
   std::vector<std::string> keys;
   bool in_context = false;
-  // Declared `time` for every event that the selector names: text is read as a time.
+  // Declared `time` by every event that the selector names: text is parsed as a time.
   bool is_time = false;
 };
 
-// One step of a sequence: an event that happens, or (negated) one that does not between the matched neighbours.
+// One step of a sequence: an event that happens, or (negated) one that does not happen between the matched neighbours.
 struct SequenceStep {
   Selector selector;
   bool negated = false;    // never the first or last step, never beside an immediate one
-  bool immediate = false;  // joined by `=>`: the user's very next event after the one matched before
-  Millis within = kNever;  // since the event matched before, this long at most; kNever: however long
+  bool immediate = false;  // joined by `=>`: the user's very next event after the previously matched one
+  Millis within = kNever;  // at most this long since the previously matched event; kNever: any time
 };
 
 struct Expression {
   enum class Kind {
     kLiteral,    // literal (a string literal views `text`)
     kList,       // args: the items, all literals
-    kProperty,   // path, of the event at hand (inside a selector's braces only)
+    kProperty,   // path, of the current event (inside a selector's braces only)
     kTrait,      // text: the dotted name
-    kMetric,     // text: the metric's name; means its definition
+    kMetric,     // text: the metric's name; stands for its definition
 
     kAnd, kOr, kNot,                                             // args
     kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual,  // args[0], args[1]
@@ -108,8 +108,8 @@ struct Expression {
     kSome,             // path, args[0]: true for at least one value of the property
     kTop,              // path, args[0], number: that many values, those with the largest args[0]
 
-    kInSegmentFor,     // text: the segment; window.length: for how long without a break
-    kEntered, kLeft,   // text: the segment; window: when (never of a session)
+    kInSegmentFor,     // text: the segment; window.length: for how long without interruption
+    kEntered, kLeft,   // text: the segment; window: when (never a session)
     kConsent,          // text: the purpose
     kScore, kCluster,  // text: the model
 

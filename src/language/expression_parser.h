@@ -1,6 +1,6 @@
-// The grammar of the language by recursive descent. One class, because its rules call each other in circles; each of
-// its sources holds the rules of one thing: operators, values, selectors, windows, calls, aggregates, sequences, keys,
-// facts. docs/language.md says what the rules mean.
+// A recursive-descent parser of the language. It is one class because its rules are mutually recursive. Each of its
+// sources holds the rules of one subject: operators, values, selectors, windows, calls, aggregates, sequences, keys,
+// facts. docs/language.md defines what the rules mean.
 #pragma once
 
 #include <optional>
@@ -39,9 +39,9 @@ class ExpressionParser : private Cursor {
   bool Enter(size_t offset);
   void Leave() { --depth_; }
 
-  // Types, as far as they are known.
+  // Types, where known.
   void RequireType(const Expression& e, Type type, const std::string& where);
-  void RequireAlike(const Expression& a, const Expression& b);  // of one type, as comparison needs it
+  void RequireAlike(const Expression& a, const Expression& b);  // of one type, as a comparison requires
   void RequireOrdered(const Expression& e);
 
   // Operators, weakest first.
@@ -61,7 +61,7 @@ class ExpressionParser : private Cursor {
   StaticType ArithmeticType(Kind kind, const Expression& a, const Expression& b, size_t offset);
   ExpressionPtr Unary();
 
-  // Values that stand alone.
+  // Primary expressions.
   ExpressionPtr Primary();
   ExpressionPtr Parenthesised();
   ExpressionPtr Word();
@@ -127,8 +127,8 @@ class ExpressionParser : private Cursor {
   const Zone& zone_;
   int depth_ = 0;
   bool in_filter_ = false;
-  const Selector* filtered_ = nullptr;  // whose braces are being read
-  std::string keyed_;                   // within the parentheses of this one of some and top
+  const Selector* filtered_ = nullptr;  // the selector whose braces are being parsed
+  std::string keyed_;                   // name of the enclosing some or top
 };
 
 }  // namespace attune

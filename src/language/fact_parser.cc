@@ -21,7 +21,7 @@ bool ExpressionParser::ReadSegmentName(Expression* e) {
   return true;
 }
 
-// `for 3d`, behind in_segment(s).
+// `for 3d`, after in_segment(s).
 bool ExpressionParser::ReadFor(Expression* e) {
   if (Now().kind != Token::Kind::kDuration || Now().millis <= 0) return Expected("a duration, such as 3d"), false;
   e->kind = Kind::kInSegmentFor;
@@ -30,7 +30,8 @@ bool ExpressionParser::ReadFor(Expression* e) {
   return true;
 }
 
-// s[W]. A session is made of events, and a membership can change between two of them or after the last.
+// s[W]. W is never a session: a session consists of events, and a membership can change between two of them or after
+// the last.
 bool ExpressionParser::ReadSegmentChange(const std::string& name, Expression* e) {
   e->type = Type::kBool;
   if (!ReadSegmentName(e)) return false;

@@ -1,4 +1,4 @@
-// Per cart, per order, per product: some(…) and top(…).
+// some(…) and top(…): a value per cart, per order, per product.
 #include <utility>
 
 #include "language/expression_parser.h"
@@ -28,8 +28,8 @@ bool ExpressionParser::ReadKeyed(const std::string& name, Expression* e) {
   return e->kind == Kind::kSome || (Need(",") && ReadNumber("how many values to list, 1 to 1000", 1, 1000, true, e));
 }
 
-// `cart_id:`. Any event may carry it, so no one declaration gives its type; when the plan declares properties and none
-// of that name, a near one is worth a warning.
+// `cart_id:`. Any event may carry the property, so no single declaration gives its type. When the plan declares
+// properties and none has that name, a similar name gives a warning.
 bool ExpressionParser::ReadKeyProperty(const std::string& name, Expression* e) {
   const Token& first = Now();
   if (first.kind != Token::Kind::kIdentifier && first.kind != Token::Kind::kString) {

@@ -1,4 +1,4 @@
-// Operators and the types that they ask of their operands.
+// Operators and the operand types that they require.
 #include <utility>
 
 #include "event/pattern.h"

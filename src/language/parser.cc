@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-constexpr int kMaxDepth = 200;  // an expression nested deeper is refused: parsing and evaluation recurse
+constexpr int kMaxDepth = 200;  // a deeper expression is refused, because parsing and evaluation recurse
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Text of the behaviour language to an Expression, with every mistake that can be told from text and names alone.
+// Parses text of the behaviour language to an Expression, and finds every mistake that text and names alone reveal.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace attune {
 
-// A static type, or none when only the data can tell.
+// A static type; `dynamic` when only the data determines it.
 struct StaticType {
   Type type = Type::kNull;
   bool dynamic = false;
@@ -27,7 +27,7 @@ struct Names {
   std::vector<std::string> events;        // as normalised
   std::vector<std::string> metrics;
   std::vector<std::string> segments;
-  // The type of a metric that exists; nullopt when its definition runs in a circle or is itself wrong.
+  // The type of an existing metric; nullopt when its definition is circular or invalid.
   std::function<std::optional<StaticType>(const std::string& name)> metric_type;
 };
 
@@ -38,8 +38,8 @@ struct Mistake {
   bool warning = false;
 };
 
-// The parsed expression, or null when any mistake is more than a warning. Locations are left empty but for the byte
-// offset, which stands in `column` (the plan loader turns it into a place in the file).
+// Returns the parsed expression, or null when any mistake is more than a warning. Locations hold only the byte offset,
+// in `column`; the plan loader converts it to a position in the file.
 ExpressionPtr Parse(std::string_view text, const Names& names, const Zone& zone, std::vector<Mistake>* mistakes);
 
 // As Parse, for a trigger's `on`: a selector without a window.

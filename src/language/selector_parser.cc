@@ -1,4 +1,4 @@
-// Which events, and the properties that are asked of them.
+// Selectors and the properties of events.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -66,7 +66,7 @@ bool ExpressionParser::ReadSelector(Selector* selector) {
 // `(a or b{v > 1} or (c or d))`
 bool ExpressionParser::ReadAlternatives(Selector* selector) {
   if (!Enter(TakeToken().begin)) return false;
-  Selector plain;  // the names of those without a filter
+  Selector plain;  // the names of the parts without a filter
   bool has_plain = false, any = false;
   std::vector<Selector> filtered;
   const auto take = [&](Selector part) {
@@ -138,7 +138,7 @@ bool ExpressionParser::ReadKeys(PropertyPath* path) {
   return true;
 }
 
-// Tells context from properties and finds the declared type.
+// Distinguishes context from properties and finds the declared type.
 void ExpressionParser::FinishPath(const std::vector<std::string>& events, size_t offset, PropertyPath* path, Expression* e) {
   e->dynamic = true;
   if (path->keys.front() == "context" && path->keys.size() > 1) {
@@ -160,7 +160,7 @@ void ExpressionParser::FinishPath(const std::vector<std::string>& events, size_t
   path->is_time = *common == Type::kTime;
 }
 
-// kNull: declared, but of no one type (a schema). nullopt: not declared.
+// kNull: declared, but without a single type (a schema). nullopt: not declared.
 std::optional<Type> ExpressionParser::DeclaredType(const EventSpec& event, const PropertyPath& path, size_t offset) {
   std::vector<std::string> known;
   for (const PropertySpec& property : event.properties) {

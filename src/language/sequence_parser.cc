@@ -1,4 +1,4 @@
-// In which order: sequences, and absence.
+// Sequences, and absence.
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-constexpr size_t kMaxSteps = 32;  // a longer sequence is refused: what it remembers of a user grows with its steps
+constexpr size_t kMaxSteps = 32;  // a longer sequence is refused: its state for a user grows with its steps
 
 }  // namespace
 
@@ -61,7 +61,7 @@ bool ExpressionParser::ReadWithin(const std::string& name, const std::vector<Seq
   return true;
 }
 
-// A property of all steps that are to happen, typed when they all declare it.
+// A property of all steps that are not negated; typed when all of them declare it.
 bool ExpressionParser::ReadBy(Expression* e) {
   const size_t offset = Now().begin;
   if (Now().kind != Token::Kind::kIdentifier && Now().kind != Token::Kind::kString) {
@@ -83,7 +83,7 @@ bool ExpressionParser::ReadBy(Expression* e) {
   return true;
 }
 
-// `S then no S for d`: two leaves of the language, joined.
+// `S then no S for d`: a conjunction of two other expressions.
 ExpressionPtr ExpressionParser::TryAbsence() {
   if (!LooksLikeAbsence()) return nullptr;
   const size_t offset = Now().begin;

@@ -162,7 +162,7 @@ std::string Steps(const Expression& e) {
   return text;
 }
 
-// `a or b{v > 1}`: a selector's names or alternatives as they are written between parentheses.
+// `a or b{v > 1}`: a selector's names or alternatives as written between parentheses.
 std::string Alternatives(const Selector& selector) {
   std::string text;
   const auto add = [&](const std::string& one) { text += (text.empty() ? "" : " or ") + one; };

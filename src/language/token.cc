@@ -121,7 +121,7 @@ class Tokeniser {
   void Number(Token* token) {
     const char* begin = text_.data() + at_;
     const char* end = text_.data() + text_.size();
-    // A dot belongs to the number only before a digit: `[2026-01-01 .. ` and `5.price` are not numbers' business.
+    // A dot belongs to the number only before a digit, unlike in `[2026-01-01 .. ` and `5.price`.
     const char* stop = begin;
     while (stop < end && IsDigit(*stop)) ++stop;
     if (stop + 1 < end && *stop == '.' && IsDigit(stop[1])) {

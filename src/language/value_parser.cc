@@ -1,4 +1,4 @@
-// Values that stand alone: literals, lists, metrics, traits, and what stands in parentheses.
+// Primary expressions: literals, lists, metrics, traits, and expressions in parentheses.
 #include <algorithm>
 #include <utility>
 
@@ -44,7 +44,7 @@ ExpressionPtr ExpressionParser::Parenthesised() {
   TakeToken();
   ExpressionPtr e = Or();
   if (!e || !Need(")")) return nullptr;
-  // (a and b) and c stays a tree of its own, as written; the value is the same either way.
+  // (a and b) and c stays a tree of its own, as written; its value is the same as that of a flat list.
   return e;
 }
 
@@ -92,7 +92,7 @@ ExpressionPtr ExpressionParser::MetricName() {
       Mistaken(word.begin, "the metric \"" + word.text + "\" holds some(…) or top(…), which cannot stand within " + keyed_ + "(…)");
     }
   } else {
-    set_failed();  // said where the metric is defined
+    set_failed();  // reported where the metric is defined
   }
   TakeToken();
   return e;

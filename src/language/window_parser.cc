@@ -1,4 +1,4 @@
-// When: the windows in brackets.
+// The windows in brackets.
 #include <utility>
 
 #include "language/expression_parser.h"

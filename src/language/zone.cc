@@ -41,8 +41,8 @@ Millis Zone::FromLocal(Millis local) const {
   return local - std::chrono::duration_cast<std::chrono::milliseconds>(info.first.offset).count();
 }
 
-// The zone's rules may change without the clock being changed (its hour gets another name): only a change of the offset
-// begins an hour.
+// The zone's rules may change without a change of the offset (only the zone's abbreviation changes). Only a change of
+// the offset begins an hour.
 Zone::Period Zone::HourAt(Millis t) const {
   const date::sys_info now = zone_->get_info(At(t));
   const Millis offset = std::chrono::duration_cast<std::chrono::milliseconds>(now.offset).count();

@@ -1,4 +1,4 @@
-// A time zone, and the calendar as its clocks show it.
+// A time zone and its calendar.
 #pragma once
 
 #include <string>
@@ -19,15 +19,15 @@ class Zone {
   // `Europe/Warsaw`, `UTC`. kInvalid when there is no such zone.
   static Result<Zone> Find(std::string_view name);
 
-  // A stretch of the calendar: [begin, end).
+  // A period of the calendar: [begin, end).
   struct Period {
     Millis begin;
     Millis end;
   };
 
   // An hour begins whenever the clock shows hh:00 and whenever the clock is changed, so the second 02:00 of a
-  // clock-change day begins an hour of its own. Days begin at local midnight (or, where the clock skips it, at the first
-  // instant of the date), weeks on Monday.
+  // clock-change day begins an hour of its own. Days begin at local midnight (or, where the clock skips it, at the
+  // first instant of the date). Weeks begin on Monday.
   Period HourAt(Millis t) const;
   Period DayAt(Millis t) const;
   Period WeekAt(Millis t) const;
@@ -37,8 +37,8 @@ class Zone {
   int Minute(Millis t) const;   // of the day: 0 to 1439
   int Weekday(Millis t) const;  // 1 (Monday) to 7
 
-  // The instant at which the clock shows `local` (milliseconds as if the clock were UTC). Shown twice: the first.
-  // Never shown: the instant of the change that skips it.
+  // The instant at which the clock shows `local` (milliseconds as if the clock were UTC). If it is shown twice: the
+  // first. If it is never shown: the instant of the change that skips it.
   Millis FromLocal(Millis local) const;
 
  private:

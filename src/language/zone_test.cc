@@ -9,7 +9,7 @@ Zone Named(const char* name) { return Zone::Find(name).value(); }
 Millis At(const std::string& instant) { return *ParseRfc3339(instant); }
 std::string Text(const Zone::Period& period) { return FormatRfc3339(period.begin) + " .. " + FormatRfc3339(period.end); }
 
-// The period that lies at `instant`, and its two ends.
+// The period that contains `instant`, and its two ends.
 struct Expected {
   const char* zone;
   const char* instant;
@@ -35,13 +35,13 @@ TEST(Zone, AnHourBeginsOnTheHourAndWhenTheClockIsChanged) {
       {"Europe/Warsaw", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z", "2026-03-29T02:00:00Z"},
       {"Europe/Warsaw", "2026-10-25T00:59:59.999Z", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"},
       {"Europe/Warsaw", "2026-10-25T01:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"},
-      // 02:00 becomes 01:30, and in spring 02:30: what is left of the hour is half of one.
+      // 02:00 becomes 01:30, and in spring 02:30: the rest of the hour is half an hour.
       {"Australia/Lord_Howe", "2026-04-04T14:59:59Z", "2026-04-04T14:00:00Z", "2026-04-04T15:00:00Z"},
       {"Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z"},
       {"Australia/Lord_Howe", "2026-04-04T15:30:00Z", "2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"},
       {"Australia/Lord_Howe", "2026-10-03T15:29:59Z", "2026-10-03T14:30:00Z", "2026-10-03T15:30:00Z"},
       {"Australia/Lord_Howe", "2026-10-03T15:30:00Z", "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z"},
-      // At 20:30 by the clock War Time was renamed Peace Time; the clock went on.
+      // At 20:30 local time, War Time was renamed Peace Time; the clock did not change.
       {"America/St_Johns", "1945-08-14T22:59:59Z", "1945-08-14T22:30:00Z", "1945-08-14T23:30:00Z"},
       {"America/St_Johns", "1945-08-14T23:00:00Z", "1945-08-14T22:30:00Z", "1945-08-14T23:30:00Z"},
       {"America/St_Johns", "1945-08-14T23:30:00Z", "1945-08-14T23:30:00Z", "1945-08-15T00:30:00Z"},
@@ -56,7 +56,7 @@ TEST(Zone, ADayIsAsLongAsTheClockMakesIt) {
       {"Europe/Warsaw", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"},  // 25 hours
       {"Australia/Lord_Howe", "2026-04-05T00:00:00Z", "2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z"},
       {"Australia/Lord_Howe", "2026-10-04T00:00:00Z", "2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z"},
-      // Midnight becomes 01:00: the day begins there. In autumn midnight becomes 23:00 of the day that had ended.
+      // Midnight becomes 01:00, and the day begins there. In autumn midnight becomes 23:00 of the day that had ended.
       {"America/Sao_Paulo", "2018-11-04T02:59:59Z", "2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z"},
       {"America/Sao_Paulo", "2018-11-04T03:00:00Z", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"},
       {"America/Sao_Paulo", "2018-02-18T02:30:00Z", "2018-02-17T02:00:00Z", "2018-02-18T03:00:00Z"},
