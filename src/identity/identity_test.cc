@@ -33,7 +33,7 @@ TEST(Identity, ChainsAndStarsLeadToOnePerson) {
   }
 }
 
-// a -> b -> c, then b is itself again, with a.
+// a -> b -> c, then b leads to itself again, with a.
 TEST(Identity, UndoCutsOffATree) {
   Identity identity;
   identity.Merge("a", "b", 1);
@@ -70,7 +70,7 @@ TEST(LinkedIds, TheLastOfASetLeadsNowhereElse) {
   EXPECT_FALSE(ids.MayLeadElsewhere("ann"));
   ids.Link("device", "ann");
   EXPECT_FALSE(ids.MayLeadElsewhere("ann"));
-  ids.Link("device", "bob");  // whoever has the device's history by now may become bob
+  ids.Link("device", "bob");  // bob may by now be merged into whoever has the device's history
   EXPECT_TRUE(ids.MayLeadElsewhere("ann"));
   EXPECT_FALSE(ids.MayLeadElsewhere("bob"));
   EXPECT_TRUE(ids.AreLinked("ann", "bob"));

@@ -7,7 +7,7 @@
 namespace attune {
 
 bool LinkedIds::MayLink(std::string_view json) {
-  // Most events have not even these letters, which the compiler looks for in many places at a time.
+  // Most events lack even these letters, so this test is worthwhile; the compiler vectorises it.
   unsigned char hits = 0;
   const char* const at = json.data();
   for (size_t i = 0; i + 2 < json.size(); ++i) {
@@ -47,7 +47,8 @@ bool LinkedIds::MayLeadElsewhere(std::string_view id) const {
   return found != by_id_.end() && nodes_[found->second].leads;
 }
 
-// The history of `other` may by now be anybody's of its set, and goes to `user`: so each of them may lead elsewhere.
+// Any id of `other`'s set may hold its history by now, and the history goes to `user`: so each of them may lead
+// elsewhere.
 void LinkedIds::Link(std::string_view other, std::string_view user) {
   if (other == user) return;
   const uint32_t named = NodeOf(user);

@@ -1,4 +1,4 @@
-// Sets of ids that some records link, directly or by others: they may come to lead to one person.
+// Sets of ids that records link, directly or indirectly: they may come to lead to one person.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,25 @@
 
 namespace attune {
 
-// Disjoint sets with union by size (Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984): a call
-// costs O(log N). Reading changes nothing, so threads may read at once.
+// Disjoint sets with union by size (Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984): a
+// call costs O(log N). Reads change nothing, so threads may read concurrently.
 class LinkedIds {
  public:
-  // Whether an event's JSON is worth looking at: only identify and alias link ids, in letters or in escapes.
+  // Whether an event's JSON needs parsing: only identify and alias link ids. Detects their letters and their escapes.
   static bool MayLink(std::string_view json);
 
-  // Links the ids of an identify or alias that carries two.
+  // Links the ids of an identify or alias that has two.
   void TakeIn(const EventHead& head);
-  // `other` is asked to be merged into `user`.
+  // A record requests to merge `other` into `user`.
   void Link(std::string_view other, std::string_view user);
   bool Contains(std::string_view id) const { return !by_id_.empty() && by_id_.contains(id); }
-  // Whether they are the same or linked.
+  // Whether the ids are equal or linked.
   bool AreLinked(std::string_view a, std::string_view b) const { return RootOf(a) == RootOf(b); }
-  // One id of the set, the same for all of them; the id itself where nothing links it.
+  // One id of the set, the same for all of its ids; the id itself when it is not linked.
   std::string_view RootOf(std::string_view id) const;
 
-  // Whether the id may lead to another than itself once the links asked for are made, in their order or in part. Of each
-  // set there is at most one that may not.
+  // Whether the id may lead to another than itself once the requested links are made, in their order or partially. Each
+  // set has at most one id that may not.
   bool MayLeadElsewhere(std::string_view id) const;
 
  private:
@@ -38,8 +38,8 @@ class LinkedIds {
     std::string id;
     uint32_t parent;
     uint32_t size = 1;   // of a root: ids in the set
-    uint32_t last;       // of a root: the one id that all others may lead to, itself nowhere; kNone when there is none
-    bool leads = false;  // may lead elsewhere
+    uint32_t last;       // of a root: the only id that leads nowhere else and to which all others may lead; kNone when there is none
+    bool leads = false;  // may lead to another id
   };
   static constexpr uint32_t kNone = UINT32_MAX;
 

@@ -12,7 +12,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// Calls fn with the expression, all below it, and the definitions of the metrics that they name.
+// Calls fn with the expression, all expressions below it, and the definitions of the metrics that they name.
 void ForEachMeant(const Expression& expression, const Plan& plan, const std::function<void(const Expression&)>& fn) {
   ForEach(expression, [&](const Expression& e) {
     fn(e);
@@ -47,7 +47,8 @@ std::vector<Finding> FindCircles(const Plan& plan) {
       if (NamesSegment(e.kind)) used.insert(e.text);
     });
   }
-  // Take away segments that use nothing left, until nothing changes: what stays runs in a circle, or leads into one.
+  // Remove segments that use none of the remaining ones, until nothing changes: the rest are in a circle or lead into
+  // one.
   for (bool changed = true; changed;) {
     changed = false;
     for (auto it = uses.begin(); it != uses.end();) {

@@ -1,4 +1,4 @@
-// What can only be judged over a whole plan.
+// Checks that need a whole plan.
 #pragma once
 
 #include <string>
@@ -8,21 +8,21 @@
 
 namespace attune {
 
-// A mistake, or (warning) something worth saying, at a definition.
+// A mistake, or a warning, at a definition.
 struct Finding {
   Location location;
   std::string message;
   bool warning = false;
 };
 
-// Whether some(…) or top(…) stands in the expression, or in the definition of a metric that it names. Metrics that the
-// plan does not have yet count for nothing.
+// Whether the expression, or the definition of a metric that it names, contains some(…) or top(…). Metrics that the
+// plan does not have yet are ignored.
 bool HoldsKeys(const Expression& expression, const Plan& plan);
 
-// Segments that refer to themselves: by what they are, have been, or were entered and left.
+// Segments that refer to themselves, by in_segment, entered or left.
 std::vector<Finding> FindCircles(const Plan& plan);
 
-// Triggers whose key is lost on the way, or asked for twice; groups that do not exist.
+// Triggers that lose their key or name it twice, and groups that do not exist.
 std::vector<Finding> CheckTriggers(const Plan& plan);
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// What is judged over a whole plan: circles, triggers with keys, groups, and what the engine does not run yet.
+// Checks of a whole plan: circles, triggers with keys, groups, and what the engine does not support yet.
 #include "plan/checks.h"
 
 #include <gtest/gtest.h>

@@ -14,7 +14,7 @@ bool ReadsSegment(Kind kind) {
   return kind == Kind::kInSegment || kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
 }
 
-// What expressions rest on, each once however many circles lead to it.
+// The metrics and segments that expressions depend on, each once even when they are circular.
 class Needs {
  public:
   explicit Needs(const Plan& plan) : plan_(plan) {}

@@ -1,4 +1,4 @@
-// The part of a plan that a question needs: what it asks, and nothing else that would cost time and memory to keep.
+// The part of a plan that a study needs, without anything else that would cost time and memory.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,13 @@
 
 namespace attune {
 
-// A plan with the metrics `asked` and those metrics and segments of `plan` that they rest on, directly or by others; no
-// triggers; all else as in `plan`. Expressions of `asked` were parsed against `plan`. Requires names that are none of
-// the plan's metrics: no name of the language has a blank in it.
+// A plan with the metrics `asked`, and those metrics and segments of `plan` on which they depend, directly or
+// indirectly. It has no triggers; everything else is as in `plan`. The expressions of `asked` must have been parsed
+// against `plan`, and their names must differ from those of the plan's metrics: use a name with a blank, which the
+// language does not allow.
 std::shared_ptr<const Plan> Excerpt(const Plan& plan, std::vector<Metric> asked);
 
-// Whether an expression rests on a segment, directly or by the plan's other metrics and segments.
+// Whether an expression depends on a segment, directly or through the plan's metrics and other segments.
 bool RestsOnSegment(const Expression& expression, const Plan& plan, const std::string& segment);
 
 }  // namespace attune

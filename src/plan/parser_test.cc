@@ -1,4 +1,4 @@
-// Expressions read, written as text, and refused: sequences, keys and facts.
+// Expressions parsed, converted to text, and refused: sequences, keys and facts.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -25,7 +25,7 @@ class Parser : public testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(shop_); }
 
-  // The expression as text again, or its first problem.
+  // The expression converted back to text, or its first problem.
   std::string Read(const std::string& text) {
     const ParsedExpression parsed = ParseExpression(text, *shop_);
     if (parsed.expression) return ToText(*parsed.expression);
@@ -125,7 +125,7 @@ TEST_F(Parser, FindsMistakesInAlternatives) {
   EXPECT_EQ(Read("count(" + deep + ")"), "expression:1:204: the expression is nested too deeply");
 }
 
-// As of names elsewhere.
+// The same as for names outside alternatives.
 TEST_F(Parser, WarnsOfUnknownEventsInAlternatives) {
   const ParsedExpression parsed = ParseExpression("count((add_to_crt{v > 1} or purchas){k = 1}) > 1", *shop_);
   EXPECT_TRUE(parsed.expression);
@@ -158,7 +158,7 @@ TEST_F(Parser, HoldsASequenceStepByStep) {
   EXPECT_TRUE(e.steps[3].immediate);
   EXPECT_EQ(e.steps[3].selector.names, (std::vector<std::string>{"c", "d"}));
   EXPECT_EQ(e.by.keys, (std::vector<std::string>{"at"}));
-  EXPECT_FALSE(e.by.is_time);  // not every step declares it so
+  EXPECT_FALSE(e.by.is_time);  // not every step declares it as a time
   EXPECT_TRUE(ParseExpression("sequence(add_to_cart -> purchase by at)", *shop_).expression->by.is_time);
   EXPECT_EQ(e.window.length, kDay);
 }

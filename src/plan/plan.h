@@ -1,4 +1,4 @@
-// A plan: everything a user of attune says about events, metrics, segments and triggers, checked as a whole.
+// A plan: the operator's events, metrics, segments and triggers, checked as a whole.
 #pragma once
 
 #include <memory>
@@ -30,8 +30,8 @@ struct Cap {  // at_most: COUNT per SPAN
   Millis span = 0;
 };
 
-// A stretch of each day as the plan's clock shows it, in minutes after midnight: [from, to), over midnight when `from` is
-// the later one. Never empty.
+// A part of each day in the plan's time zone, in minutes after midnight: [from, to), across midnight when `from` is
+// later than `to`. Never empty.
 struct QuietHours {
   int from = 0;  // 0 to 1439
   int to = 0;    // 0 to 1440
@@ -46,8 +46,8 @@ struct TriggerGroup {
   Location location;
 };
 
-// It fires when its transition or event comes and everything that holds it back lets it: holdout, quiet hours,
-// `only_if`, cooldown, its own cap, its group's. A firing that is held back counts for none of them.
+// A trigger fires when its transition or event occurs and nothing holds it back: holdout, quiet hours, `only_if`,
+// cooldown, its own cap, its group's cap. A suppressed firing counts towards none of them.
 struct Trigger {
   enum class Kind { kEnter, kLeave, kOn };
   std::string name;
@@ -57,10 +57,10 @@ struct Trigger {
   Selector on;
   std::vector<std::pair<std::string, ExpressionPtr>> with;  // sorted by name
   ExpressionPtr only_if;    // null: always
-  Millis cooldown = 0;      // of each value of the key, when it has one
+  Millis cooldown = 0;      // per value of the key, if the trigger has one
   std::optional<Cap> at_most;
   std::optional<QuietHours> quiet_hours;
-  double holdout = 0;       // users whose bucket of the trigger's name is below it get nothing
+  double holdout = 0;       // the trigger never fires for users whose bucket of its name is below this
   std::string group;        // empty: none
   std::vector<std::string> send;
   Location location;
@@ -71,9 +71,9 @@ struct Plan {
   std::string timezone = "UTC";
   Millis session_gap = 30 * kMinute;
   Millis session_max = kNever;      // kNever: sessions are not cut
-  int64_t limit_events = 10'000;    // for each user and condition
-  int64_t limit_catch_up = 10'000;  // transitions of a user that the passing of time makes for one record
-  Millis oldest_event = 3'650 * kDay;  // how long before it was received an event may lie
+  int64_t limit_events = 10'000;    // per user and condition
+  int64_t limit_catch_up = 10'000;  // the most transitions of one user that the passing of time makes for one record
+  Millis oldest_event = 3'650 * kDay;  // the earliest event time, as a distance before the received time
   Millis dedupe = 7 * kDay;
   bool refuse_unknown_events = false;
   EventSpecs events;
@@ -81,21 +81,22 @@ struct Plan {
   std::vector<Segment> segments;    // sorted by name
   std::vector<Trigger> triggers;    // sorted by name
   std::vector<TriggerGroup> trigger_groups;  // sorted by name
-  // Changes whenever anything in the plan's files changes that could change an answer; comments, layout and quotes do not.
+  // Changes whenever a change of the plan's files could change an answer. Comments, layout and quotes do not change it.
   uint64_t fingerprint = 0;
-  // The same of the files' bytes: what programs before this one took for it.
+  // The same over the files' bytes: the fingerprint of older programs.
   uint64_t text_fingerprint = 0;
 
   const Metric* FindMetric(std::string_view name) const;
   const Segment* FindSegment(std::string_view name) const;
   const TriggerGroup* FindTriggerGroup(std::string_view name) const;
 
-  // The some(…) that an `enter` or `leave` is, itself or by a metric's name: the trigger then fires for each value of
-  // the key. Null when the trigger has no key: a some(…) within a larger expression is a condition like any other.
+  // The some(…) that `enter` or `leave` consists of, directly or through a metric's name: the trigger then fires for
+  // each value of the key. Null when the trigger has no key: a some(…) within a larger expression is an ordinary
+  // condition.
   const Expression* KeyedBy(const Trigger& trigger) const;
 };
 
-// Something wrong, or worth saying, at one place of a plan.
+// A mistake or a warning at one place of a plan.
 struct Problem {
   std::string file;
   int line = 0;
@@ -106,30 +107,30 @@ struct Problem {
 
 std::string ToText(const Problem& problem);  // file:line:column: message
 
-// Whether a stored fingerprint is this plan's: of what it says or, written by an older program, of its bytes.
+// Whether a stored fingerprint is this plan's: of its content or, if an older program wrote it, of its bytes.
 inline bool IsOf(uint64_t fingerprint, const Plan& plan) { return fingerprint == plan.fingerprint || fingerprint == plan.text_fingerprint; }
 
 struct LoadedPlan {
-  std::unique_ptr<Plan> plan;     // null when any problem is not a warning
+  std::unique_ptr<Plan> plan;     // null when any problem is more than a warning
   std::vector<Problem> problems;  // in the order of the files
 };
 
 // Reads a YAML file, or every *.yaml and *.yml of a folder in the order of their names.
 LoadedPlan LoadPlan(const std::string& path);
-// From text; `file` is the name that problems give.
+// From text; problems name `file` as the file.
 LoadedPlan ParsePlan(std::string_view yaml, const std::string& file = "plan.yaml");
 
-// One expression against a plan's names, as explain and preview take it. Problems name `expression` for a file, and the
-// line and column of the text.
+// Parses one expression against a plan's names, as for explain and preview. Problems have `expression` as their file,
+// and the line and column in the text.
 struct ParsedExpression {
   ExpressionPtr expression;
   std::vector<Problem> problems;
 };
 ParsedExpression ParseExpression(std::string_view text, const Plan& plan);
-// As ParseExpression, of what can be a segment's `when`: anything but a condition is a problem too.
+// As ParseExpression, for a segment's `when`: anything but a condition is a problem too.
 ParsedExpression ParseCondition(std::string_view text, const Plan& plan);
 
-// The same for which events are meant, without a window; problems name `selector`.
+// The same for a selector without a window; problems have `selector` as their file.
 struct ParsedSelector {
   std::optional<Selector> selector;
   std::vector<Problem> problems;

@@ -54,7 +54,7 @@ TEST(Plan, ReadsTheExampleOfTheLanguagePage) {
   EXPECT_EQ(loaded.plan->triggers[0].cooldown, kDay);
 }
 
-// What is read, written as text, reads the same again.
+// The text of a parsed expression parses as the same expression.
 TEST(Plan, TextOfAnExpressionReadsAsTheSameExpression) {
   const LoadedPlan loaded = ParsePlan(kWholePlan);
   for (const char* text : {
@@ -184,7 +184,7 @@ TEST(Plan, HasLimits) {
   }
 }
 
-// They change what comes of events.
+// Limits change the effects of events.
 TEST(Plan, ItsFingerprintKnowsItsLimits) {
   std::set<uint64_t> fingerprints;
   for (const char* yaml : {"", "limits: {events: 5}", "limits: {catch_up: 5}", "limits: {catch_up: 6}", "limits: {oldest_event: 5d}",
@@ -210,14 +210,14 @@ TEST(Plan, ItsFingerprintIsNotOfHowItIsWritten) {
   }
 }
 
-// Each alias stands for all that the ones before it do.
+// Each alias expands to everything that the ones before it expand to.
 TEST(Plan, ItsFingerprintCostsNoMoreThanItsText) {
   std::string yaml = "events:\n  e0: &a0 {properties: {x: string}}\n";
   for (int i = 1; i < 60; ++i) {
     const std::string last = std::to_string(i - 1);
     yaml += "  e" + std::to_string(i) + ": &a" + std::to_string(i) + " {properties: {x: string}, more: [*a" + last + ", *a" + last + "]}\n";
   }
-  EXPECT_FALSE(ParsePlan(yaml).problems.empty());  // "more" is unknown; it was read to its end
+  EXPECT_FALSE(ParsePlan(yaml).problems.empty());  // "more" is unknown; the plan was parsed to its end
 }
 
 TEST(Plan, FindsEveryMistakeInOneReading) {

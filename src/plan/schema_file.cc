@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As JSON text, because a name may hold any character.
+// As JSON text, because a name may contain any character.
 std::string Quoted(std::string_view name) {
   std::string quoted;
   AppendJsonString(name, &quoted);
@@ -23,7 +23,7 @@ bool HasControlCharacter(std::string_view name) {
   return std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
-// Decides by the name alone, so that nothing outside the folder is looked up.
+// Decides by the name alone, so that nothing outside the folder is accessed.
 bool StaysBeneath(const fs::path& name) {
   int depth = 0;
   for (const fs::path& part : name) {

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr char kSchema[] = R"({"type": "string"})";
 
-// A plan's folder with schemas in it, and beside it one that is none of the plan's business.
+// A plan's folder with schemas in it, and a neighbouring folder that the plan must not read.
 class SchemaFile : public testing::Test {
  protected:
   SchemaFile() {
@@ -39,13 +39,13 @@ class SchemaFile : public testing::Test {
   static std::string PlanNaming(const std::string& schema) {
     return "events:\n  e: {properties: {p: \"" + schema + "\"}}\n";
   }
-  // The first problem, without the file's name; empty: it loads.
+  // The first problem, without the file's name; empty when the plan loads.
   static std::string ProblemOf(const LoadedPlan& loaded) {
     if (loaded.problems.empty()) return "";
     const std::string text = ToText(loaded.problems[0]);
     return text.substr(text.find(':') + 1);
   }
-  // By each way that a plan takes.
+  // The problems from every way to load a plan.
   std::vector<std::string> ProblemsOf(const std::string& schema) {
     const std::string yaml = PlanNaming(schema);
     std::ofstream(top_ / "plans/plan.yaml") << yaml;
@@ -71,13 +71,13 @@ TEST_F(SchemaFile, IsRefusedByItsNameWhenThatLeadsOut) {
       EXPECT_EQ(problem, "2:23: expected the file of a JSON Schema beneath the plan's folder, found \"" + name + "\"");
     }
   }
-  // The file system's names end at a zero byte.
+  // File names in the file system end at a zero byte.
   for (const std::string& problem : ProblemsOf("plan.yaml\\0.json")) {
     EXPECT_EQ(problem, "2:23: expected the file of a JSON Schema beneath the plan's folder, found \"plan.yaml\\u0000.json\"");
   }
 }
 
-// What lies outside gets the answer of what does not exist.
+// A file outside gives the same answer as a missing one.
 TEST_F(SchemaFile, IsMissingWhenALinkLeadsOut) {
   for (const std::string name : {"link.json", "folder/out.json", "folder/missing.json", "dangling.json", "folder/../outside/out.json",
                                  "missing.json", "folder.json", "pipe.json", "in.json/in.json"}) {

@@ -10,12 +10,12 @@ namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-// What stands for `?` while yaml-cpp reads: a character that YAML does not allow.
+// Replaces `?` while yaml-cpp parses: a character that YAML does not allow.
 constexpr char kQuestionMark = '\x01';
 
-// YAML allows `{price: number?}`: a `?` within plain text is text. yaml-cpp (0.7) ends the text there. It is an
-// indicator only after white space or one of `{[,`, so every other one can be hidden, in quotes and comments too (not
-// behind a backslash: the message about such an escape shows it).
+// YAML allows `{price: number?}`: a `?` within plain text is text. yaml-cpp (0.7) ends the text there. A `?` is an
+// indicator only after white space or one of `{[,`, so every other one can be hidden, in quotes and comments too. The
+// exception is after a backslash, because the message about such an escape shows it.
 std::string WithoutQuestionMarks(const std::string& text) {
   std::string hidden = text;
   for (size_t i = 1; i < text.size(); ++i) {
@@ -25,7 +25,7 @@ std::string WithoutQuestionMarks(const std::string& text) {
   return hidden;
 }
 
-// Each collection once: an alias is the node it stands for, and may be found within itself.
+// Visits each collection once: an alias is the node that it refers to, and may occur within itself.
 void PutBackQuestionMarks(YAML::Node node, std::set<std::pair<int, bool>>* seen) {
   if (node.IsScalar()) {
     if (node.Scalar().find(kQuestionMark) == std::string::npos) return;
@@ -46,7 +46,7 @@ void PutBackQuestionMarks(YAML::Node node, std::set<std::pair<int, bool>>* seen)
   }
 }
 
-// Each collection once, since an alias may stand for a large one many times, or for one that it is in.
+// Appends each collection once, because an alias may repeat a large one many times, or refer to one that contains it.
 void AppendNormal(const YAML::Node& node, std::map<std::pair<int, bool>, size_t>* seen, std::string* text) {
   if (node.IsScalar()) {
     *text += 's' + std::to_string(node.Scalar().size()) + ':' + node.Scalar();
@@ -101,7 +101,7 @@ Location PlanSource::AtByte(size_t byte) const {
   return at;
 }
 
-// yaml-cpp counts bytes for pos, lines and columns alike.
+// yaml-cpp counts pos, lines and columns in bytes.
 Location PlanSource::At(const YAML::Node& node) const {
   const YAML::Mark mark = node.Mark();
   if (mark.is_null()) return {index_, 1, 1};

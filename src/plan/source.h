@@ -1,4 +1,4 @@
-// YAML with places: the plan's settings read by hand, each mistake named with file, line and column.
+// YAML with positions: each mistake in a plan has a file, line and column.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -19,12 +19,12 @@ class PlanSource {
   const std::string& file() const { return file_; }
   const std::string& text() const { return text_; }
 
-  // The file as YAML, with the places of `text`. Throws what yaml-cpp throws.
+  // The file as YAML, with the positions of `text`. Throws yaml-cpp's exceptions.
   YAML::Node Load() const;
 
   // Where a node begins.
   Location At(const YAML::Node& node) const;
-  // Where byte `offset` of a scalar's value stands in the file, whatever quoting or folding the scalar uses.
+  // The position in the file of byte `offset` of a scalar's value, whatever quoting or folding the scalar uses.
   Location At(const YAML::Node& scalar, size_t offset) const;
 
  private:
@@ -35,7 +35,7 @@ class PlanSource {
   int index_;
 };
 
-// What the YAML says, whatever its layout, quotes and comments are. No two values that differ have one text.
+// The content of the YAML, independent of layout, quotes and comments. Different values never have the same text.
 std::string NormalText(const YAML::Node& root);
 
 }  // namespace attune

@@ -15,7 +15,7 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-// All of the text, without a sign.
+// The whole text as a number without a sign.
 template <typename T>
 std::optional<T> Whole(std::string_view text) {
   T value{};
