@@ -19,7 +19,7 @@ namespace {
 
 Error IoError(std::string_view what) { return {ErrorCode::kIo, std::string(what) + ": " + std::strerror(errno)}; }
 
-// Fills in the address; its size, or 0 if `host` is no address.
+// Fills in the address and returns its size, or 0 if `host` is not an address.
 socklen_t MakeAddress(const std::string& host, uint16_t port, sockaddr_storage* out) {
   *out = {};
   auto* v4 = reinterpret_cast<sockaddr_in*>(out);

@@ -1,5 +1,5 @@
-// A small blocking HTTP/1.1 client for tests and benchmarks: one connection, kept alive. Not for
-// talking to strangers: it trusts the server's framing and follows no redirects.
+// A small blocking HTTP/1.1 client for tests and benchmarks: one connection, kept alive. Use it
+// only with trusted servers: it trusts the server's framing. It follows no redirects.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,14 @@ struct ClientResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
 
-  // The value of the first field of that name; case does not matter.
+  // The value of the first field with that name, in any case.
   std::optional<std::string_view> Header(std::string_view name) const;
 };
 
 using ClientHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// Every function blocks, for at most the timeout given to Connect() between two bytes: then kIo.
+// Every function blocks. It fails with kIo when the timeout given to Connect() passes between two
+// bytes.
 class Client {
  public:
   // `host` is an IPv4 or IPv6 address or `localhost`.
@@ -34,32 +35,31 @@ class Client {
   Client& operator=(Client&& other) noexcept;
   ~Client();
 
-  // Sends a request and reads its whole answer. Host and Content-Length are added. An answer with
-  // `Connection: close` closes; the next call is then kIo.
+  // Sends a request and reads its whole answer. Adds Host and Content-Length. An answer with
+  // `Connection: close` closes the connection; the next call then fails with kIo.
   Result<ClientResponse> Call(std::string_view method, std::string_view target, const ClientHeaders& headers = {},
                               std::string_view body = "");
 
   // For tests of framing and of streams.
 
   Status SendRaw(std::string_view bytes);
-  // The next answer, 100 Continue included. `head` true: it belongs to a HEAD request, without
-  // body.
+  // The next answer, 100 Continue included. `head`: it answers a HEAD request, so it has no body.
   Result<ClientResponse> ReadResponse(bool head = false);
   // Status line and fields only; the body is then read with ReadChunk or ReadSome.
   Result<ClientResponse> ReadHead();
-  // The next chunk of a chunked body; empty: it was the last.
+  // The next chunk of a chunked body; empty after the last chunk.
   Result<std::string> ReadChunk();
-  // At least one byte, as it comes; empty: the server has closed.
+  // At least one byte; empty: the server closed the connection.
   Result<std::string> ReadSome();
-  // Ends our half; answers can still be read.
+  // Closes the sending half; answers can still be read.
   void ShutdownSend();
   void Close();
 
  private:
   Client(int fd, int timeout_ms) : fd_(fd), timeout_ms_(timeout_ms) {}
-  // Reads more into pending_. False in the result: the server has closed.
+  // Reads more into pending_. False: the server closed the connection.
   Result<bool> Fill();
-  // Through the delimiter, which is consumed and not returned.
+  // Returns the bytes before the delimiter and consumes the delimiter too.
   Result<std::string> TakeUntil(std::string_view delimiter);
   Result<std::string> TakeBytes(size_t count);
   Status ReadBody(ClientResponse* response);

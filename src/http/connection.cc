@@ -18,14 +18,14 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// What an idle connection costs; 10,000 of them keep 40 MB. Most requests fit.
+// The memory of an idle connection: 10,000 of them use 40 MB. Most requests fit.
 constexpr size_t kSmallBuffer = 4 * 1024;
-// While a body comes in: fewer calls into the kernel.
+// While receiving a body: fewer system calls.
 constexpr size_t kBodyBuffer = 32 * 1024;
-// A connection gives back what a big answer has taken.
+// Memory of a large answer beyond this is freed afterwards.
 constexpr size_t kKeptOutput = 4 * 1024;
 constexpr size_t kCompactAbove = 64 * 1024;
-// Of the lines that say why an answer was 5xx: an overloaded server has other things to do.
+// Limit of journal lines that give the reason of a 5xx answer, so that an overloaded server does not write more.
 constexpr int64_t kMostFailuresASecond = 5;
 
 }  // namespace
@@ -64,7 +64,7 @@ void Connection::Start() {
   Run();
 }
 
-// Goes on until something must be waited for: more bytes, the handler, or room to write.
+// Runs until it must wait for more bytes, for the handler, or for room to write.
 void Connection::Run() {
   while (state_ == State::kReceiving) {
     auto progress = RequestParser::Progress::kNeedMore;
@@ -72,7 +72,7 @@ void Connection::Run() {
       size_t used = 0;
       try {
         progress = parser_.Feed({buffer_.get() + begin_, end_ - begin_}, &used);
-      } catch (const std::bad_alloc&) {  // no memory for this body: better it ends than the process
+      } catch (const std::bad_alloc&) {  // no memory for this body: close the connection rather than end the process
         return Close();
       }
       begin_ += used;
@@ -148,7 +148,7 @@ void Connection::Deliver(Delivery delivery) {
 void Connection::NoteAnswer(Response* response, bool streamed) {
   Journal& journal = Journal::OfProcess();
   if (response->status >= 500) {
-    // What went wrong is the operator's to know: the client gets the id under which it is told.
+    // The reason is for the operator, in the journal; the client gets the request id that finds it there.
     if (response->body.ends_with('}') && response->content_type.starts_with("application/problem+json")) {
       response->body.insert(response->body.size() - 1, ",\"request_id\":\"" + request_id_ + '"');
     }
@@ -183,7 +183,7 @@ void Connection::Answer(Response response) {
   Flush();
 }
 
-// The framing is lost or the client too slow: this answer is the last.
+// The framing is lost or the client is too slow: this is the last answer.
 void Connection::Refuse(Response problem) {
   ++loop_.counters().refused;
   keep_alive_ = false;
@@ -200,7 +200,7 @@ void Connection::SendContinue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   error_code ec = asio::error::interrupted;
   size_t n = 0;
-  // Nothing is in flight to the client, so it fits; if not, there is something wrong with it.
+  // Nothing else is in flight to the client, so this fits in the socket's buffer unless the client misbehaves.
   while (ec == asio::error::interrupted) n = socket_.write_some(asio::buffer(kContinue.data(), kContinue.size()), ec);
   if (ec || n != kContinue.size()) Close();
 }
@@ -222,7 +222,7 @@ void Connection::BeginStream(Delivery delivery) {
   state_ = State::kStreaming;
   if (loop_.draining()) return EndStream();
   Flush();
-  if (state_ == State::kStreaming) Read();  // the way to learn that the client has gone
+  if (state_ == State::kStreaming) Read();  // so that the client's close is noticed
 }
 
 void Connection::AppendToStream(const Delivery& delivery) {
@@ -258,15 +258,15 @@ void Connection::Read() {
                           [this](const error_code& ec, size_t n) { OnRead(ec, n); });
 }
 
-// False: the buffer is as large as it may get, with bytes of which nobody has made use; or there is no
-// memory for it, and the connection is closed.
+// False: the buffer is at its limit and full of bytes not yet consumed, or there is no memory for it and the connection
+// is closed.
 bool Connection::MakeRoom() {
   const size_t wanted = parser_.in_body() ? kBodyBuffer : kSmallBuffer;
   const size_t kept = end_ - begin_;
   size_t capacity = kept == 0 ? wanted : std::max(wanted, capacity_);
   if (kept == capacity) {
     if (state_ != State::kReceiving) return false;
-    capacity *= 2;  // the parser refuses what has no end, so this has one
+    capacity *= 2;  // bounded, because the parser refuses unbounded input
   }
   if (capacity != capacity_) {
     std::unique_ptr<char[]> larger(new (std::nothrow) char[capacity]);
@@ -291,7 +291,7 @@ void Connection::OnRead(const error_code& error, size_t size) {
   if (error) {
     const bool answering = state_ == State::kHandling || state_ == State::kWriting;
     if (!answering) return Close();
-    peer_ended_ = true;  // it may still read: a half-closed connection gets its answer
+    peer_ended_ = true;  // the client may still read: a half-closed connection gets its answer
     return;
   }
   end_ += size;
@@ -307,7 +307,7 @@ void Connection::OnLingerBytes() {
   Read();
 }
 
-// Tries at once: nearly always the kernel has room, and no turn of the loop is needed.
+// Writes immediately: the kernel nearly always has room, which saves an iteration of the loop.
 void Connection::Flush() {
   if (waiting_writable_) return;
   while (sent_ < out_.size() + body_.size()) {
@@ -415,8 +415,8 @@ bool Connection::HasUnreadBytes() {
   return socket_.available(ec) > 0 && !ec;
 }
 
-// Closing at once while bytes of the client's are still unread or on their way would send a reset,
-// and that can destroy the answer before the client has read it.
+// Closing while bytes from the client are unread or in flight would send a reset, which can destroy the answer before
+// the client has read it.
 void Connection::BeginLinger() {
   error_code ec;
   socket_.shutdown(Socket::shutdown_send, ec);

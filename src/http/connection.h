@@ -1,5 +1,5 @@
-// One client's connection: reads requests, has them handled one at a time, writes the answers.
-// Internal to this module; lives on its loop's thread.
+// One client's connection: reads requests, calls the handler for one at a time, writes the answers.
+// Internal to this module; used on its loop's thread only.
 #pragma once
 
 #include <chrono>
@@ -16,12 +16,12 @@
 
 namespace attune::http {
 
-// Typed on the loop's own executor: the type-erased one costs an allocation here and there.
+// Typed on the loop's own executor: the type-erased one allocates on some paths.
 using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 class Loop;
 
-// Of the other end, without the port; empty when it is gone.
+// The remote address, without the port; empty when the client is gone.
 std::string PeerAddress(const Socket& socket);
 
 class Connection {
@@ -32,18 +32,19 @@ class Connection {
   void Start();
   // An answer, or a piece of one, from the mailbox.
   void Receive(Delivery delivery);
-  // Cuts off a client that is too slow. Called a few times per shortest deadline.
+  // Closes the connection of a client that is too slow. Called a few times per shortest deadline.
   void Sweep(int64_t now_ms);
-  // Closes when nothing has begun to arrive; else the present answer will be the last.
+  // Closes the connection if no request has begun to arrive; otherwise the current answer is the
+  // last.
   void BeginDrain();
 
  private:
   enum class State {
-    kReceiving,  // waits for a request or the rest of it
+    kReceiving,  // waits for a request or the rest of one
     kHandling,   // waits for the handler's answer
-    kWriting,    // the answer is on its way
+    kWriting,    // the answer is being written
     kStreaming,  // the handler writes the answer piece by piece
-    kLingering,  // nothing more is sent; the client may still read what was
+    kLingering,  // nothing more is sent; the client may still read what was sent
     kClosed,
   };
   enum class Phase { kIdle, kHead, kBody };  // of kReceiving
@@ -53,7 +54,7 @@ class Connection {
   void Dispatch();
   void Deliver(Delivery delivery);
   void Answer(Response response);
-  // Before its head is written.
+  // Called before the answer's head is written.
   void NoteAnswer(Response* response, bool streamed);
   void Refuse(Response problem);
   void SendContinue();
@@ -78,7 +79,7 @@ class Connection {
   bool HasUnreadBytes();
   void BeginLinger();
   void Close();
-  // Ends an operation; true if the connection is still of use.
+  // Ends an operation; true if the connection is still in use.
   bool OperationEnded();
 
   Loop& loop_;
@@ -90,9 +91,9 @@ class Connection {
   RequestParser parser_;
   State state_ = State::kReceiving;
   Phase phase_ = Phase::kIdle;
-  int64_t since_ms_ = 0;  // when state or phase began; when the last byte was written
+  int64_t since_ms_ = 0;  // when the state or phase began, or when the last byte was written
 
-  // Bytes [begin_, end_) have been read and not been used.
+  // Bytes [begin_, end_) have been read but not consumed.
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   size_t begin_ = 0;
@@ -103,9 +104,9 @@ class Connection {
   std::string body_;
   size_t sent_ = 0;
 
-  // Of the request being answered.
+  // For the request being answered.
   std::string request_id_;
-  std::string method_;        // this and the next two only where answers go to the journal
+  std::string method_;        // this and the next two are set only when answers go to the journal
   std::string_view route_;
   std::chrono::steady_clock::time_point asked_;
   bool keep_alive_ = true;
@@ -116,8 +117,8 @@ class Connection {
 
   bool reading_ = false;
   bool waiting_writable_ = false;
-  bool peer_ended_ = false;  // it has closed its half while an answer was being made
-  int operations_ = 0;       // outstanding ones: the connection must not be destroyed before
+  bool peer_ended_ = false;  // the client closed its half while an answer was being made
+  int operations_ = 0;       // outstanding operations; the connection must not be destroyed before they end
   size_t lingered_bytes_ = 0;
 };
 

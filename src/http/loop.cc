@@ -12,7 +12,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// A quarter of the shortest deadline, within reason.
+// A quarter of the shortest deadline, clamped.
 std::chrono::milliseconds SweepPeriod(const HttpLimits& limits) {
   const int64_t shortest_ms = std::min(
       {limits.head_deadline_ms, limits.body_grace_ms, limits.idle_ms, limits.write_stall_ms, limits.linger_ms});
@@ -93,13 +93,13 @@ std::optional<Delivery> Loop::CallHandler(uint64_t connection, Request request, 
   mailbox_->BeginHandling(connection);
   try {
     handler_(std::move(request), Reply(mailbox_, connection, chunked, limits_.stream_buffer_bytes));
-  } catch (...) {  // the reply, destroyed on the way, has answered 500
+  } catch (...) {  // the destroyed reply has answered 500
     ++counters_.handler_failures;
   }
   return mailbox_->EndHandling();
 }
 
-// Never at once: the connection may be on the stack.
+// Deferred, because the connection may be on the stack.
 void Loop::Retire(uint64_t connection) {
   asio::post(context_, [this, connection] {
     connections_.erase(connection);

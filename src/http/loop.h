@@ -19,7 +19,7 @@
 
 namespace attune::http {
 
-// Written by one loop, read by anybody.
+// Written by one loop, read from any thread.
 struct Counters {
   std::atomic<uint64_t> requests = 0;
   std::atomic<uint64_t> refused = 0;
@@ -35,13 +35,13 @@ using Timer =
 class Loop {
  public:
   // `limits` and `handler` must outlive the loop. `on_closed` is called on the loop's thread for
-  // every adopted connection when it is gone.
+  // every adopted connection after it is destroyed.
   Loop(const HttpLimits& limits, const Handler& handler, const RouteName& route_of, std::function<void()> on_closed);
-  // Stops the thread if it runs and closes what is left.
+  // Stops the thread if it runs and closes the remaining connections.
   ~Loop();
 
   void Start();
-  // Closes nothing politely. Afterwards no code of this loop runs.
+  // Does not drain connections. After it returns, no code of this loop runs.
   void Stop();
 
   // Any thread.
@@ -50,19 +50,19 @@ class Loop {
   void Adopt(Socket socket, NetworkCap::Place place);
   void BeginDrain();
 
-  // The loop's thread, for its connections.
+  // For connections, on the loop's thread.
   Counters& counters() { return counters_; }
   const HttpLimits& limits() const { return limits_; }
   bool draining() const { return draining_; }
   int64_t NowMs() const;
   const std::string& Date();
-  // 16 hexadecimal digits, of this request alone.
+  // 16 hexadecimal digits, unique to this request.
   std::string NextRequestId();
   // Empty: answers are not written to the journal.
   const RouteName& route_of() const { return route_of_; }
   // Returns the answer if the handler gave it before it returned.
   std::optional<Delivery> CallHandler(uint64_t connection, Request request, bool chunked);
-  // Destroys the connection at the next turn of the loop.
+  // Destroys the connection in the next iteration of the loop.
   void Retire(uint64_t connection);
 
  private:
@@ -73,11 +73,11 @@ class Loop {
   const Handler& handler_;
   const RouteName& route_of_;
   const std::function<void()> on_closed_;
-  const uint32_t id_prefix_;  // of this loop's requests, drawn anew at each start
+  const uint32_t id_prefix_;  // prefix of this loop's request ids, random at each start
   uint32_t last_request_ = 0;
   Counters counters_;
 
-  // A hint of one thread: posting from others is still allowed.
+  // A concurrency hint of one thread; other threads may still post.
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   Timer sweep_timer_;

@@ -12,7 +12,7 @@ int HexDigit(char c) {
   return -1;
 }
 
-// The byte that the escape at `text[i]` stands for, or -1.
+// The byte that the escape at `text[i]` encodes, or -1.
 int EscapedByte(std::string_view text, size_t i) {
   if (i + 2 >= text.size()) return -1;
   const int high = HexDigit(text[i + 1]);

@@ -69,7 +69,7 @@ TEST(Message, FindsHeadersInEitherCase) {
 }
 
 TEST(Message, SurvivesBeingMoved) {
-  Request request("GET", "/a");  // short enough to live within the string object
+  Request request("GET", "/a");  // short enough for the small-string buffer
   request.AddHeader("A", "b");
   const Request moved = std::move(request);
   EXPECT_EQ(moved.path(), "/a");
@@ -92,7 +92,7 @@ TEST(Problem, ReplacesWhatIsNotUtf8) {
       {"\xC0\xAF", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},                  // overlong
       {"\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},  // surrogate
       {"\xF4\x90\x80\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
-      {"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},  // cut
+      {"\xE2\x82", "\"\xEF\xBF\xBD\xEF\xBF\xBD\""},  // truncated
   };
   for (const auto& [text, json] : cases) {
     std::string out;

@@ -1,4 +1,4 @@
-// How many connections each network has: one neighbour cannot take them all. Internal to this module.
+// Limits the connections per network, so that one network cannot take them all. Internal to this module.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 
 namespace attune::http {
 
-// Any thread.
+// Thread-safe.
 class NetworkCap : public std::enable_shared_from_this<NetworkCap> {
  public:
-  // A place among the connections of its network, until it is destroyed.
+  // A connection's slot in its network, released on destruction.
   class Place {
    public:
     Place() = default;
@@ -29,10 +29,10 @@ class NetworkCap : public std::enable_shared_from_this<NetworkCap> {
     std::string network_;
   };
 
-  // 0: no cap.
+  // 0: no limit.
   explicit NetworkCap(int most) : most_(most) {}
 
-  // nullopt: the address's network has as many as it may.
+  // nullopt: the address's network is at its limit.
   std::optional<Place> Enter(std::string_view address);
 
  private:

@@ -44,7 +44,7 @@ Response Problem(Code code, std::string_view detail, const std::vector<ProblemFi
   response.status = status;
   response.content_type = "application/problem+json; charset=utf-8";
   response.body = std::move(body);
-  // That the process ends is said once, when it begins to.
+  // That the process is stopping is reported once, when it starts to stop.
   if (status >= 500 && code != Code::kDraining) response.trouble = detail;
   return response;
 }

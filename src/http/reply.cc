@@ -1,4 +1,4 @@
-// Reply, StreamWriter and the mailbox they put their answers into.
+// Reply, StreamWriter, and the mailbox that they post to.
 #include <charconv>
 #include <utility>
 
@@ -99,7 +99,7 @@ StreamWriter& StreamWriter::operator=(StreamWriter&& other) noexcept {
 
 namespace {
 
-// The chunk as it goes over the wire.
+// The chunk as sent over the wire.
 std::string Frame(std::string_view chunk, bool chunked) {
   if (!chunked) return std::string(chunk);
   char size[16];

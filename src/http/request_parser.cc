@@ -15,7 +15,8 @@ namespace {
 namespace beast_http = boost::beast::http;
 using boost::beast::error_code;
 
-// A body is given room as it arrives: who announces 4 MiB and sends nothing costs this much.
+// A body's buffer grows as it arrives: a client that announces 4 MiB and sends nothing costs this
+// much.
 constexpr uint64_t kFirstBodyReserve = 64 * 1024;
 
 std::string_view ToStd(boost::beast::string_view s) { return {s.data(), s.size()}; }
@@ -32,18 +33,18 @@ bool AllDigits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Whether the request line ends in a well-formed version that we do not speak.
+// Whether the request line ends in a well-formed but unsupported version.
 bool NamesOtherVersion(std::string_view bytes) {
   const std::string_view line = bytes.substr(0, bytes.find_first_of("\r\n"));
   const size_t at = line.rfind(" HTTP/");
   if (at == std::string_view::npos) return false;
   const std::string_view version = line.substr(at + 6);
-  if (version == "1.0" || version == "1.1") return false;  // something else is wrong with the line
+  if (version == "1.0" || version == "1.1") return false;  // the line has another error
   return version.size() == 3 && AllDigits(version.substr(0, 1)) && version[1] == '.' && AllDigits(version.substr(2));
 }
 
-// What can stand in a Host field: no blanks, commas, paths or user names, which proxies read in
-// different ways.
+// Accepts what a Host field may contain: no blanks, commas, paths or user names, which proxies
+// interpret in different ways.
 bool IsPlausibleHost(std::string_view host) { return host.find_first_of(" \t,/\\@?#") == std::string_view::npos; }
 
 using Progress = RequestParser::Progress;
@@ -54,7 +55,8 @@ class Message final : public beast_http::basic_parser<true> {
   explicit Message(const HttpLimits& limits) : limits_(limits) {
     eager(false);
     body_limit(limits.body_bytes);
-    // Beast applies its limit to what is buffered, not to the whole head: we count, it must not.
+    // Beast applies its limit to the buffered bytes, not to the whole head, so the head is counted
+    // here instead.
     header_limit(static_cast<uint32_t>(2 * limits.head_bytes));
   }
 
@@ -85,19 +87,19 @@ class Message final : public beast_http::basic_parser<true> {
  private:
   size_t SkipLeadingLineBreak(std::string_view bytes) {
     if (started_ || skipped_line_break_ || !bytes.starts_with("\r\n")) return 0;
-    skipped_line_break_ = true;  // RFC 9112, 2.2: one is forgiven
+    skipped_line_break_ = true;  // RFC 9112, 2.2: one is ignored
     return 2;
   }
 
   // One step of Beast's parser.
   size_t Put(std::string_view bytes, error_code& ec) {
     const bool in_head = !is_header_done();
-    if (in_head && !started_ && bytes == "\r") {  // may become the line break that is forgiven
+    if (in_head && !started_ && bytes == "\r") {  // may become the ignored line break
       ec = beast_http::error::need_more;
       return 0;
     }
-    // Beast asserts that it is not asked again about a first chunk that is the last with only the
-    // next byte after these (and cannot tell whether trailers follow anyway).
+    // Beast asserts when it gets only one more byte after these, if the first chunk is the last
+    // one. (It cannot tell whether trailers follow without more input anyway.)
     if (!in_head && chunked() && bytes == "0\r\n") {
       ec = beast_http::error::need_more;
       return 0;
@@ -113,10 +115,10 @@ class Message final : public beast_http::basic_parser<true> {
     return n;
   }
 
-  // `left` cannot be used before more come. False: it is too much already.
+  // `left` cannot be consumed before more bytes arrive. False: it is too large already.
   bool CheckBacklog(std::string_view left) {
     if (!is_header_done()) {
-      // The head is not over, so it has at least one byte more.
+      // The head is incomplete, so it has at least one more byte.
       if (head_bytes_ + left.size() < limits_.head_bytes) return true;
       const bool in_request_line = !got_request_line_ && left.find('\r') == left.npos;
       failure_ = in_request_line ? TargetTooLong() : HeadTooLarge();
@@ -147,7 +149,7 @@ class Message final : public beast_http::basic_parser<true> {
     return Progress::kFailed;
   }
 
-  // Makes the parser stop with a failure of our own.
+  // Stops the parser with a failure of this class.
   void Refuse(Response failure, error_code& ec) {
     failure_ = std::move(failure);
     ec = beast_http::error::bad_field;
@@ -166,7 +168,7 @@ class Message final : public beast_http::basic_parser<true> {
     request_ = Request(ToStd(method), path);
   }
 
-  // `http://host/path` keeps the path; the host must be the one of the Host field.
+  // `http://host/path` keeps the path; the host must equal the Host field.
   bool SplitAbsoluteForm(std::string_view* target) {
     constexpr std::string_view kScheme = "http://";
     if (!EqualIgnoringCase(target->substr(0, kScheme.size()), kScheme)) return false;
@@ -187,12 +189,12 @@ class Message final : public beast_http::basic_parser<true> {
       return Refuse(TooLarge(Code::kTooManyFields, limits_.head_fields),
                     ec);
     }
-    if (is_header_done()) return;  // trailers are read and forgotten
+    if (is_header_done()) return;  // trailers are parsed and ignored
     if (const char* why = CheckFraming(field, value)) return Refuse(Malformed(why), ec);
     request_.AddHeader(name, value);
   }
 
-  // Beast joins folded lines in a buffer of its own, or skips line breaks before the value.
+  // Beast joins folded lines in its own buffer, or skips line breaks before the value.
   bool IsFolded(std::string_view name, std::string_view value) const {
     const std::less_equal<const char*> before;
     const char* const window_end = window_.data() + window_.size();
@@ -201,8 +203,8 @@ class Message final : public beast_http::basic_parser<true> {
     return std::memchr(name_end, '\r', static_cast<size_t>(value.data() - name_end)) != nullptr;
   }
 
-  // What Beast lets through although it leaves the length of the body in doubt. Null: nothing
-  // wrong.
+  // Refuses fields that Beast accepts although they leave the length of the body ambiguous. Null:
+  // no error.
   const char* CheckFraming(beast_http::field field, std::string_view value) {
     switch (field) {
       case beast_http::field::content_length:
@@ -268,7 +270,7 @@ class Message final : public beast_http::basic_parser<true> {
   Request request_;
   std::optional<Response> failure_;
   std::optional<std::string> authority_;
-  std::string_view window_;  // what the present call of put() reads
+  std::string_view window_;  // the input of the current call of put()
   size_t head_bytes_ = 0;
   size_t fields_ = 0;
   size_t extension_bytes_ = 0;
@@ -283,7 +285,7 @@ class Message final : public beast_http::basic_parser<true> {
 
 }  // namespace
 
-// Keeps the place of the present message, so that a new one needs no allocation.
+// Holds the current message in place, so that a new one needs no allocation.
 struct RequestParser::Impl {
   explicit Impl(const HttpLimits& l) : limits(l) { message.emplace(limits); }
   const HttpLimits& limits;

@@ -11,7 +11,7 @@ namespace {
 
 using Progress = RequestParser::Progress;
 
-// Status of the refusal, 200 for a complete request, 0 while more is needed.
+// The status of the refusal, 200 for a complete request, 0 while more bytes are needed.
 int Verdict(std::string_view bytes, size_t piece, HttpLimits limits = {}) {
   RequestParser parser(limits);
   std::string pending;
@@ -139,8 +139,8 @@ TEST(RequestParser, JudgesEachVector) {
   for (const Vector& v : Vectors()) EXPECT_EQ(Verdict(v.bytes, v.bytes.size()), v.verdict) << v.name;
 }
 
-// Whatever the pieces, the verdict is the same, except that a head is looked at only once it is
-// complete: a broken one without an end may still wait for it.
+// The verdict is the same for any split, except that a head is checked only once it is complete: a
+// malformed head without an end may still be waiting for it.
 TEST(RequestParser, TheVerdictDoesNotDependOnThePieces) {
   for (const Vector& v : Vectors()) {
     for (size_t piece : {1, 2, 3, 5, 7, 16}) {
@@ -257,7 +257,8 @@ TEST(RequestParser, WhatNeverEndsIsCutOff) {
   EXPECT_EQ(Verdict(Chunked("0\r\nX: " + std::string(50'000, 'x')), 64, limits), 400);
 }
 
-// Broken at random, cut at random: what is judged is judged the same as in one piece.
+// Random mutations and random splits: a request with a verdict gets the same verdict as in one
+// piece.
 TEST(RequestParser, MutatedBytesAreJudgedTheSameInPieces) {
   std::mt19937 random(1);
   const auto below = [&](size_t n) { return random() % n; };

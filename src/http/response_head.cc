@@ -6,7 +6,7 @@
 namespace attune::http {
 namespace {
 
-// The server alone decides about these: two of them would break the framing.
+// Only the server sets these: a second one would break the framing.
 constexpr std::array<std::string_view, 5> kOwnFields = {"Content-Length", "Transfer-Encoding", "Connection", "Date",
                                                         "Content-Type"};
 
@@ -17,7 +17,7 @@ bool IsOwnField(std::string_view name) {
   return false;
 }
 
-// A value may hold text of the client's: it must not be able to begin a field of its own.
+// A value may contain text from the client, which must not be able to start another field.
 void AppendFieldText(std::string_view text, std::string* out) {
   for (const char c : text) {
     const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
@@ -48,7 +48,7 @@ void AppendResponseHead(const Response& response, const HeadOptions& options, st
     if (!IsOwnField(name)) AppendField(name, value, out);
     says_cache |= EqualIgnoringCase(name, "Cache-Control");
   }
-  // An answer is of this moment, unless it says otherwise.
+  // Answers are not cacheable unless the response sets the field.
   if (!says_cache) out->append("Cache-Control: no-store\r\n");
   if (options.streamed) {
     if (options.http11) out->append("Transfer-Encoding: chunked\r\n");

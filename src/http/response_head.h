@@ -12,15 +12,16 @@ namespace attune::http {
 struct HeadOptions {
   bool keep_alive = true;
   bool http11 = true;
-  bool streamed = false;       // the length is not known: chunked, or until the end for HTTP/1.0
+  bool streamed = false;       // unknown length: chunked, or until the connection closes for HTTP/1.0
   std::string_view date = {};  // empty: no Date field
-  std::string_view request_id = {};  // empty: none is said
+  std::string_view request_id = {};  // empty: no request id field
 };
 
-// Appends status line and fields, through the empty line. A body is counted, not appended.
+// Appends the status line and the fields, through the empty line. The body is counted, not
+// appended.
 void AppendResponseHead(const Response& response, const HeadOptions& options, std::string* out);
 
-// 1xx, 204 and 304 have none, whatever the response says.
+// 1xx, 204 and 304 have no body, whatever the response contains.
 bool StatusAllowsBody(int status);
 
 // `Sun, 06 Nov 1994 08:49:37 GMT`.

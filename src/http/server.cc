@@ -19,8 +19,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
-// When accepting fails (no descriptors left, mostly) the next attempt waits so long: a listening
-// socket stays ready, and trying at once would burn the processor until a descriptor is free.
+// The delay after accepting fails, mostly for lack of descriptors: a listening socket stays ready,
+// so retrying immediately would spin until a descriptor is free.
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
 std::string AddressText(const ServerOptions& options) {
@@ -37,9 +37,9 @@ Error ListenError(const ServerOptions& options, const error_code& ec) {
 
 }  // namespace
 
-// One acceptor hands its sockets to the loops in turn. Acceptors with SO_REUSEPORT, one per loop,
-// would let a second process on the same port unnoticed, and they spread few connections unevenly;
-// clients here keep their connections, so accepting is not what costs.
+// One acceptor distributes its sockets to the loops in turn. One acceptor per loop with
+// SO_REUSEPORT would silently allow a second process on the same port, and would spread few
+// connections unevenly. Clients keep their connections, so the cost of accepting does not matter.
 class Server::Impl {
  public:
   Impl(ServerOptions options, Handler handler)
@@ -82,7 +82,7 @@ class Server::Impl {
   std::atomic<uint64_t> connections_refused_ = 0;
   std::atomic<uint64_t> accept_failures_ = 0;
   std::atomic<int64_t> open_ = 0;
-  std::atomic<bool> paused_ = false;  // at max_connections: whoever closes one resumes accepting
+  std::atomic<bool> paused_ = false;  // at max_connections; the next connection to close resumes accepting
   std::atomic<bool> draining_ = false;
   std::mutex mutex_;
   std::condition_variable all_closed_;
@@ -90,7 +90,7 @@ class Server::Impl {
 
 Server::Impl::~Impl() {
   Drain(0);
-  // In this order: the first loop's pending accept holds a socket of another one.
+  // One by one, in this order: the first loop's pending accept holds a socket of another loop.
   for (auto& loop : loops_) loop.reset();
 }
 
@@ -112,7 +112,7 @@ Status Server::Impl::Listen() {
   retry_timer_ = std::make_unique<http::Timer>(accept_context().get_executor());
   error_code ec;
   acceptor_->open(endpoint->protocol(), ec);
-  // Lets a restarted server take the port of closed connections, not of one that listens.
+  // Lets a restarted server reuse the port of closed connections, but not a port with a listener.
   if (!ec) acceptor_->set_option(Acceptor::reuse_address(true), ec);
   if (!ec) acceptor_->bind(*endpoint, ec);
   if (!ec) acceptor_->listen(Acceptor::max_listen_connections, ec);
@@ -135,7 +135,7 @@ void Server::Impl::Accept() {
   if (draining_) return;
   if (open_ >= options_.limits.max_connections) {
     paused_ = true;
-    // One may have closed in between, and not have seen that we pause.
+    // A connection may have closed in between without seeing paused_.
     if (open_ >= options_.limits.max_connections || !paused_.exchange(false)) return;
   }
   http::Loop& loop = *loops_[next_loop_++ % loops_.size()];
@@ -184,7 +184,7 @@ bool Server::Impl::Drain(int64_t deadline_ms) {
     asio::post(accept_context(), [this] {
       error_code ignored;
       acceptor_->close(ignored);
-      // After the last socket has been handed over, so that each loop sees all of its own.
+      // After the last socket has been adopted, so that each loop sees all of its connections.
       for (const auto& loop : loops_) loop->BeginDrain();
     });
     complete = WaitUntilAllClosed(deadline_ms);

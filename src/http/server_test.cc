@@ -23,7 +23,7 @@ Response Text(std::string body) {
   return response;
 }
 
-// A value that one thread gives and another waits for.
+// Passes a value from one thread to another, which waits for it.
 template <typename T>
 class Slot {
  public:
@@ -61,7 +61,7 @@ Client Connect(const Server& server) {
   return std::move(*client);
 }
 
-// Answers with method, path, query and body.
+// Answers with the method, path, query and body.
 void Echo(Request request, Reply reply) {
   reply.Send(Text(std::string(request.method()) + " " + std::string(request.path()) + " " +
                   std::string(request.query()) + " " + request.body));
@@ -282,7 +282,7 @@ TEST(Server, DoesNotContinueWhatIsTooLarge) {
   EXPECT_EQ(client.ReadResponse()->status, 413);
 }
 
-// After a refusal nothing that follows on the connection may run: it may be a smuggled request.
+// After a refusal nothing that follows on the connection may be executed: it may be a smuggled request.
 TEST(Server, ARefusalIsTheLastAnswer) {
   auto server = StartServer(Echo);
   const std::string second = "GET /second HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -382,7 +382,7 @@ TEST(Server, StreamsPieceByPiece) {
   writer.Close();
   EXPECT_FALSE(writer.Write("x"));
   EXPECT_EQ(*client.ReadChunk(), "");
-  EXPECT_EQ(client.Call("GET", "/after")->body, "GET /after  ");  // the connection goes on
+  EXPECT_EQ(client.Call("GET", "/after")->body, "GET /after  ");  // the connection stays open
 }
 
 TEST(Server, RequestsBehindAStreamWaitForItsEnd) {
@@ -451,7 +451,7 @@ TEST(Server, AClientThatTakesNothingLosesItsStream) {
   StreamWriter writer = slot.Take();
   EXPECT_FALSE(writer.cut());
   const std::string chunk(100'000, 'x');
-  // As a producer does that waits for its client: nothing is queued, and in the end the kernel takes no more.
+  // Acts as a producer that waits for its client: nothing is queued, and eventually the kernel takes no more.
   while (writer.open()) {
     if (writer.waiting_bytes() < 1'000'000) writer.Write(chunk);
     std::this_thread::yield();
@@ -470,7 +470,7 @@ TEST(Server, DrainLetsRequestsFinish) {
   Reply reply = slot.Take();
   bool complete = false;
   std::thread drain([&] { complete = server->Drain(60'000); });
-  EXPECT_TRUE(IsClosed(idle));  // so the draining has begun
+  EXPECT_TRUE(IsClosed(idle));  // so draining has begun
   EXPECT_FALSE(Client::Connect("127.0.0.1", server->port()).ok());
   reply.Send(Text("done"));
   const auto response = busy.ReadResponse();
@@ -541,7 +541,7 @@ TEST(Server, WithoutDescriptorsConnectionsWait) {
   auto server = StartServer(Echo);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int next = ::dup(0);  // the lowest that is free
+  const int next = ::dup(0);  // the lowest free descriptor
   ASSERT_GE(next, 0);
   ::close(next);
   rlimit tight = before;

@@ -1,33 +1,33 @@
-// Every key of the store: the only place where one is made.
-//
-//   key                          value
-//   v                            format version of the store, decimal text; checked by Store::Open
-//   u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
-//   s/<shard, 1 byte>            the shard's own state, with the log position that its users include
-//   h/<shard, 1 byte><user><from><position> sequences in the log of a user's records, from one on, noted by the snapshot at a
-//                                position: the id with its length as a varint before it, both sequences big endian; varints,
-//                                each less the one before it
-//   h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's: a zero, its shard
-//                                (1 byte), its id with its length as a varint before it
-//   e/<shard, 1 byte><at>        a user whose history became another's at that sequence, as she was before it
-//   l/<at><plan>                 the merge or un-merge of a record (its sequence big endian) under a plan
-//   k/<key id>                   API keys
-//   c/<name>                     configuration
-//   p/<name>                     plans: the active one and what came before it
-//   d/<name>                     dead letters
-//   i/<identity>                 the name of the dead letter with that message id and reason, or of that request
-//   j/<name>                     empty: that dead letter is a whole request
-//   z/<segment><0><hash><at>     how many held it at an instant, decimal text; the hash is of its
-//                                definition, and both it and the instant are 16 hexadecimal digits
-//   o/<sequence><index>          outbox: an effect, see src/effects/effect.h
-//   n/<sequence><index>          a mark in the outbox, see src/effects/outbox_marks.h
-//   t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
-//   m/<name>                     models
-//
+// Every key of the store. Keys are built only here.
+// 
+//  key                          value
+//  v                            format version of the store, decimal text; checked by Store::Open
+//  u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
+//  s/<shard, 1 byte>            the shard's own state, with the log position that its users include
+//  h/<shard, 1 byte><user><from><position>  log sequences of the user's records, the first being <from>; the snapshot at
+//                               <position> wrote them. Key: the id, preceded by its length as a varint; both sequences
+//                               big endian. Value: varints, each the difference from the one before it
+//  h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's. Value: a zero,
+//                               the other's shard (1 byte), its id preceded by its length as a varint
+//  e/<shard, 1 byte><at>        a user whose history became another's at that sequence: the user's state before that
+//  l/<at><plan>                 the merge or un-merge of a record (its sequence big endian) under a plan
+//  k/<key id>                   API keys
+//  c/<name>                     configuration
+//  p/<name>                     plans: the active one and the ones before it
+//  d/<name>                     dead letters
+//  i/<identity>                 the name of the dead letter with that message id and reason, or of that request
+//  j/<name>                     empty: that dead letter is a whole request
+//  z/<segment><0><hash><at>     the segment's size at an instant, decimal text; the hash is of its definition; hash and
+//                               instant are 16 hexadecimal digits each
+//  o/<sequence><index>          outbox: an effect, see src/effects/effect.h
+//  n/<sequence><index>          a mark in the outbox, see src/effects/outbox_marks.h
+//  t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
+//  m/<name>                     models
+// 
 // Sequence and index of an effect are 8 and 4 bytes, big endian, so that they sort as numbers do.
-//
-// A user id is any bytes and not ended by anything: it is the rest of the key. One column family
-// holds everything: a batch over several is no cheaper, and each costs write buffers of its own.
+// 
+// A user id may be any bytes and has no terminator: it is the rest of the key. One column family holds everything: a batch
+// over several is no cheaper, and each has write buffers of its own.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,10 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 5;  // 1 has no outbox and no index of histories, 2 no tally of dead letters, and forgot who is known, 3 no
-                                              // included histories, 4 no plans of links
-// Shards of a store older than this are built from the log again.
+inline constexpr uint32_t kStoreVersion = 5;  // 1: no outbox, no index of histories; 2: no tally of dead letters,
+                                              // does not keep who is known; 3: no included histories;
+                                              // 4: no plans of links
+// Shards of a store with an older version are rebuilt from the log.
 inline constexpr uint32_t kShardsSinceVersion = 3;
 inline constexpr std::string_view kVersion = "v";
 
@@ -60,7 +61,7 @@ inline constexpr std::string_view kOutboxMarks = "n/";
 inline constexpr std::string_view kOutboxPublished = "t/";
 inline constexpr std::string_view kModels = "m/";
 
-// What may be written by name through WriteBatch::Put; users and shards have methods of their own.
+// Prefixes for WriteBatch::Put; users and shards have methods of their own.
 inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
                                               kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxPublished, kModels};
 

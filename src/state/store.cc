@@ -21,12 +21,10 @@
 namespace attune {
 namespace {
 
-// Few files are kept open, each with its index in the cache: bounds memory however many users there
-// are.
+// Only this many files stay open, each with its index in the cache. This bounds memory for any number of users.
 constexpr int kOpenFiles = 256;
 constexpr size_t kReadaheadBytes = 2 << 20;
-// RocksDB's own log of batches is dropped with its write buffers; this bounds it should they fill
-// unevenly.
+// RocksDB drops its write-ahead logs with its write buffers; this bounds them when the buffers fill unevenly.
 constexpr uint64_t kBatchLogBytes = 64 << 20;
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -38,7 +36,7 @@ Error Convert(const rocksdb::Status& status, const std::string& dir) {
   if (status.IsNoSpace()) code = ErrorCode::kUnavailable;
   if (status.IsNotSupported()) code = ErrorCode::kDenied;
   const std::string text = status.ToString();
-  // There is no code for a lock that another holds, only "lock hold by current process … DIR/LOCK: …"
+  // RocksDB has no code for a lock held by another process, only the messages "lock hold by current process … DIR/LOCK:
   // …" and "While lock file: DIR/LOCK: …".
   const bool locked =
       status.IsIOError() && text.find("lock ") != std::string::npos && text.find("/LOCK: ") != std::string::npos;
@@ -55,7 +53,7 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, 2);
   table.block_size = 16 << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // Inside the cache, so that its size bounds them too.
+  // In the cache, so that its size bounds them too.
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.format_version = 5;
@@ -63,7 +61,7 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   rocksdb::Options tuned;
   tuned.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   tuned.create_if_missing = true;
-  // Its default depends on how RocksDB was compiled.
+  // The default depends on how RocksDB was compiled.
   tuned.fail_if_options_file_error = true;
   tuned.compression = rocksdb::kLZ4Compression;
   tuned.write_buffer_size = options.write_buffer_bytes / 4;
@@ -79,17 +77,16 @@ rocksdb::Options Tuned(const StoreOptions& options) {
   tuned.keep_log_file_num = 2;
   tuned.max_log_file_size = 1 << 20;
   tuned.stats_dump_period_sec = 0;
-  // Batches are made whole or not at all, and after a power cut what is before the first bad one
-  // counts.
+  // Batches are atomic; after a power cut, the batches before the first damaged one are recovered.
   tuned.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   return tuned;
 }
 
-// RocksDB 7.8 ends the process by an assertion when an open runs out of space half way, so there must be room for what an
-// open writes: a few small files, and its logs of batches once more, as tables.
+// RocksDB 7.8 aborts on an assertion when an open runs out of space halfway. So the disk must have room for what an
+// open writes: a few small files, and the contents of the write-ahead logs again as tables.
 Status CheckRoom(const std::string& dir) {
   uint64_t free = 0;
-  if (!rocksdb::Env::Default()->GetFreeSpace(dir, &free).ok()) return {};  // a file system that does not say
+  if (!rocksdb::Env::Default()->GetFreeSpace(dir, &free).ok()) return {};  // the file system does not report it
   uint64_t needed = 1 << 20;
   std::error_code error;
   for (std::filesystem::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
@@ -125,7 +122,7 @@ void WriteBatch::DeleteShard(uint8_t shard) {
   for (const std::string_view prefix : {keys::kUsers, keys::kHistory, keys::kEnded}) {
     const std::string first = keys::Named(prefix, std::string_view(reinterpret_cast<const char*>(&shard), 1));
     std::string behind = first;
-    // No shard has the last number that a byte can hold.
+    // No shard has the highest number that a byte can hold.
     behind.back() = static_cast<char>(shard + 1);
     rep_->batch.DeleteRange(first, behind);
   }
@@ -168,7 +165,7 @@ Result<std::optional<std::string>> Store::Rep::Get(const std::string& key) const
 
 Status Store::Rep::Visit(const std::string& prefix, std::string_view from, bool whole,
                          const Store::Visit& visit) const {
-  // No prefix is all 0xff, so the next one is never shorter than one byte.
+  // No prefix is all 0xff, so the end of its range is at least one byte long.
   std::string end = prefix;
   while (static_cast<uint8_t>(end.back()) == 0xff) end.pop_back();
   end.back() = static_cast<char>(static_cast<uint8_t>(end.back()) + 1);
@@ -203,7 +200,7 @@ Status Store::Rep::CheckVersion() {
                              dir, version, keys::kStoreVersion)};
   }
   if (version == keys::kStoreVersion) return {};
-  // The shards build their state, and what an older program did not keep, from the log.
+  // The shards rebuild their state, and what an older program did not keep, from the log.
   if (!read_only && version < keys::kShardsSinceVersion) {
     const auto status = db->DeleteRange(rocksdb::WriteOptions(), db->DefaultColumnFamily(), ToSlice(keys::kShards), "s0");
     if (!status.ok()) return Convert(status, dir);
@@ -211,7 +208,7 @@ Status Store::Rep::CheckVersion() {
   return WriteVersion();
 }
 
-// From now on older programs refuse the store.
+// After this, older programs refuse the store.
 Status Store::Rep::WriteVersion() {
   if (read_only) return {};
   rocksdb::WriteOptions write;
@@ -263,7 +260,7 @@ Status Store::Write(const WriteBatch& batch, bool sync) {
   if (rep_->batch_log) {
     if (Status appended = rep_->batch_log->Append(batch.rep_->batch.Data()); !appended.ok()) return appended;
   }
-  // RocksDB notes its sequence in the batch while it writes, and leaves the entries alone.
+  // RocksDB writes its sequence into the batch header and leaves the entries unchanged.
   return ToStatus(rep_->db->Write(write, &batch.rep_->batch), rep_->dir);
 }
 

@@ -170,8 +170,8 @@ TEST_F(StoreTest, NamesBackwardsAndDroppedFromTheFront) {
   auto store = MustOpen();
   WriteBatch batch;
   for (const char* name : {"a", "b", "c", "d"}) batch.Put(keys::kOutbox, name, name);
-  batch.Put(keys::kOutboxMarks, "z", "z");  // the prefix before it
-  batch.Put(keys::kPlans, "a", "a");        // and the one behind
+  batch.Put(keys::kOutboxMarks, "z", "z");  // the preceding prefix
+  batch.Put(keys::kPlans, "a", "a");        // and the following one
   ASSERT_TRUE(store->Write(batch).ok());
   const auto backwards = [&](std::string_view before) {
     std::string seen;
@@ -242,8 +242,8 @@ TEST_F(StoreTest, AHundredThousandUsersAreVisitedInOrder) {
   EXPECT_TRUE(store->Verify().ok());
 }
 
-// A batch is cut at many places of the store's own log; after each, all of a batch is there or
-// nothing of it.
+// A batch is cut at many places of the store's write-ahead log. After each cut the batch is there
+// whole or not at all.
 TEST_F(StoreTest, ACutBatchIsThereWholeOrNotAtAll) {
   constexpr int kBatches = 12;
   constexpr int kUsers = 5;
