@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-// RFC 4648, section 10, and bytes that need the last letters of the alphabet.
+// RFC 4648, section 10, and bytes that use the last characters of the alphabet.
 TEST(Base64, EncodesAndDecodes) {
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},          {"foob", "Zm9vYg=="},

@@ -1,7 +1,7 @@
-// Fixed-width and variable-width values in a run of bytes: how state, snapshots and records are
-// written. Everything fixed is little endian. A varint is LEB128 (7 bits a byte, low bits first, at
-// most 10 bytes); a zigzag maps 0, -1, 1, -2 … to 0, 1, 2, 3 … first; a string is its length as a
-// varint, then its bytes.
+// Encodes fixed-width and variable-width values to bytes: the format of state, snapshots and
+// records. Fixed-width values are little endian. A varint is LEB128 (7 bits a byte, low bits first,
+// at most 10 bytes). A zigzag maps 0, -1, 1, -2 … to 0, 1, 2, 3 … and is written as a varint. A
+// string is its length as a varint, then its bytes.
 #pragma once
 
 #include <bit>
@@ -16,11 +16,11 @@ namespace attune {
 
 static_assert(std::endian::native == std::endian::little, "fixed-width values are copied as they are");
 
-// Appends to a string of its own; nothing can fail.
+// Appends to its own string; never fails.
 class ByteWriter {
  public:
   ByteWriter() = default;
-  // Appends to what `start` holds already: hand in an old string to reuse its memory.
+  // Appends to `start`: pass an old string to reuse its memory.
   explicit ByteWriter(std::string start) : bytes_(std::move(start)) {}
 
   void U8(uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
@@ -49,7 +49,7 @@ class ByteWriter {
   size_t size() const { return bytes_.size(); }
   // Valid until the next call that appends.
   std::string_view view() const { return bytes_; }
-  // Takes the bytes out; the writer is empty afterwards.
+  // Moves the bytes out; the writer is empty afterwards.
   std::string Take() { return std::exchange(bytes_, {}); }
   // Empties it and keeps the memory.
   void Clear() { bytes_.clear(); }
@@ -65,10 +65,10 @@ class ByteWriter {
 };
 
 // Reads in the order in which a ByteWriter wrote. It never reads past the end: the first read that
-// would (or a varint of more than 64 bits) makes ok() false for good, and that read and all later
-// ones give 0 or an empty string. So read a whole structure, then ask ok() once. A count read from
-// the bytes is not to be trusted as a size to reserve: compare it with remaining() first. The bytes
-// must outlive the reader and the views that String() and Raw() return.
+// would (or a varint of more than 64 bits) makes ok() false permanently, and that read and all
+// later ones return 0 or an empty string. So read a whole structure, then check ok() once. Do not
+// reserve memory by a count read from the bytes without comparing it with remaining() first. The
+// bytes must outlive the reader and the views that String() and Raw() return.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
@@ -110,14 +110,14 @@ class ByteReader {
   }
 
   bool ok() const { return ok_; }
-  // True when all was read and nothing failed.
+  // True when everything was read without an error.
   bool done() const { return ok_ && rest_.empty(); }
   size_t remaining() const { return rest_.size(); }
 
  private:
   void Fail() {
     ok_ = false;
-    rest_ = "";  // not null: empty strings read from here may be copied like any other
+    rest_ = "";  // not null, so that empty strings read from here can be copied like any other
   }
 
   template <typename T>

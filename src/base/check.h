@@ -1,14 +1,14 @@
-// A broken invariant ends the program at the place that noticed it, in every build.
+// A broken invariant aborts the program where it is detected, in every build.
 #pragma once
 
 namespace attune {
 
-// Writes file, line and why to stderr, then aborts.
+// Writes the file, the line, the condition and `why` to stderr, then aborts.
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition, const char* why);
 
 }  // namespace attune
 
-// `why` says why the condition must hold.
+// `why` is the reason why the condition must hold.
 #define ATTUNE_CHECK(condition, why)                              \
   do {                                                            \
     if (!(condition)) [[unlikely]]                                \

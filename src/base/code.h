@@ -1,5 +1,5 @@
-// Every code that an answer or a dead letter can carry: the one table, which GET /v1/errors publishes. A code is stable
-// and for programs; whoever sends one names it by the enum, so that none is sent that is not here.
+// All codes that an answer or a dead letter can carry, in one table, which GET /v1/errors publishes. Codes are stable
+// and for programs. Senders name a code by the enum, so that every code sent is in the table.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 namespace attune {
 
 enum class Code : uint8_t {
-  // An event, or a request whose body is at fault.
+  // A malformed event, or a malformed body of a request.
   kInvalidJson,
   kNotAnObject,
   kInvalidEncoding,
@@ -49,7 +49,7 @@ enum class Code : uint8_t {
   kTooManyFields,
   kExpectationFailed,
   kVersionNotSupported,
-  // What was asked, and by whom.
+  // Parameters, keys, and what the request names.
   kInvalidParameter,
   kInvalidPosition,
   kInvalidBody,
@@ -71,7 +71,7 @@ enum class Code : uint8_t {
   kRateLimited,
   kStudyRunning,
   kTooManyStreams,
-  // The server's own trouble.
+  // Failures and limits of the server.
   kOverloaded,
   kStorageFull,
   kStorageFailed,
@@ -80,28 +80,28 @@ enum class Code : uint8_t {
   kInternalError,
 };
 
-// Where on its way a request or an event is stopped.
+// The stage at which a request or an event is refused.
 enum class Stage : uint8_t {
   kTransport,  // bytes into a request
-  kParse,      // a body into JSON
-  kProtocol,   // JSON into events: what every event must have
+  kParse,      // a body to JSON
+  kProtocol,   // JSON to events: the requirements on every event
   kSchema,     // events against the plan
   kStore,      // storage, and room for more
-  kRequest,    // a question, its parameters, its key
+  kRequest,    // a query, its parameters, its key
 };
 inline constexpr std::string_view kStageNames[] = {"transport", "parse", "protocol", "schema", "store", "request"};
 
 struct CodeInfo {
   Code code;
   std::string_view text;
-  int status;        // of an answer with this code; 0: only dead letters have it
+  int status;        // HTTP status of an answer with this code; 0: only dead letters have the code
   bool is_reason;    // a dead letter can have it
   Stage stage;
-  bool is_retryable;  // sending the same again later can succeed
+  bool is_retryable;  // a later retry of the same request can succeed
   std::string_view meaning;
 };
 
-// Raised when a code goes or means something else; not when one is added.
+// Raised when a code is removed or changes its meaning, not when one is added.
 inline constexpr int kCodesVersion = 1;
 
 inline constexpr CodeInfo kCodes[] = {

@@ -1,13 +1,13 @@
-// Files of the source tree inside the binary. For the .cc files that name them; others use
-// page_assets.h, demo_files.h.
+// Embeds files of the source tree in the binary. Only for the .cc files that name them; other code
+// uses page_assets.h or demo_files.h.
 #pragma once
 
 #include <string_view>
 
-// ATTUNE_EMBED(Name, "path") defines `std::string_view Name()`: the file's bytes, for as long as
-// the program runs. The path is read by the assembler, from the root of the source tree. At
-// namespace scope, in no anonymous namespace. Each file must also stand in ATTUNE_EMBEDDED_FILES of
-// CMakeLists.txt, so that the program is built anew when it changes.
+// ATTUNE_EMBED(Name, "path") defines `std::string_view Name()`: the file's bytes, valid for the
+// life of the program. The assembler reads the path relative to the root of the source tree. Use it
+// at namespace scope, outside anonymous namespaces. List each file in ATTUNE_EMBEDDED_FILES of
+// CMakeLists.txt too, so that a change of the file rebuilds the program.
 #define ATTUNE_EMBED(name, path)                                                                 \
   asm(".pushsection .rodata\n"                                                                   \
       "attune_embedded_" #name                                                                   \

@@ -41,7 +41,7 @@ Status ReplaceFile(const std::string& path, std::string_view content) {
     unlink(fresh.c_str());
     return failed;
   }
-  // The new name lasts once its folder is synced.
+  // The new name is durable once its folder is synced.
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const int opened = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

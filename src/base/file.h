@@ -1,4 +1,4 @@
-// Whole files.
+// Whole-file operations.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace attune {
 
-// The file's content becomes this, all of it or nothing, also after a power cut. kIo with the path and the reason.
+// Replaces the file's content atomically and durably, also across a power cut. kIo with the path and the reason.
 Status ReplaceFile(const std::string& path, std::string_view content);
 
 }  // namespace attune

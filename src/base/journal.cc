@@ -11,7 +11,7 @@ namespace attune {
 namespace {
 
 constexpr std::string_view kLevels[] = {"info", "warning", "error"};
-// A pipe takes so much at once: a longer line could be split by another process's.
+// A pipe writes at most this much atomically; a longer line could be split by another process's.
 constexpr size_t kMostMessageBytes = 2000;
 
 uint32_t CodePointAt(std::string_view text, size_t length) {
@@ -21,7 +21,7 @@ uint32_t CodePointAt(std::string_view text, size_t length) {
   return (byte(0) & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f);
 }
 
-// The text in ASCII without control characters, as within a JSON string.
+// The text in ASCII without control characters, escaped as in a JSON string.
 void AppendAscii(std::string_view text, std::string* out) {
   while (!text.empty()) {
     const auto c = static_cast<unsigned char>(text[0]);
@@ -93,7 +93,7 @@ void Journal::Write(Level level, std::string_view event, std::string_view messag
   const JournalFormat format = format_;
   if (format == JournalFormat::kOff) return;
   const std::string line = Line(format, WallClock(), level, event, message, fields);
-  // Nobody can be told when stderr is gone.
+  // There is nowhere to report a failed write to stderr.
   (void)!write(STDERR_FILENO, line.data(), line.size());
 }
 

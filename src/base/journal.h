@@ -1,9 +1,9 @@
-// What happens in the server's life, line by line on stderr: for operators and their collectors. Not the log, which holds
+// The server's own messages, one per line on stderr, for operators and their log collectors. Not the log, which holds
 // events.
 //
-// A line is one JSON object in ASCII, `{"time","level","event","message",…}`, or text for people. What clients sent cannot
-// begin a line or forge one: every control character, and everything beyond ASCII, is escaped. Callers pass no keys, no
-// addresses and no ids of users.
+// A line is one JSON object in ASCII, `{"time","level","event","message",…}`, or text for people. Text from clients
+// cannot start or forge a line: every control character and every non-ASCII character is escaped. Callers must not pass
+// keys, addresses or user ids.
 #pragma once
 
 #include <atomic>
@@ -24,13 +24,13 @@ struct JournalField {
   std::variant<std::string_view, int64_t, double, bool> value;
 };
 
-// Threads: any. A line is written by one call, so lines of several threads never mix. It blocks while stderr does.
+// Thread-safe. A line is written by one call, so lines of several threads never mix. Blocks while stderr does.
 class Journal {
  public:
   enum class Level { kInfo, kWarning, kError };
   using Fields = std::initializer_list<JournalField>;
 
-  // The one of this process. Off until Begin.
+  // The journal of this process. Off until Begin.
   static Journal& OfProcess();
 
   void Begin(JournalFormat format) { format_ = format; }
@@ -41,7 +41,7 @@ class Journal {
   void Warn(std::string_view event, std::string_view message, Fields fields = {}) { Write(Level::kWarning, event, message, fields); }
   void Fail(std::string_view event, std::string_view message, Fields fields = {}) { Write(Level::kError, event, message, fields); }
 
-  // As the two formats write it, newline included. `now`: the wall clock.
+  // The line in either format, newline included. `now`: the wall clock.
   static std::string Line(JournalFormat format, Millis now, Level level, std::string_view event, std::string_view message, Fields fields);
 
  private:
@@ -50,11 +50,12 @@ class Journal {
   std::atomic<JournalFormat> format_{JournalFormat::kOff};
 };
 
-// At most so many a second; counts what it holds back. Any thread.
+// Allows at most `a_second` lines a second and counts the suppressed ones. Thread-safe.
 class JournalThrottle {
  public:
   explicit JournalThrottle(int64_t a_second) : a_second_(a_second) {}
-  // Whether one more may be written at this instant. If so, `held_back` is how many were not since the last.
+  // Whether one more line may be written at this instant. If so, `held_back` is the number suppressed since the last
+  // one.
   bool Allows(Millis now, int64_t* held_back);
 
  private:

@@ -8,7 +8,7 @@
 namespace attune {
 
 std::string NetworkOf(std::string_view address) {
-  const std::string text(address.substr(0, address.find('%')));  // without the interface
+  const std::string text(address.substr(0, address.find('%')));  // without the interface (zone id)
   in_addr four{};
   in6_addr six{};
   char shown[INET6_ADDRSTRLEN];

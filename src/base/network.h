@@ -1,4 +1,4 @@
-// The networks that clients come from.
+// The networks of client addresses.
 #pragma once
 
 #include <string>
@@ -6,10 +6,10 @@
 
 namespace attune {
 
-// `203.0.113.0/24`, `2001:db8:1::/48`: the network of an address, which says of whom a request came no more than that. An IPv4
-// address within IPv6 counts as what it is. `-` for what is no address.
+// `203.0.113.0/24`, `2001:db8:1::/48`: the network of an address, for logs and limits that must not identify a client.
+// An IPv4 address mapped to IPv6 counts as IPv4. `-` for text that is not an address.
 std::string NetworkOf(std::string_view address);
-// Of a network: whether it is this machine, where a proxy sends everybody's requests from.
+// Whether a network is this machine, from which a local proxy sends every client's requests.
 bool IsLoopback(std::string_view network);
 
 }  // namespace attune

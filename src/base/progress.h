@@ -1,4 +1,4 @@
-// A progress bar on a terminal; nothing anywhere else.
+// A progress bar on a terminal; otherwise nothing.
 #pragma once
 
 #include <chrono>
@@ -9,13 +9,13 @@ namespace attune {
 
 class Progress {
  public:
-  // Draws to stderr when that is a terminal. `what` stands before the bar.
+  // Draws to stderr when that is a terminal. `what` precedes the bar.
   explicit Progress(std::string what);
   ~Progress();
 
-  // `total` 0: unknown. `note` stands behind, such as a rate. Draws at most ten times a second.
+  // `total` 0: unknown. `note` follows the bar, such as a rate. Draws at most ten times a second.
   void Show(uint64_t done, uint64_t total, const std::string& note);
-  // Takes the bar off the screen.
+  // Erases the bar.
   void Clear();
 
  private:

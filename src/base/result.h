@@ -1,4 +1,4 @@
-// Errors as values. One error type for the whole program; its code says what the caller should do next.
+// Errors as values. One error type for the whole program; its code determines what the caller should do next.
 #pragma once
 
 #include <optional>
@@ -12,11 +12,11 @@ namespace attune {
 enum class ErrorCode {
   kInvalid,      // the input is wrong: correct it, then call again (HTTP 400, exit 2)
   kNotFound,     // the thing named does not exist (HTTP 404, exit 1)
-  kConflict,     // somebody else holds it, or it is there already (HTTP 409, exit 1)
+  kConflict,     // in use by another, or it exists already (HTTP 409, exit 1)
   kDenied,       // the caller may not do this (HTTP 403, exit 1)
-  kUnavailable,  // nothing is wrong with the input: try again later (HTTP 503, exit 1)
-  kCorrupt,      // stored bytes are not what was written: repair or restore (HTTP 500, exit 1)
-  kIo,           // the operating system refused (HTTP 503, exit 1)
+  kUnavailable,  // the input is fine: try again later (HTTP 503, exit 1)
+  kCorrupt,      // stored bytes differ from what was written: repair or restore (HTTP 500, exit 1)
+  kIo,           // an error of the operating system (HTTP 503, exit 1)
 };
 
 struct Error {

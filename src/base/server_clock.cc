@@ -24,7 +24,7 @@ Millis ServerClock::Now() {
   if (leap_ != 0) return now_ += elapsed;
   if (ahead >= 0) return now_ += elapsed + ahead;
   slow_ += elapsed;
-  const Millis step = std::max(slow_ / 2, elapsed + ahead);  // not past where the two meet
+  const Millis step = std::max(slow_ / 2, elapsed + ahead);  // at most to where the two clocks meet
   slow_ -= std::min(slow_, 2 * step);
   return now_ += step;
 }

@@ -1,10 +1,10 @@
-// The clock that records are stamped with, and that says which timers are due: the wall clock, but for its whims.
+// The clock that stamps records and decides which timers are due: the wall clock, with corrections.
 //
-// - It never goes back. When the wall clock does, it goes at half its pace until the wall clock has caught up.
-// - It does not follow a leap. When the wall clock moves by more than a day within no time, it goes on as if nothing had
-//   happened, and leap() says by how much the two differ: a clock that was set wrong would let every absence and every
-//   window of the leap lapse, and no later correction could take that back. It follows again once the wall clock is
-//   back within a day, or with another process.
+// - It never goes back. When the wall clock does, this clock runs at half speed until the wall clock has caught up.
+// - It does not follow a leap. When the wall clock jumps by more than a day, this clock continues as if nothing had
+//   happened, and leap() is the difference between the two. If it followed a wrong setting, every absence and every
+//   window of the leap would elapse, and no later correction could undo that. It follows the wall clock again once the
+//   two are within a day of each other, or in another process.
 #pragma once
 
 #include <functional>
@@ -14,28 +14,28 @@
 
 namespace attune {
 
-// Time since the machine was started, its sleep included.
+// Time since boot, including suspend.
 Millis BootClock();
 
-// Threads: any.
+// Thread-safe.
 class ServerClock {
  public:
   static constexpr Millis kLeap = kDay;
 
-  // `floor`: what it said last in an earlier process, or kAlways.
+  // `floor`: the last instant that an earlier process used, or kAlways.
   explicit ServerClock(Millis floor, std::function<Millis()> wall = WallClock, std::function<Millis()> boot = BootClock);
 
   Millis Now();
-  // How far the wall clock was ahead at the last Now, when it is not followed; else 0. Negative: behind.
+  // How far the wall clock was ahead at the last Now, if it is not followed; otherwise 0. Negative: behind.
   Millis leap() const;
 
  private:
   const std::function<Millis()> wall_;
   const std::function<Millis()> boot_;
   mutable std::mutex mutex_;
-  Millis now_;        // guarded by it, as are the next
-  Millis boot_then_;  // when now_ was said
-  Millis slow_ = 0;   // elapsed at half pace and not yet in now_, in half milliseconds
+  Millis now_;        // guarded by the mutex, as are the members below
+  Millis boot_then_;  // the boot clock when now_ was set
+  Millis slow_ = 0;   // elapsed at half speed and not yet in now_, in half milliseconds
   Millis leap_ = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-// Both clocks are turned by hand.
+// Both clocks are set by the test.
 struct Hands {
   Millis wall = 1'000 * kDay;
   Millis boot = 5 * kHour;
@@ -24,7 +24,7 @@ TEST(ServerClock, SaysWhatTheWallClockSays) {
   EXPECT_EQ(clock.Now(), hands.wall);
   hands.Pass(kMinute);
   EXPECT_EQ(clock.Now(), hands.wall);
-  hands.wall += kHour;  // it was late
+  hands.wall += kHour;  // the wall clock was behind
   EXPECT_EQ(clock.Now(), hands.wall);
   EXPECT_EQ(clock.leap(), 0);
 }
@@ -74,7 +74,7 @@ TEST(ServerClock, DoesNotFollowALeap) {
     hands.Pass(kMinute);
     EXPECT_EQ(clock.Now(), before + kMinute);
     EXPECT_EQ(clock.leap(), leap);
-    hands.wall -= leap;  // mended
+    hands.wall -= leap;  // corrected
     hands.Pass(kMinute);
     EXPECT_EQ(clock.Now(), before + 2 * kMinute);
     EXPECT_EQ(clock.leap(), 0);

@@ -1,5 +1,5 @@
-// A hash map with text keys that can be looked up by view. Its hash is seeded anew in each process, so that no client
-// can choose names that fall into one bucket.
+// A hash map with text keys that can be looked up by view. Its hash has a random seed in each process, so that clients
+// cannot choose names that collide.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -13,7 +13,7 @@ namespace attune {
 
 struct TextHash {
   using is_transparent = void;
-  // As Abseil's own view: of the standard's it may know no more than std::hash, whose seed everybody knows.
+  // Uses Abseil's own view, because Abseil may hash std::string_view by std::hash, whose seed is public.
   size_t operator()(std::string_view text) const {
     return absl::Hash<absl::string_view>{}(absl::string_view(text.data(), text.size()));
   }

@@ -10,8 +10,8 @@
 namespace attune {
 namespace {
 
-// Texts of 16 bytes that have one std::hash, as anybody can compute them: libstdc++ hashes by MurmurHash64A with a seed
-// that is always the same, each step of which can be undone, so for any first half a second one can be found.
+// Texts of 16 bytes with one std::hash, as anyone can compute them: libstdc++ hashes by MurmurHash64A with a constant
+// seed. Each of its steps is invertible, so for any first half there is a matching second half.
 std::vector<std::string> CollidingNames(size_t count) {
   constexpr uint64_t kMultiplier = 0xC6A4A7935BD1E995;
   uint64_t inverse = kMultiplier;
@@ -53,7 +53,7 @@ TEST(TextMap, IsNotFloodedByNamesThatCollideElsewhere) {
   ASSERT_EQ(map.size(), kNames) << "all differ";
   EXPECT_EQ(standard.size(), 1u) << "this test would not notice a map that can be flooded";
   EXPECT_GT(ours.size(), kNames - 5);
-  // Of so many at random into so many places no more than ten or so fall into one.
+  // With this many random names and buckets, the fullest bucket has about ten.
   EXPECT_LT(*std::max_element(load.begin(), load.end()), 20);
 }
 

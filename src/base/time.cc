@@ -15,7 +15,7 @@ int DaysInMonth(int64_t year, int month) {
   return month == 2 && IsLeap(year) ? 29 : kDays[month - 1];
 }
 
-// Reads exactly `width` digits at `*at` and moves past them.
+// Parses exactly `width` digits at `*at` and moves past them.
 bool Digits(std::string_view text, size_t* at, size_t width, int* value) {
   if (*at + width > text.size()) return false;
   int result = 0;
@@ -39,7 +39,8 @@ Millis SinceEpoch(int year, int month, int day) {
   return std::chrono::sys_days(std::chrono::year(year) / month / day).time_since_epoch().count() * kDay;
 }
 
-// `.123456` after the seconds: milliseconds, finer digits cut. A dot without digits is no time.
+// `.123456` after the seconds: milliseconds, finer digits truncated. A dot without digits is
+// invalid.
 bool Fraction(std::string_view text, size_t* at, Millis* millis) {
   *millis = 0;
   if (*at >= text.size() || (text[*at] != '.' && text[*at] != ',')) return true;
@@ -97,7 +98,7 @@ std::optional<Millis> ParseRfc3339(std::string_view text) {
     ++at;
     if (!Digits(text, &at, 2, &second) || !Fraction(text, &at, &millis)) return std::nullopt;
   }
-  // A leap second (60) is the last millisecond's successor, as POSIX time has it.
+  // A leap second (60) equals the first second of the next minute, as in POSIX time.
   if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
   Millis offset;
   if (!Offset(text, &at, &offset) || at != text.size()) return std::nullopt;
@@ -111,7 +112,7 @@ std::optional<Millis> ParseInstant(std::string_view text) {
   return ParseRfc3339(text);
 }
 
-// By hand: a replay writes millions of them.
+// Written by hand for speed: a replay formats millions of instants.
 std::string FormatRfc3339(Millis instant) {
   const Millis days = (instant >= 0 ? instant : instant - (kDay - 1)) / kDay;
   const Millis in_day = instant - days * kDay;

@@ -1,5 +1,4 @@
-// Work that goes on beside its callers: on a thread of its own where attune serves; step by step, in an order that it
-// draws, in the simulator.
+// Background work: on threads in the server; step by step, in an order chosen by the seed, in the simulator.
 #pragma once
 
 #include <chrono>
@@ -12,24 +11,24 @@ namespace attune {
 
 class Worker {
  public:
-  // What a step returns: when the next one is due.
+  // The result of a step: when the next step is due.
   struct Next {
     static constexpr Next Now() { return {std::chrono::milliseconds(0), false}; }
-    // Or as soon as Wake is called.
+    // After this rest, or earlier when Wake is called.
     static constexpr Next After(std::chrono::milliseconds rest) { return {rest, false}; }
     static constexpr Next WhenWoken() { return {std::chrono::milliseconds::max(), false}; }
-    // Never again.
+    // No further step.
     static constexpr Next Done() { return {std::chrono::milliseconds::max(), true}; }
 
     std::chrono::milliseconds rest;
     bool done;
   };
 
-  // Join.
+  // Joins.
   virtual ~Worker() = default;
-  // There is something to do. Any thread.
+  // Makes the next step due. Any thread.
   virtual void Wake() = 0;
-  // Waits until a step has returned Done. The owner must make it do so first.
+  // Waits until a step has returned Done. The owner must cause that first.
   virtual void Join() = 0;
 };
 
@@ -37,14 +36,13 @@ class Workers {
  public:
   virtual ~Workers() = default;
 
-  // Calls `step` repeatedly; the calls of one worker never overlap. `name` is what the thread is called, at most 15
-  // characters.
+  // Calls `step` repeatedly; the calls of one worker never overlap. `name` is the thread's name, at most 15 characters.
   virtual std::unique_ptr<Worker> Start(const char* name, std::function<Worker::Next()> step) = 0;
-  // Waits until done(), which some worker brings about: it notifies `changed`. `hold` guards what done() reads.
+  // Waits until done() is true. The worker that makes it true notifies `changed`. `hold` guards what done() reads.
   virtual void Await(std::unique_lock<std::mutex>* hold, std::condition_variable* changed, const std::function<bool()>& done) = 0;
 };
 
-// Each worker has a thread.
+// Workers that have a thread each.
 Workers& Threads();
 
 }  // namespace attune

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kChunkBytes = 128 << 10;
 constexpr uint64_t kXzMemoryBytes = 256 << 20;
 
-// Compressed bytes as they come, a chunk at a time.
+// The compressed input, read in chunks.
 class Compressed {
  public:
   Compressed(std::unique_ptr<ByteSource> source, std::string first)
@@ -25,7 +25,7 @@ class Compressed {
   void Take(size_t bytes) { at_ += bytes; }
   bool at_end() const { return at_end_; }
 
-  // Gets the next chunk when the last is used up.
+  // Reads the next chunk once the current one is consumed.
   Status Refill() {
     if (at_ < chunk_.size() || at_end_) return Status();
     chunk_.resize(kChunkBytes);
@@ -46,14 +46,14 @@ class Compressed {
 
 Error DamagedFile(const char* what) { return {ErrorCode::kCorrupt, what}; }
 
-// What the three formats share: turn the rest of a chunk into some bytes, member after member.
+// The common part of the three formats: decompresses a chunk, member after member.
 class Inflating : public ByteSource {
  public:
   explicit Inflating(Compressed in) : in_(std::move(in)) {}
 
   Result<size_t> Read(char* buffer, size_t size) final {
     for (;;) {
-      const bool holds_more = full_ && inside_;  // of what it has taken already
+      const bool holds_more = full_ && inside_;  // output of input already consumed
       if (!holds_more) {
         if (const Status status = in_.Refill(); !status.ok()) return status.error();
         if (in_.at_end()) {
@@ -68,7 +68,8 @@ class Inflating : public ByteSource {
   }
 
  protected:
-  // Takes bytes off `in_` and gives how many it wrote; sets inside_ while a member is not complete.
+  // Consumes bytes of `in_` and returns how many it wrote; sets inside_ while a member is
+  // incomplete.
   virtual Result<size_t> Step(char* buffer, size_t size) = 0;
 
   Compressed in_;
@@ -147,7 +148,7 @@ class Xz : public Inflating {
   bool ready_ = false;
 };
 
-// What was read ahead, then the rest.
+// The bytes that were read ahead, then the rest.
 class Plain : public ByteSource {
  public:
   Plain(std::unique_ptr<ByteSource> source, std::string first) : source_(std::move(source)), first_(std::move(first)) {}
@@ -165,7 +166,7 @@ class Plain : public ByteSource {
   size_t at_ = 0;
 };
 
-// Reads the first bytes when they are first asked for, and then knows what it reads.
+// Detects the format at the first read.
 class Sniffing : public ByteSource {
  public:
   explicit Sniffing(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}

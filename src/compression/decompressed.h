@@ -1,4 +1,4 @@
-// Streams of bytes that may be compressed.
+// Byte streams that may be compressed.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +8,16 @@
 
 namespace attune {
 
-// A stream of bytes. Read gives between 1 and `size` bytes, 0 at the end; kIo when the system refuses, kCorrupt when a
-// compressed file is damaged or ends too early.
+// A stream of bytes. Read returns between 1 and `size` bytes, and 0 at the end; kIo on a system error, kCorrupt when a
+// compressed file is damaged or truncated.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
   virtual Result<size_t> Read(char* buffer, size_t size) = 0;
 };
 
-// Undoes gzip, zstd or xz, told by the first bytes whatever the file is called; several members one after the other
-// are one stream, as the tools have it. All else is taken as it is.
+// Decompresses gzip, zstd or xz, detected by the first bytes, not by the file's name. Several members in sequence are
+// one stream, as in the command-line tools. Any other stream passes unchanged.
 std::unique_ptr<ByteSource> Decompressed(std::unique_ptr<ByteSource> source);
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// One compressed piece of bytes, undone within limits.
+// Decompresses one buffer within limits.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@ namespace attune {
 
 struct InflateLimits {
   size_t bytes;      // of the result
-  size_t expansion;  // the result may be this many times as large as what it was made from
+  size_t expansion;  // the largest ratio of the result's size to the input's
 };
 
 struct InflateFault {
   enum class Kind {
-    kDamaged,   // not gzip or zlib, cut short, or followed by something else; `detail` says which
-    kTooLarge,  // more than InflateLimits::bytes; `bytes` had come when it stopped
+    kDamaged,   // not gzip or zlib, truncated, or followed by other data; `detail` has the reason
+    kTooLarge,  // more than InflateLimits::bytes; `bytes` is the size at which it stopped
     kTooDense,  // more than InflateLimits::expansion
   };
   Kind kind = Kind::kDamaged;
@@ -24,8 +24,9 @@ struct InflateFault {
   size_t bytes = 0;
 };
 
-// Undoes gzip or zlib into `out`: one member, and nothing after it. Inflates in pieces of 64 KiB and stops at the first limit
-// that is exceeded, so a decompression bomb costs no more memory than the limits. nullopt: `out` has all of it.
+// Decompresses gzip or zlib into `out`: one member, with nothing after it. Works in pieces of 64 KiB and stops at the
+// first limit exceeded, so a decompression bomb uses no more memory than the limits. nullopt: success, `out` is
+// complete.
 std::optional<InflateFault> Inflate(std::string_view compressed, const InflateLimits& limits, std::string* out);
 
 }  // namespace attune

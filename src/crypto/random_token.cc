@@ -9,7 +9,7 @@
 namespace attune {
 
 std::string RandomToken() {
-  uint8_t bytes[33] = {};  // 32 random bytes and a zero, so that the last group of six bits is whole
+  uint8_t bytes[33] = {};  // 32 random bytes and a zero, which completes the last group of six bits
   ATTUNE_CHECK(RAND_bytes(bytes, 32) == 1, "keys are never made without randomness");
   constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::string text;

@@ -14,7 +14,7 @@ Sha256Digest Sha256(std::string_view bytes);
 // 64 lowercase hexadecimal digits.
 std::string ToHex(const Sha256Digest& digest);
 
-// The digest of bytes that arrive in pieces.
+// The digest of data added in pieces.
 class Sha256Stream {
  public:
   Sha256Stream();
