@@ -1,4 +1,4 @@
-// One text for all JSON values that are equal: members sorted, numbers in one form. For this module's sources alone.
+// One text for all equal JSON values: sorted members, one form of numbers. Only for the sources of this module.
 #pragma once
 
 #include <simdjson.h>
@@ -7,7 +7,7 @@
 
 namespace attune {
 
-// 1, 1.0 and 1e0 are the same; integers keep all their digits. Of members sent twice the last counts.
+// 1, 1.0 and 1e0 are equal; integers keep all their digits. The last of duplicate members counts.
 std::string CanonicalJson(simdjson::dom::element element);
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// UTF-8, one character at a time.
+// Decodes and encodes UTF-8, one code point at a time.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@ namespace attune {
 
 inline constexpr uint32_t kNoCodePoint = 0xFFFFFFFF;
 
-// Takes one code point off `text` at `*at`, which is within it; kNoCodePoint (and one byte further) when it is not
-// UTF-8.
+// Decodes the code point of `text` at `*at`, which must be within `text`, and moves past it. Returns kNoCodePoint and
+// moves one byte when it is not UTF-8.
 uint32_t NextCodePoint(std::string_view text, size_t* at);
 void AppendCodePoint(uint32_t code, std::string* out);
 

@@ -1,4 +1,4 @@
-// simdjson's view of JSON in our words. For the sources of this module alone: no header that others read includes it.
+// Converts simdjson's types to ours. Only for the sources of this module: no public header includes it.
 #pragma once
 
 #include <simdjson.h>
@@ -9,7 +9,7 @@ namespace attune {
 
 JsonKind KindOf(simdjson::dom::element element);
 
-// Of booleans, numbers and strings; null for all else.
+// Converts booleans, numbers and strings; null for anything else.
 Value ScalarOf(simdjson::dom::element element);
 
 }  // namespace attune

@@ -30,7 +30,8 @@ constexpr std::array<std::string_view, kMembers> kMemberNames = {
     "context",
 };
 
-// The members with a name of each length: this runs for every member of every event.
+// The members by the length of their names, because this lookup runs for every member of every
+// event.
 constexpr size_t kLongestName = 17;
 constexpr auto kByLength = [] {
   std::array<std::array<uint8_t, 4>, kLongestName + 1> table{};
@@ -44,7 +45,7 @@ constexpr auto kByLength = [] {
   return table;
 }();
 
-// Which member a key names; kMembers when none.
+// The index of the member that a key names; kMembers when none.
 size_t MemberOf(std::string_view key) {
   if (key.size() > kLongestName) return kMembers;
   for (const uint8_t i : kByLength[key.size()]) {
@@ -53,7 +54,7 @@ size_t MemberOf(std::string_view key) {
   return kMembers;
 }
 
-// The last member of that name.
+// The last member with that name.
 bool LastMember(dom::object object, std::string_view key, dom::element* found) {
   bool any = false;
   for (const dom::key_value_pair member : object) {
@@ -118,7 +119,7 @@ struct EventReader::Impl {
     ATTUNE_CHECK(error == simdjson::SUCCESS, "16 KiB of memory can be had");
   }
 
-  // The bytes of `json` with the room after them that the parser may read.
+  // Copies `json` to a buffer with the padding that the parser may read.
   const char* Padded(std::string_view json) {
     const size_t needed = json.size() + simdjson::SIMDJSON_PADDING;
     if (padded.size() < needed) padded.resize(needed * 2);
@@ -134,7 +135,7 @@ struct EventReader::Impl {
     lists.clear();
   }
 
-  // True when `name` of the event stands for the property `name`.
+  // True when the event's `name` is read as the property `name`.
   bool IsPageLike() const {
     return !(Has(Member::kEvent) && !At(Member::kEvent).is_null()) && Has(Member::kName) &&
            At(Member::kName).is_string();
@@ -181,7 +182,7 @@ struct EventReader::Impl {
   }
 
   void Walk(dom::object object, std::string* name, const Leaf& fn) {
-    TextMap<size_t> last;  // where each key stands for the last time
+    TextMap<size_t> last;  // the last position of each key
     size_t position = 0;
     for (const dom::key_value_pair member : object) last.insert_or_assign(std::string(member.key), position++);
     position = 0;
@@ -204,8 +205,8 @@ struct EventReader::Impl {
   dom::parser parser;
   std::array<bool, kMembers> present{};
   std::array<dom::element, kMembers> members;
-  std::array<std::string, kMembers> texts;  // of numbers that were asked for as text
-  std::deque<std::vector<Value>> lists;     // what Value::List views
+  std::array<std::string, kMembers> texts;  // numbers that were requested as text
+  std::deque<std::vector<Value>> lists;     // the storage that Value::List views
 };
 
 EventReader::EventReader() : impl_(std::make_unique<Impl>()) {}
@@ -233,7 +234,7 @@ Status EventReader::Open(std::string_view json) {
 
 namespace {
 
-// As deep as an event may nest, no deeper.
+// Recurses at most as deep as an event may nest.
 void Measure(dom::element element, EventReader::Widest* widest) {
   dom::object object;
   dom::array array;
@@ -320,7 +321,7 @@ void EventReader::ForEachMember(std::string_view root, const std::vector<std::st
   dom::element found;
   dom::object object;
   if (!impl_->LocateSent(root, keys, &found) || found.get(object) != simdjson::SUCCESS) return;
-  TextMap<size_t> last;  // where each name stands for the last time
+  TextMap<size_t> last;  // the last position of each name
   size_t position = 0;
   for (const dom::key_value_pair member : object) last.insert_or_assign(std::string(member.key), position++);
   position = 0;

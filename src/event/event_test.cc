@@ -32,7 +32,7 @@ TEST(Event, IsReadAsItWasWritten) {
   EXPECT_EQ(event->json, R"({"a":1})");
 }
 
-// Only an event with a mark has other bytes than events always had.
+// Only an event with a mark has the new encoding.
 TEST(Event, KeepsThatItsClockWasIgnored) {
   EventHead head = ExampleHead();
   std::string plain, marked;
@@ -83,7 +83,7 @@ TEST(EventReader, FindsValuesByTheirPath) {
     std::vector<std::string> keys;
     const char* json;
   } kPaths[] = {
-      {"properties", {"price"}, "21.5"},  // of two the last
+      {"properties", {"price"}, "21.5"},  // the last of two
       {"properties", {"name"}, "\"dress\""},
       {"properties", {"sale"}, "true"},
       {"properties", {"tags"}, "[\"a\",1,true]"},

@@ -8,16 +8,16 @@
 namespace attune {
 namespace {
 
-// Runs of letters and where their other form stands: `step` 1 is a block with a constant distance, 2 is a block in
-// which the two alternate.
+// Runs of letters with the distance to their other form. `step` 1: a block with a constant distance. `step` 2: a block
+// in which the two forms alternate.
 struct Run {
   uint32_t from, to;
   int distance;
   uint32_t step;
 };
 
-// From CaseFolding.txt, statuses C and S, beyond ASCII: the capitals, then all else that folds (final sigma, long s,
-// the micro sign, Cherokee's small letters).
+// From CaseFolding.txt, statuses C and S, beyond ASCII: the capitals, then the other characters that fold (final sigma,
+// long s, the micro sign, Cherokee's small letters).
 constexpr Run kCapitals[] = {
     {0x00C0, 0x00D6, 32, 1},     {0x00D8, 0x00DE, 32, 1},     {0x0100, 0x012E, 1, 2},      {0x0132, 0x0136, 1, 2},
     {0x0139, 0x0147, 1, 2},      {0x014A, 0x0176, 1, 2},      {0x0178, 0x0178, -121, 1},   {0x0179, 0x017D, 1, 2},

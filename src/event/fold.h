@@ -1,5 +1,5 @@
-// Text whatever its case: Unicode's simple case folding (version 14, as RE2's (?i) has it). Character by character: `ẞ`
-// is `ß`, but `SS` is not.
+// Case-insensitive text: Unicode's simple case folding (version 14, as in RE2's (?i)), character by character: `ẞ`
+// equals `ß`, but not `SS`.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@
 
 namespace attune {
 
-// The small letter of a capital (or of a title-case letter), if it has one of its own; anything else is itself.
+// The lower-case letter of a capital (or title-case letter), if it has one; any other code point unchanged.
 uint32_t SmallLetter(uint32_t code);
 
-// What all forms of one letter have in common: `Σ`, `σ` and `ς` give `σ`, the Kelvin sign gives `k`.
+// The common form of all cases of one letter: `Σ`, `σ` and `ς` give `σ`, the Kelvin sign gives `k`.
 uint32_t Folded(uint32_t code);
 
-// Appends the text with each character folded. Bytes that are not UTF-8 are kept.
+// Appends the text with each character folded. Bytes that are not UTF-8 are unchanged.
 void AppendFolded(std::string_view utf8, std::string* out);
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);

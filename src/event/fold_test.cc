@@ -57,7 +57,7 @@ TEST(Fold, AndNothingElseIs) {
   EXPECT_TRUE(ContainsIgnoringCase("any", ""));
 }
 
-// Every letter that folds, held against RE2: it matches what folds alike, and nothing that does not.
+// Compares every letter that folds with RE2: it matches exactly the letters that fold alike.
 TEST(Fold, AgreesWithTheRegularExpressions) {
   std::map<uint32_t, std::vector<uint32_t>> alike;
   for (uint32_t code = 0; code < 0x1F000; ++code) {

@@ -17,8 +17,8 @@ namespace dom = simdjson::dom;
 using Mismatch = JsonSchema::Mismatch;
 
 constexpr size_t kPreviewBytes = 64;
-// A schema that refers to itself without looking further into the value never ends; one that branches at each step
-// hardly does.
+// Bounds a schema that refers to itself without descending into the value, which never ends, and one that branches at
+// each step, which takes exponential time.
 constexpr int kMaxDepth = 256;
 constexpr int kMaxSteps = 200'000;
 
@@ -79,7 +79,7 @@ std::string PointerToken(std::string_view name) {
   return out;
 }
 
-// One check of one value. `mismatch` is null where a failure is no news (inside anyOf, not, if …).
+// One check of one value. `mismatch` is null where a failure is not reported (inside anyOf, not, if …).
 class Checker {
  public:
   explicit Checker(const std::vector<SchemaNode>& nodes) : nodes_(nodes) {}
@@ -102,7 +102,7 @@ class Checker {
     if (mismatch != nullptr) *mismatch = {"", std::move(expected), Describe(value)};
     return false;
   }
-  // Something is wrong with the member or item that `token` names.
+  // A mismatch in the member or item that `token` names.
   bool Inside(Mismatch* mismatch, const std::string& token) {
     if (mismatch != nullptr) mismatch->pointer.insert(0, token);
     return false;

@@ -11,8 +11,8 @@ namespace attune {
 
 class JsonSchema {
  public:
-  // Compiles a schema. `$ref` reaches inside the schema only; nothing is ever fetched. Keywords that are not supported
-  // are refused by name (kInvalid), never ignored.
+  // Compiles a schema. `$ref` resolves only within the schema; nothing is ever fetched. Unsupported keywords are
+  // refused by name (kInvalid), never ignored.
   static Result<std::shared_ptr<const JsonSchema>> Compile(std::string_view schema);
 
   struct Mismatch {
@@ -20,7 +20,7 @@ class JsonSchema {
     std::string expected;
     std::string found;
   };
-  // The first mismatch in the value's own order; ok() without one. `json` is one JSON value.
+  // The first mismatch in the value's own order; true without one. `json` is one JSON value.
   Result<bool> Check(std::string_view json, Mismatch* mismatch) const;
 
   ~JsonSchema();

@@ -18,7 +18,7 @@ struct SuiteCount {
   int tests = 0, passed = 0;
 };
 
-// The keyword that a refusal names: what stands between its first quotes.
+// The keyword that a refusal names: the text between its first quotes.
 std::string NamedKeyword(const std::string& message) {
   const size_t begin = message.find('"');
   return begin == std::string::npos ? "" : message.substr(begin, message.find('"', begin + 1) - begin + 1);

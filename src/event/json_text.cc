@@ -14,7 +14,7 @@
 
 namespace attune {
 
-// Overlong forms and surrogates are no UTF-8 either.
+// Overlong forms and surrogates are not UTF-8 either.
 namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -61,7 +61,7 @@ class FaultFinder {
     if (!AtEnd()) Syntax("something follows the value");
   }
 
-  // One step inside the innermost array or object, at a comma or at its end.
+  // Parses one step inside the innermost array or object, at a comma or at its end.
   bool ReadNextInside() {
     const char close = open_.back();
     if (Take(close)) {
@@ -92,7 +92,7 @@ class FaultFinder {
     return true;
   }
 
-  // A scalar, or arrays and objects opened one inside the other until the first scalar or empty one.
+  // Parses a scalar, or nested arrays and objects up to the first scalar or empty one.
   bool ReadValue() {
     for (;;) {
       const char c = Peek();
@@ -171,7 +171,7 @@ class FaultFinder {
       uint64_t value;
       error = std::from_chars(number.data(), end, value).ec;
     } else {
-      // Too small is zero; only too large is a fault.
+      // A number too small is zero; only one too large is a fault.
       error =
           std::isinf(std::strtod(std::string(number).c_str(), nullptr)) ? std::errc::result_out_of_range : std::errc();
     }
@@ -243,7 +243,7 @@ class FaultFinder {
   std::string_view text_;
   size_t max_depth_;
   size_t at_ = 0;
-  std::vector<char> open_;  // what closes each array and object that is open
+  std::vector<char> open_;  // the closing bracket of each open array and object
   std::optional<JsonFault> syntax_;
   std::optional<JsonFault> other_;
 };
@@ -314,7 +314,7 @@ size_t EndOfString(std::string_view text, size_t at) {
   return kNowhere;
 }
 
-// Where the bytes of interest stand among 64: one bit each.
+// The positions of the bytes of interest among 64, one bit each.
 struct BlockBits {
   uint64_t quotes = 0, backslashes = 0, opens = 0, closes = 0;
 };
@@ -324,7 +324,7 @@ BlockBits ScanBlock(const char* bytes) {
 #if defined(__SSE2__)
   for (int i = 0; i < 4; ++i) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i));
-    // Bit 5 tells `{` from `[` and `}` from `]`, and no other pair.
+    // Bit 5 distinguishes `{` from `[` and `}` from `]`, and no other pair.
     const __m128i folded = _mm_or_si128(block, _mm_set1_epi8(0x20));
     const auto mask = [i](__m128i equal) {
       return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(equal))) << (16 * i);
@@ -345,7 +345,7 @@ BlockBits ScanBlock(const char* bytes) {
   return bits;
 }
 
-// The quotes that no backslash escapes. `*carry`: the first byte is escaped; set for the next block.
+// The quotes that are not escaped. `*carry`: the first byte is escaped; updated for the next block.
 uint64_t PlainQuotes(BlockBits bits, bool* carry) {
   uint64_t backslashes = bits.backslashes;
   uint64_t quotes = bits.quotes;
@@ -365,7 +365,7 @@ uint64_t PlainQuotes(BlockBits bits, bool* carry) {
   return quotes;
 }
 
-// Each bit the parity of the bits up to it: what stands between an opening quote and its closing one.
+// Each bit becomes the parity of the bits up to it: set from an opening quote up to its closing one.
 uint64_t PrefixParity(uint64_t bits) {
   for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
   return bits;

@@ -116,7 +116,7 @@ TEST(JsonText, SlicesAreExactlyWhatWasSent) {
   for (const auto& [text, slices] : kTexts) EXPECT_EQ(Slices(text), slices) << text;
 }
 
-// However brackets, quotes and backslashes fall on the blocks that are scanned at once.
+// For every alignment of brackets, quotes and backslashes to the blocks that are scanned at once.
 TEST(JsonText, SlicesAreFoundAcrossBlocks) {
   const std::string inner = R"({"k\\\"}":["]","{\\",[{}],"\\\\\""]})";
   for (size_t before = 0; before < 140; ++before) {
@@ -128,7 +128,7 @@ TEST(JsonText, SlicesAreFoundAcrossBlocks) {
   }
 }
 
-// What the fast parser refuses, the slow one finds a fault in, and they agree on all texts that must be JSON.
+// The slow parser finds a fault in every text that the fast one refuses, and both accept all texts that must be JSON.
 TEST(JsonText, AgreesWithTheTestSuite) {
   const auto files = DataArchive("jsontestsuite/test_parsing");
   ASSERT_TRUE(files.ok()) << files.error().message;

@@ -14,7 +14,7 @@ bool IsSeparator(uint32_t code) {
     const uint32_t lower = code | 0x20;
     return !((lower >= 'a' && lower <= 'z') || (code >= '0' && code <= '9'));
   }
-  if (code < 0xC0) return code != 0xAA && code != 0xB5 && code != 0xBA;  // Latin-1's letters among its punctuation
+  if (code < 0xC0) return code != 0xAA && code != 0xB5 && code != 0xBA;  // Latin-1's letters within its punctuation
   return code == 0xD7 || code == 0xF7 || (code >= 0x2000 && code <= 0x206F) || (code >= 0x3000 && code <= 0x3003) ||
          (code >= 0x3008 && code <= 0x3011) || code == 0xFEFF || code == kNoCodePoint;
 }

@@ -17,7 +17,7 @@ namespace dom = simdjson::dom;
 constexpr size_t kMaxSchemaDepth = 128;
 constexpr size_t kMaxSchemaNodes = 10'000;
 
-// What a keyword's value holds, as far as schemas inside it go.
+// The schemas that a keyword's value contains.
 enum class Holds { kNothing, kSchema, kSchemas, kSchemaMap };
 
 class Compiler;
@@ -45,7 +45,7 @@ class Compiler {
  public:
   Result<std::vector<SchemaNode>> Run(std::string_view text);
 
-  void Annotation(dom::element, const std::string&, SchemaNode*) {}  // says something to people only
+  void Annotation(dom::element, const std::string&, SchemaNode*) {}  // for people only
   void SchemaDialect(dom::element value, const std::string& path, SchemaNode*) {
     std::string_view uri;
     const bool known = value.get(uri) == simdjson::SUCCESS && (uri == "https://json-schema.org/draft/2020-12/schema" ||
@@ -142,7 +142,7 @@ class Compiler {
     if (!error_.empty()) return;
     error_ = path.empty() ? std::string(what) : fmt::format("\"{}\": {} (at {})", KeywordIn(path), what, path);
   }
-  // The keyword that a path leads to: its last token, or the one before a name, a pattern or a number.
+  // The last token of a path, normally the keyword.
   static std::string KeywordIn(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
   template <typename Fn>
@@ -191,7 +191,7 @@ class Compiler {
     Fail(path, "expected null, boolean, object, array, number, string or integer");
   }
 
-  // enum and const together allow what both do.
+  // enum and const together allow the intersection.
   void Allow(std::vector<std::string> allowed, std::string text, SchemaNode* node) {
     if (node->has_enum) {
       std::erase_if(allowed, [node](const std::string& value) {
@@ -212,9 +212,9 @@ class Compiler {
   void Fill(dom::element schema, const std::string& path, SchemaNode* node);
 
   std::string error_;
-  std::map<std::string, dom::element> elements_;  // every schema by its JSON pointer
-  std::map<std::string, std::string> bases_;      // and the URI that its references resolve against
-  std::map<std::string, std::string> places_;     // pointers by URI: of $id and $anchor
+  std::map<std::string, dom::element> elements_;  // every schema, by its JSON pointer
+  std::map<std::string, std::string> bases_;      // the base URI of its references, by its JSON pointer
+  std::map<std::string, std::string> places_;     // pointers by the URIs of $id and $anchor
   std::map<std::string, SchemaIndex> indexes_;
   std::vector<std::unique_ptr<SchemaNode>> nodes_;
 };
@@ -281,7 +281,7 @@ const Keyword* FindKeyword(std::string_view name) {
   return nullptr;
 }
 
-// Notes where every schema stands, so that a reference may point ahead.
+// Records the location of every schema, so that a reference may point ahead.
 void Compiler::Register(dom::element schema, const std::string& path, std::string base, size_t depth) {
   if (depth > kMaxSchemaDepth || elements_.size() > kMaxSchemaNodes) return Fail(path, "the schema is too large");
   dom::object object;
@@ -324,7 +324,7 @@ void Compiler::RegisterInside(const Keyword& keyword, dom::element value, const 
   }
 }
 
-// The pointer to what a resolved reference names.
+// The pointer to the target of a resolved reference.
 std::optional<std::string> Compiler::PlaceOf(const std::string& uri) const {
   const size_t hash = uri.find('#');
   const std::string resource = uri.substr(0, hash);

@@ -1,4 +1,4 @@
-// A JSON Schema as it is held for checking: nodes that name each other by index, so that `$ref` may go in circles.
+// A compiled JSON Schema: nodes that refer to each other by index, because `$ref` may be circular.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct SchemaNode {
   uint8_t types = 0;  // 0: any
   std::string type_names;
   bool has_enum = false;
-  std::vector<std::string> allowed;  // of enum and const, as CanonicalJson
+  std::vector<std::string> allowed;  // for enum and const, as CanonicalJson
   std::string allowed_text;
 
   std::optional<double> minimum, exclusive_minimum, maximum, exclusive_maximum, multiple_of;

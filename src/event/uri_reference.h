@@ -1,4 +1,4 @@
-// Relative references of RFC 3986, as far as the `$id` and `$ref` of a schema need them.
+// Relative references of RFC 3986, to the extent that `$id` and `$ref` of a schema need them.
 #pragma once
 
 #include <string>
@@ -6,10 +6,10 @@
 
 namespace attune {
 
-// `reference` seen from `base`; `#fragment` keeps the base's path.
+// Resolves `reference` against `base`; `#fragment` keeps the base's path.
 std::string ResolveUri(std::string_view base, std::string_view reference);
 
-// `%41` is `A`; a percent sign without two digits stays.
+// `%41` is `A`; a percent sign without two hexadecimal digits is unchanged.
 std::string PercentDecode(std::string_view text);
 
 }  // namespace attune

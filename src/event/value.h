@@ -15,7 +15,8 @@ enum class Type : uint8_t { kNull, kBool, kNumber, kString, kTime, kDuration, kL
 
 std::string_view TypeName(Type type);
 
-// Small and trivially copyable: 24 bytes. Strings and lists are views; who hands a Value out says how long they live.
+// Small and trivially copyable: 24 bytes. Strings and lists are views; the function that returns a Value documents
+// their lifetime.
 class Value {
  public:
   constexpr Value() = default;
@@ -54,7 +55,7 @@ class Value {
 
   constexpr Type type() const { return type_; }
   constexpr bool is_null() const { return type_ == Type::kNull; }
-  // Each requires the type it is named after.
+  // Each requires the type in its name.
   constexpr bool boolean() const { return bool_; }
   constexpr double number() const { return number_; }
   constexpr Millis time() const { return millis_; }
@@ -62,7 +63,7 @@ class Value {
   constexpr std::string_view string() const { return {data_, size_}; }
   constexpr std::span<const Value> list() const { return {items_, size_}; }
 
-  // True for boolean true alone: null counts as false.
+  // True only for boolean true: null counts as false.
   constexpr bool IsTrue() const { return type_ == Type::kBool && bool_; }
 
  private:
@@ -88,7 +89,7 @@ int Order(const Value& a, const Value& b);
 // As JSON text: times as RFC 3339 strings, durations as milliseconds, integers without a fraction.
 std::string ToJson(const Value& value);
 
-// Appends the shortest decimal that reads back as `number`; whole numbers below 2^53 without fraction or exponent.
+// Appends the shortest decimal that parses as `number`; whole numbers below 2^53 without fraction or exponent.
 void AppendJsonNumber(double number, std::string* out);
 
 }  // namespace attune
