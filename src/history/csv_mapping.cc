@@ -39,7 +39,7 @@ std::string Kind(const YAML::Node& node) {
   return node.IsScalar() ? "\"" + node.Scalar() + "\"" : "nothing";
 }
 
-// What stands at the top of a mapping and counts for each of its events.
+// The parts at the top of a mapping that apply to each of its events.
 struct Common {
   Mapping::Identity user, id;
   Mapping::Clock time;
@@ -196,7 +196,7 @@ class Loader {
     }
   }
 
-  // --- what an event has ---
+  // --- the parts of an event ---
 
   Mapping::Identity ReadIdentity(const YAML::Node& node) {
     Mapping::Identity identity;
@@ -354,11 +354,11 @@ class Loader {
     mapping_->events.push_back(std::move(event));
   }
 
-  // --- the whole ---
+  // --- the whole mapping ---
 
   void ReadRoot(const YAML::Node& root) {
     if (!root.IsMap()) return Report(root, "expected a mapping, found " + Kind(root));
-    // Names that later parts may use as columns come first, wherever they stand.
+    // Names that later parts may use as columns are read first, wherever they are.
     if (root["carry"]) ReadCarries(root["carry"]);
     if (root["lookup"]) ReadLookups(root["lookup"]);
     const auto later = [](const YAML::Node&) {};
@@ -411,7 +411,7 @@ class Loader {
     if (!mapping_->header) CheckColumns(mapping_->file_columns);
   }
 
-  // Columns that are known without the file.
+  // Columns that can be checked without the file.
   void CheckColumns(const std::vector<std::string>& known) {
     for (const Mapping::ColumnInfo& column : mapping_->columns) {
       if (column.from != From::kFile || std::find(known.begin(), known.end(), column.name) != known.end()) continue;

@@ -1,40 +1,40 @@
-// How the rows of a foreign file become events: a YAML file beside it says so. Format and examples: examples/mappings.
+// How the rows of a foreign file become events, as described by a YAML file. Examples: examples/mappings. Format:
 //
-//   format: csv                     csv; words (parted by blanks); pattern (a regular expression with named groups);
-//                                   json (one object a line)
+//   format: csv                     csv; words (separated by blanks); pattern (a regular expression with named groups);
+//                                   json (one object per line)
 //   delimiter: ";"                  csv: one character or `tab`; default a comma. Cells may be quoted as in RFC 4180
 //   header: false                   csv and words: the first line names the columns (default true)
 //   columns: [user, date]           the columns' names when there is no header
 //   ragged: true                    rows may have fewer or more cells than there are columns
 //   pattern: '(?P<ip>\S+) …'        pattern: must match the whole line
 //   each: events                    json: the member that holds a list; each item is a row. A column is a member of the
-//                                   item, else of the line; `a.b` goes deeper
+//                                   item, otherwise of the line; `a.b` selects a nested member
 //   missing: ["", "-"]              cells that count as missing (default: the empty one)
 //   carry:                          columns that keep their value for the lines that follow
 //     user: {column: value, when: {kind: C}}
 //   lookup:                         columns filled from earlier lines: the `value` of the line whose `key` had the same
 //     title: {key: id, value: name, when: {kind: A}}       text as this line's column `by` (default: the same column)
-//   user: "session ID"              or {columns: [ip, agent], prefix: "v-", hashed: true}; cells are joined with `:`,
-//                                   a missing one among several as nothing
-//   id: [order, line]               the messageId from columns (with the event's number in `events` behind it if there
-//                                   are several); without it, from file and line
+//   user: "session ID"              or {columns: [ip, agent], prefix: "v-", hashed: true}; cells are joined with `:`, a
+//                                   missing one among several as an empty one
+//   id: [order, line]               the messageId from columns (followed by the event's number in `events` if there are
+//                                   several); without it, from file and line
 //   time: event_time                or {column: t, format: "%Y%m%d"}: `auto` (RFC 3339, or a number since the epoch in
-//                                   the unit that its size tells), `epoch`, `epoch_ms`, or a pattern of %Y %y %m %d %e
-//                                   %H %M %S %f %b %z %Z %%, read as UTC unless %z stands in it. Where a data set has
-//                                   no clock times they are reconstructed, and the file says how:
+//                                   a unit derived from its size), `epoch`, `epoch_ms`, or a pattern of %Y %y %m %d %e
+//                                   %H %M %S %f %b %z %Z %%, parsed as UTC unless it contains %z. For a data set
+//                                   without clock times, the mapping reconstructs them:
 //     {year: y, month: m, day: d}     columns of a date
 //     {at: 1998-02-09T00:00:00Z}      an instant
 //     plus: [{column: order, times: 30s}, {spread: 20h, by: user}, {per_event: 1m}, {after: 5m}]
-//                                   a column's number of times; a share of a span that hangs on a column's text alone;
-//                                   so much for each event of the same user right before; a span
+//                                   a column's number times a span; a part of a span derived from a column's text
+//                                   alone; a span per event of the same user immediately before; a span
 //   properties:                     name: column, or {column: c, type: T} with T of string (default), number, integer,
-//     price: {column: p, type: number}    boolean, time; or {constant: web}. Missing cells are left out
-//   events:                         what a row gives; each may have user, id, time and properties of its own (added to
+//     price: {column: p, type: number}    boolean, time; or {constant: web}. Missing cells are omitted
+//   events:                         the events of a row; each may have its own user, id, time and properties (besides
 //     - event: page_viewed          the common ones), and `when: {column: text or list}`, `unless: …`
 //     - event: {column: event_type, names: {view: product_viewed}}
-//     - {type: identify, properties: …}      track unless said; of an identify the properties are traits
+//     - {type: identify, properties: …}      default: track; the properties of an identify are traits
 //
-// `#line` is the number of the line, and a column like the others.
+// `#line` is a column too: the number of the line.
 #pragma once
 
 #include <memory>
@@ -55,16 +55,16 @@ struct CsvMapping {
   using Column = int;  // index into columns
   static constexpr Column kNone = -1;
 
-  // Where a column's cell comes from.
+  // The source of a column's cell.
   struct ColumnInfo {
     enum class From { kFile, kCarry, kLookup, kLine };
     std::string name;
     From from = From::kFile;
     size_t index = 0;   // into carries or lookups
-    Location location;  // where the mapping names it first
+    Location location;  // where the mapping first names it
   };
 
-  struct Test {  // of one column's text
+  struct Test {  // a test of one column's text
     Column column = kNone;
     std::vector<std::string> is;
     bool negated = false;
@@ -108,14 +108,14 @@ struct CsvMapping {
     std::string name;
     Column column = kNone;
     PropertyType type = PropertyType::kString;
-    std::string constant;  // JSON; without a column
+    std::string constant;  // JSON; used without a column
   };
 
   struct Event {
     std::string type = "track";
-    std::string name;  // constant; or from a column:
+    std::string name;  // constant; otherwise from a column:
     Column name_column = kNone;
-    std::vector<std::pair<std::string, std::string>> names;  // empty: the cell itself
+    std::vector<std::pair<std::string, std::string>> names;  // empty: the cell is the name
     std::vector<Test> when;
     Identity user;
     Identity id;

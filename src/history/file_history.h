@@ -1,4 +1,4 @@
-// History files as a stored history: read, admitted and encoded anew each time.
+// History files as a stored history, which is read, admitted and encoded again for each pass.
 #pragma once
 
 #include <string>
@@ -13,16 +13,17 @@ namespace attune {
 
 class FileHistory : public StoredHistory {
  public:
-  // Plain files, so that they can be read again. The plan and the mapping (null: NDJSON) must outlive this.
+  // The paths must be regular files, so that they can be read again. The plan and the mapping (null: NDJSON) must
+  // outlive this.
   FileHistory(std::vector<std::string> paths, const Plan& plan, const CsvMapping* mapping);
 
-  // kNotFound, kIo, kInvalid: as HistoryReader says. Events that are refused are passed over.
+  // kNotFound, kIo, kInvalid: as HistoryReader. Refused events are skipped.
   Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
-  // Bytes of the files as they lie there.
+  // Bytes of the files on disk.
   uint64_t size() const override { return size_; }
   uint64_t read() const override { return read_; }
 
-  // Of the latest reading.
+  // Counts of the latest pass.
   uint64_t accepted() const { return accepted_; }
   uint64_t refused() const { return refused_; }
 
@@ -36,10 +37,10 @@ class FileHistory : public StoredHistory {
   uint64_t refused_ = 0;
 };
 
-// Another history with a progress bar for each reading.
+// Adds a progress bar to each pass over another history.
 class ShownHistory : public StoredHistory {
  public:
-  // `history` must outlive this. `what`: of the readings, in their order; the last one is of all that follow.
+  // `history` must outlive this. `what`: the labels of the passes, in order; the last one labels all later passes too.
   ShownHistory(StoredHistory* history, std::vector<std::string> what) : history_(*history), what_(std::move(what)) {}
 
   Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;

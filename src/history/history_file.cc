@@ -12,7 +12,7 @@
 namespace attune {
 namespace {
 
-// The name by which events of a file are known: without its folder, so that a copied file gives the same ids.
+// The name of a file in the sources of its events: without its folder, so that a copied file gives the same ids.
 std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -26,7 +26,7 @@ struct HistoryReader::Impl {
     one_event_a_line = mapping->each.empty() && mapping->events.size() == 1;
   }
 
-  // Takes the header line off the file, when there is to be one.
+  // Reads the header line if the mapping has one.
   Status Begin() {
     const bool has_header = mapping != nullptr && mapping->header && mapping->format != CsvMapping::Format::kJson;
     std::string_view line;
@@ -45,7 +45,7 @@ struct HistoryReader::Impl {
     return true;
   }
 
-  // The file and the line.
+  // Sets the source to the file and the line.
   void SetSource() {
     char digits[20];
     const char* const end = std::to_chars(std::begin(digits), std::end(digits), line_number).ptr;
@@ -75,7 +75,7 @@ struct HistoryReader::Impl {
     return true;
   }
 
-  // Reads the next line into rows; false at the end. `*event` is a dead letter when that cannot be done.
+  // Reads the next line into rows; false at the end. `*event` is a dead letter when the line is invalid.
   bool NextRows(HistoryEvent* event) {
     row = 0;
     row_count = 0;
@@ -137,7 +137,7 @@ struct HistoryReader::Impl {
 
   uint64_t line_number = 0;
   std::string source;
-  std::string joined;  // a line, and those that a quoted cell goes on in
+  std::string joined;  // a line, and the following lines into which a quoted cell continues
   size_t row = 0, row_count = 0;
   size_t next_event = 0;
   size_t events_of_line = 0;

@@ -17,7 +17,7 @@
 namespace attune {
 namespace {
 
-// What a reader gives: events' JSON, and dead letters as `source reason field detail`.
+// The output of a reader: events' JSON, and dead letters as `source reason field detail`.
 std::vector<std::string> All(Result<std::unique_ptr<HistoryReader>> reader) {
   std::vector<std::string> out;
   if (!reader.ok()) return {reader.error().message};
@@ -274,7 +274,7 @@ struct DataSet {
 
 void PrintTo(const DataSet& set, std::ostream* out) { *out << set.folder << '/' << set.file; }
 
-// What the data sets' own descriptions say, and what counting the files with other tools gave.
+// From the data sets' own descriptions, and from counting the files with other tools.
 const DataSet kDataSets[] = {
     {"eshop_clothing_2008",
      "eshop_clothing_2008",
@@ -313,7 +313,7 @@ const DataSet kDataSets[] = {
      205},
 };
 
-// Reads and admits a whole file; the letters that were dead are counted by reason, the first few told.
+// Reads and admits a whole file; counts dead letters by reason and prints the first few.
 void Count(HistoryReader* reader, std::map<std::string, int>* events, std::set<std::string>* users) {
   const Plan plan = std::move(*ParsePlan("events: {}\n").plan);
   TrackingPlan admission(plan);
@@ -356,7 +356,7 @@ TEST_P(DataSets, AreRead) {
   EXPECT_EQ(users.size(), set.users);
 }
 
-// A case has the name of its file, as far as googletest lets it.
+// A case is named after its file, within googletest's rules for names.
 INSTANTIATE_TEST_SUITE_P(CsvMapping, DataSets, testing::ValuesIn(kDataSets), [](const auto& info) {
   std::string name = info.param.file;
   std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });

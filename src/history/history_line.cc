@@ -18,7 +18,7 @@ EventHead Read(std::string_view line, TrackingPlan* admission) {
   return admission->Admit(line, origin).head;
 }
 
-// What `type` may have been when the path of the request said it.
+// A `type` for an event that had none because the request's path implied it.
 std::string_view TypeOf(const EventHead& head, bool as_page) {
   switch (head.kind) {
     case EventKind::kIdentify: return "identify";
@@ -45,7 +45,7 @@ bool AppendHistoryLine(const EncodedEvent& event, TrackingPlan* admission, std::
       line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   const size_t sent = line.size();
   EventHead read = Read(line, admission);
-  // Without its type nothing else of it is read.
+  // Without its type no other member is read.
   if (!SameKind(read, event.head)) {
     std::string typed = line;
     AddMember("type", TypeOf(event.head, false), &typed);

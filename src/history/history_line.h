@@ -1,4 +1,5 @@
-// A stored event as a line of a history file: what `attune export` writes, and what a replay reads as the same event.
+// Writes a stored event as a line of a history file: the format of `attune export`. A replay reads it as the same
+// event.
 #pragma once
 
 #include <string>
@@ -8,12 +9,13 @@
 
 namespace attune {
 
-// Appends the event's JSON as it was sent, without a newline: line breaks between its tokens (in texts JSON has none)
-// become spaces, every other byte stays. What a history's line has to say and the client did not, because the server
-// knew it or the client's clock was wrong, is added behind the object's last member, where it counts: `type`,
-// `messageId`, and the corrected time as `timestamp` and `originalTimestamp`. True when something was added.
+// Appends the event's JSON as sent, without a newline. Line breaks between its tokens become spaces (JSON strings
+// cannot contain them); every other byte stays. A history's line needs some members that the client did not send,
+// because the server knew them or the client's clock was wrong. These are added after the object's last member, where
+// they take precedence: `type`, `messageId`, and the corrected time as `timestamp` and `originalTimestamp`. True when
+// something was added.
 //
-// `admission` reads the line as a replay does; whether its plan would refuse the event does not matter.
+// `admission` reads the line as a replay does; it does not matter whether its plan would refuse the event.
 bool AppendHistoryLine(const EncodedEvent& event, TrackingPlan* admission, std::string* out);
 
 }  // namespace attune

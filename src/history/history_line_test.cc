@@ -8,7 +8,7 @@ namespace {
 constexpr Millis kLineReceived = 1772359200000;  // 2026-03-01T10:00:00Z
 
 struct Case {
-  std::string_view type;  // of the path
+  std::string_view type;  // implied by the path
   std::string_view sent;
   std::string line;  // empty: as sent
 };
@@ -29,10 +29,10 @@ TEST(HistoryLine, ReadsAsTheEventThatWasStored) {
        R"({"userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","type":"page"})"},
       {"identify", R"({"userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","traits":{}})",
        R"({"userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","traits":{},"type":"identify"})"},
-      // The server's own time, and one that it corrected by ten minutes.
+      // The server's own time, and a time that it corrected by ten minutes.
       {"", R"({"type":"track","event":"A","userId":"ann","messageId":"m"})",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T10:00:00.000Z","originalTimestamp":"2026-03-01T10:00:00.000Z"})"},
-      // By a clock that is ignored.
+      // With a clock that is ignored.
       {"",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","sentAt":"9999-01-01T00:00:00Z"})",
        R"({"type":"track","event":"A","userId":"ann","messageId":"m","timestamp":"2026-03-01T09:00:00Z","sentAt":"9999-01-01T00:00:00Z","timestamp":"2026-03-01T10:00:00.000Z","originalTimestamp":"2026-03-01T10:00:00.000Z"})"},
@@ -86,7 +86,7 @@ TEST(HistoryLine, AnIdThatTheServerMadeIsAdded) {
                       std::string(event->head.id) + "\"}");
 }
 
-// The largest event that the server takes is still taken when it has to say more.
+// The largest accepted event is still accepted with the added members.
 TEST(HistoryLine, WhatIsAddedDoesNotMakeAnEventTooLarge) {
   Plan plan;
   TrackingPlan admission(plan);

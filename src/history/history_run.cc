@@ -24,7 +24,7 @@ Applied HistoryRun::Apply(std::string_view bytes) {
 
 Applied HistoryRun::Apply(Record record, std::string_view bytes) {
   const bool keeps = !bytes.empty();
-  std::string person;  // a merge moves the names of those that ids lead to
+  std::string person;  // a copy, because a merge invalidates the views that PersonOf returns
   if (const std::string_view leads_to = identity_.PersonOf(record.user); leads_to.data() != record.user.data()) {
     person = leads_to;
     record.user = person;
@@ -54,7 +54,7 @@ Applied HistoryRun::Apply(Record record, std::string_view bytes) {
   if (!at_.empty()) {
     if (user) {
       PassInstants(user, record.time);
-    } else {  // what lies before her first record does not show her
+    } else {  // the user is not reported for instants before their first record
       next_at_.push_back(static_cast<uint32_t>(std::lower_bound(at_.begin(), at_.end(), record.time) - at_.begin()));
     }
   }
@@ -69,7 +69,7 @@ void HistoryRun::Insert(Kept kept, std::vector<Kept>* history) {
   history->insert(after, std::move(kept));
 }
 
-// Costs the smaller of the two histories, as PersonRebuild does.
+// Costs the size of the smaller history, as PersonRebuild does.
 Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::string_view bytes, std::vector<Kept> others) {
   ATTUNE_CHECK(!bytes.empty(), "histories that are merged were said to be");
   UserState* user = engine_.Find(record.user);
@@ -90,7 +90,7 @@ Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::string_
   Insert({record.time, record.sequence, std::string(bytes)}, &smaller);
   std::vector<Engine::PastRecord> past;
   for (const Kept& kept : smaller) past.push_back({kept.position, kept.bytes});
-  RecordReader reader(engine_.shared_program());  // what the record at hand views stays as it is
+  RecordReader reader(engine_.shared_program());  // not reader_, whose buffers `record` views
   engine_.AdmitMerge(record, *other);
   bool merged = false;
   if (absorbs) {
@@ -167,7 +167,7 @@ void HistoryRun::Finish(Millis until) {
     Emit();
   }
   if (at_.empty()) return;
-  // Instants after the end are shown, but what happens until then is not part of the run.
+  // Instants after the end are reported, but effects up to them are not part of the run.
   const Sink sink = std::exchange(sink_, {[](const Transition&) {}, [](const TriggerFiring&) {}, sink_.values});
   for (UserState& user : engine_.users()) {
     if (!user.ended) PassInstants(&user, kNever);

@@ -1,4 +1,5 @@
-// A history run through the engine as fast as it goes: replay, and the tests that hold the engine to the oracle.
+// Runs a history through the engine at full speed: for replay, and for the tests that compare the engine with the
+// oracle.
 #pragma once
 
 #include <functional>
@@ -14,38 +15,40 @@
 
 namespace attune {
 
-// Each user's clock is moved by her own records alone, so that the order of different users in a file never matters.
-// One thread; users may be spread over several runs, so long as ids that may come to lead to one person are in one.
+// Only a user's own records move that user's clock, so the order of different users in a file does not matter. One
+// thread. Users may be distributed over several runs, as long as ids that may come to lead to one person are in one
+// run.
 class HistoryRun {
  public:
   struct Sink {
     std::function<void(const Transition&)> transition;
     std::function<void(const TriggerFiring&)> firing;
-    // The user as she was known when her clock passed `at`; the engine may be asked for values at that instant.
+    // The user when their clock passed `at`; the engine may be queried for values at that instant.
     std::function<void(Millis at, const UserState& user)> values;
   };
 
-  // `at`: instants to show everyone at, in any order. `may_merge` says of an id whether some record may merge it with
-  // another; without it any may.
+  // `at`: the instants at which every user's values are reported, in any order. `may_merge` returns whether some record
+  // may merge the id with another; without it any id may be merged.
   HistoryRun(std::shared_ptr<const Program> program, std::vector<Millis> at, Sink sink,
              std::function<bool(std::string_view id)> may_merge = nullptr);
 
-  // The bytes of an event (EncodeEvent). Those of ids that may be merged are kept in memory until the end.
+  // Applies the bytes of an event (EncodeEvent). Events of ids that may be merged stay in memory until the end.
   Applied Apply(std::string_view bytes);
-  // An event that is read already. Its bytes are wanted of users whom some record may merge with another, of them all.
+  // Applies a parsed event. `bytes` is required for every event of an id that may be merged with another, and otherwise
+  // empty.
   Applied Apply(Record record, std::string_view bytes);
   // See Engine::Expect.
   void Expect(std::string_view id) { engine_.Expect(identity_.PersonOf(id)); }
-  // Lets every user's clock run to `until`, that instant included, and shows what was asked for beyond it.
+  // Advances every user's clock to `until`, that instant included, and reports the instants requested after it.
   void Finish(Millis until);
 
   Engine& engine() { return engine_; }
   size_t user_count() const { return engine_.user_count(); }
-  // Which ids lead to one person by now.
+  // Which ids currently lead to one person.
   const Identity& identity() const { return identity_; }
-  // The history that the id brought to another's is its own again, and stays so; `at`: when that was said.
+  // Undoes the merge of the id permanently: the id has its own history again. `at`: the instant of the un-merge.
   void UndoMerge(std::string_view id, Millis at);
-  // Of the person to whom an id leads: the bytes of her events, in the order of time; of ids that may be merged.
+  // The bytes of the events of the person to whom an id leads, ordered by time; only of ids that may be merged.
   std::vector<std::string_view> HistoryOf(std::string_view id) const;
 
  private:
@@ -69,7 +72,7 @@ class HistoryRun {
   TextMap<std::vector<Kept>> kept_;  // by person
   uint64_t position_ = 0;
   std::vector<Millis> at_;
-  std::vector<uint32_t> next_at_;  // by the user's slot: the first of at_ that her clock has not passed
+  std::vector<uint32_t> next_at_;  // by the user's slot: the first of at_ that the user's clock has not passed
   Sink sink_;
   Effects effects_;
 };

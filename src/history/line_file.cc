@@ -81,7 +81,7 @@ std::unique_ptr<LineFile> LineFile::OfText(std::string_view text) {
 
 uint64_t LineFile::bytes_read() const { return file_ != nullptr ? file_->bytes_read() : 0; }
 
-// Gets more bytes behind what is left; false at the end.
+// Reads more bytes into the buffer; false at the end.
 bool LineFile::Fill() {
   if (at_end_) return false;
   buffer_.erase(0, begin_);
@@ -103,7 +103,7 @@ bool LineFile::Next(std::string_view* line, size_t max_bytes) {
   while ((end = buffer_.find('\n', begin_ + searched)) == std::string::npos) {
     searched = buffer_.size() - begin_;
     if (searched > max_bytes) {
-      // Too long to hold: its first bytes are put aside, the rest is passed over.
+      // The line is too long: keep its first bytes and skip the rest.
       if (!too_long_) long_line_ = buffer_.substr(begin_, max_bytes);
       too_long_ = true;
       begin_ = buffer_.size();

@@ -13,22 +13,22 @@ namespace attune {
 
 class LineFile {
  public:
-  // A path, or `-` for standard input. kNotFound, or kIo.
+  // A path, or `-` for standard input. kNotFound, kIo; kInvalid for a folder.
   static Result<std::unique_ptr<LineFile>> Open(const std::string& path);
-  // Lines of bytes that are there already.
+  // The lines of a text in memory.
   static std::unique_ptr<LineFile> OfText(std::string_view text);
   ~LineFile();
 
   // The next line without its line break (`\n` or `\r\n`) and, on the first line, without a byte order mark. False at
-  // the end, and when reading failed: then status() says why. Of a line longer than `max_bytes` only the first
-  // `max_bytes` bytes are kept, and too_long() is true. The view lives until the next call.
+  // the end and on a read error, see status(). A line longer than `max_bytes` is truncated to `max_bytes` bytes, and
+  // too_long() is true. The view is valid until the next call.
   bool Next(std::string_view* line, size_t max_bytes);
   bool too_long() const { return too_long_; }
   const Status& status() const { return status_; }
 
-  uint64_t line_number() const { return line_number_; }  // of the line given last, from 1
-  uint64_t bytes_read() const;                           // of the file as it lies there, so of `total`
-  uint64_t total() const { return total_; }              // 0: not known
+  uint64_t line_number() const { return line_number_; }  // of the last line returned, from 1
+  uint64_t bytes_read() const;                           // bytes of the file on disk, at most `total`
+  uint64_t total() const { return total_; }              // 0: unknown
 
  private:
   class File;
@@ -38,7 +38,7 @@ class LineFile {
   const File* file_ = nullptr;  // owned through source_
   std::unique_ptr<ByteSource> source_;
   std::string buffer_;
-  size_t begin_ = 0;  // of what is left in the buffer
+  size_t begin_ = 0;  // of the unread bytes in the buffer
   std::string long_line_;
   bool too_long_ = false;
   bool at_end_ = false;

@@ -35,7 +35,7 @@ bool AppendInteger(std::string_view text, std::string* json) {
   int64_t whole;
   double number;
   if (ReadNumber(text, &whole)) {
-    *json += std::to_string(whole);  // the cell may have zeros in front, which JSON has not
+    *json += std::to_string(whole);  // the cell may have leading zeros, which JSON does not allow
     return true;
   }
   if (!ReadNumber(text, &number) || number != std::floor(number) || !std::isfinite(number)) return false;
@@ -118,7 +118,7 @@ std::optional<Millis> RowEventWriter::Shifted(const CsvMapping::Shift& shift, co
     case Kind::kAfter: return shift.span;
     case Kind::kPerEvent: return events_before_ * shift.span;
     case Kind::kSpread: {
-      // Whole seconds; a span under one has none to spread over.
+      // Whole seconds; a span below one second spreads over nothing.
       const uint64_t seconds = static_cast<uint64_t>(std::max<Millis>(shift.span / kSecond, 1));
       if (!cell) return std::nullopt;
       return static_cast<Millis>(Hash64(*cell) % seconds) * kSecond;
@@ -208,7 +208,7 @@ std::optional<EventError> RowEventWriter::Write(const CsvMapping::Event& event, 
   }
   if (!name.empty()) AppendMember("event", name, json);
   if (std::string id = Identify(event.id, row); !id.empty()) {
-    // Events of one row must not pass for one event sent twice.
+    // Events of one row must not be taken for duplicates of one event.
     if (mapping_.events.size() > 1) id += fmt::format(":{}", &event - mapping_.events.data());
     AppendMember("messageId", id, json);
   }

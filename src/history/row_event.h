@@ -1,4 +1,4 @@
-// One row of a foreign file as an event of the Segment spec.
+// Converts one row of a foreign file to an event of the Segment spec.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ class RowEventWriter {
  public:
   explicit RowEventWriter(const CsvMapping& mapping) : mapping_(mapping) {}
 
-  // Writes the event's JSON. What a mapping cannot know to be wrong (no user, a time that is none) is written as it
-  // is, for admission to refuse; an error is a cell that does not fit its mapping.
+  // Writes the event's JSON. Faults that a mapping cannot detect (no user, an invalid time) are written unchanged, for
+  // admission to refuse; an error is a cell that does not fit its mapping.
   std::optional<EventError> Write(const CsvMapping::Event& event, const std::vector<Cell>& row, std::string* json);
 
  private:
@@ -27,8 +27,8 @@ class RowEventWriter {
                                              std::string* json);
 
   const CsvMapping& mapping_;
-  std::string user_;           // of the event written last
-  int64_t events_before_ = 0;  // of that user, right before
+  std::string user_;           // of the last event written
+  int64_t events_before_ = 0;  // of that user, immediately before
 };
 
 }  // namespace attune

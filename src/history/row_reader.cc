@@ -20,7 +20,7 @@ RowReader::RowReader(const CsvMapping& mapping)
       carried_(mapping.carries.size()),
       looked_up_(mapping.lookups.size()) {
   if (mapping.header || mapping.format == Format::kJson) return;
-  // The mapping was checked against these when it was loaded.
+  // The mapping was checked against these columns when it was loaded.
   (void)Bind(mapping.file_columns);
 }
 
@@ -99,11 +99,11 @@ RowReader::Outcome RowReader::SplitCsv(std::string_view line) {
     }
     fields_.push_back(field);
     if (at >= line.size()) return Outcome::kRows;
-    ++at;  // the delimiter; after it comes one more cell, if only an empty one
+    ++at;  // the delimiter; another cell follows it, possibly an empty one
   }
 }
 
-// A cell in quotes, in which two quotes are one. False when its closing quote is missing.
+// A quoted cell; two quotes inside it are one. False when its closing quote is missing.
 bool RowReader::SplitQuoted(std::string_view line, size_t* at, std::string_view* field) {
   const size_t begin = ++*at;
   bool doubled = false;
@@ -146,7 +146,7 @@ RowReader::Outcome RowReader::SplitJson(std::string_view line) {
   return Outcome::kRows;
 }
 
-// The text of a JSON value: of a string what it says, of all else its JSON.
+// The text of a JSON value: a string's content, or the JSON of any other value.
 std::string_view RowReader::Unquoted(std::string_view json) {
   if (!json.starts_with('"')) return json;
   if (json.find('\\') == std::string_view::npos) return json.substr(1, json.size() - 2);
@@ -158,7 +158,7 @@ std::string_view RowReader::Unquoted(std::string_view json) {
 Cell RowReader::JsonCell(std::string_view object, std::string_view path) {
   for (;;) {
     if (!object.starts_with('{')) return std::nullopt;
-    // A member may itself have dots in its name.
+    // A member's name may itself contain dots.
     std::string_view whole, first;
     const std::string_view key = path.substr(0, path.find('.'));
     JsonSlices members(object);

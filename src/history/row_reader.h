@@ -1,4 +1,4 @@
-// Lines of a foreign file as rows of cells, for the columns that a mapping names.
+// Splits the lines of a foreign file into rows of cells, for the columns that a mapping names.
 #pragma once
 
 #include <deque>
@@ -25,15 +25,15 @@ class RowReader {
   Status ReadHeader(std::string_view line);
 
   enum class Outcome {
-    kRows,        // what Row gives
-    kIncomplete,  // a quoted cell goes on in the next line: call again with both, a line break between them
+    kRows,        // see Row
+    kIncomplete,  // a quoted cell continues in the next line: call again with both, joined by a line break
     kBad,         // see problem()
   };
   Outcome Read(std::string_view line, uint64_t line_number);
 
   size_t row_count() const { return row_count_; }
-  // The cells of a row, by CsvMapping::Column. Brings carried and looked-up columns up to date, so each row is asked
-  // for once, in order. The views live until the next Read.
+  // The cells of a row, by CsvMapping::Column. Updates carried and looked-up columns, so call it once for each row, in
+  // order. The views are valid until the next Read.
   const std::vector<Cell>& Row(size_t index);
   const std::string& problem() const { return problem_; }
 
@@ -52,9 +52,9 @@ class RowReader {
   void FillFromBefore();
 
   const CsvMapping& mapping_;
-  std::vector<int> position_;  // of each column among the fields; -1: not of the file
+  std::vector<int> position_;  // of each column among the fields; -1: not from the file
   std::vector<std::string_view> fields_;
-  std::deque<std::string> unquoted_;  // cells that had to be written anew
+  std::deque<std::string> unquoted_;  // cells that had to be unescaped
   std::string_view line_;
   std::vector<std::string_view> items_;  // json: the rows
   std::string line_number_;

@@ -72,7 +72,7 @@ class PatternReader {
     *value = result;
     return at_ > begin && result >= min && result <= max;
   }
-  // As POSIX has it: 69 to 99 are of the last century.
+  // As in POSIX: 69 to 99 are in the last century.
   bool ShortYear() {
     if (!Number(2, 0, 99, &parts_.year)) return false;
     parts_.year += parts_.year < 69 ? 2000 : 1900;

@@ -1,4 +1,4 @@
-// Times written as a pattern of strptime's letters says.
+// Parses times by a pattern of strptime's conversions.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,12 @@
 
 namespace attune {
 
-// Of %Y %y %m %d %e %H %M %S %f %b %z %Z %% and literal text (a blank stands for any number of them). What is not said
-// is the first of its kind; without %z the time is UTC (%Z takes UTC and GMT only). nullopt: the text does not fit.
+// Supports %Y %y %m %d %e %H %M %S %f %b %z %Z %% and literal text (a blank matches any number of blanks). Parts that
+// the pattern lacks have their lowest value. Without %z the time is UTC (%Z accepts UTC and GMT only). nullopt: the
+// text does not match.
 std::optional<Millis> ParseTimePattern(std::string_view text, std::string_view pattern);
 
-// Why a pattern cannot be used; empty when it can: it names each part at most once, and at least the year.
+// Why a pattern is invalid; empty when it is valid: each part at most once, and at least the year.
 std::string CheckTimePattern(std::string_view pattern);
 
 }  // namespace attune

@@ -38,7 +38,7 @@ class LinkedIds {
     std::string id;
     uint32_t parent;
     uint32_t size = 1;   // of a root: ids in the set
-    uint32_t last;       // of a root: the only id that leads nowhere else and to which all others may lead; kNone when there is none
+    uint32_t last;       // of a root: the id that leads nowhere else, to which all others may lead; or kNone
     bool leads = false;  // may lead to another id
   };
   static constexpr uint32_t kNone = UINT32_MAX;

@@ -1,5 +1,5 @@
 // Every key of the store. Keys are built only here.
-// 
+//
 //  key                          value
 //  v                            format version of the store, decimal text; checked by Store::Open
 //  u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
@@ -23,9 +23,9 @@
 //  n/<sequence><index>          a mark in the outbox, see src/effects/outbox_marks.h
 //  t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
 //  m/<name>                     models
-// 
+//
 // Sequence and index of an effect are 8 and 4 bytes, big endian, so that they sort as numbers do.
-// 
+//
 // A user id may be any bytes and has no terminator: it is the rest of the key. One column family holds everything: a batch
 // over several is no cheaper, and each has write buffers of its own.
 #pragma once
