@@ -4,8 +4,8 @@
 //  v                            format version of the store, decimal text; checked by Store::Open
 //  u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
 //  s/<shard, 1 byte>            the shard's own state, with the log position that its users include
-//  h/<shard, 1 byte><user><from><position>  log sequences of the user's records, the first being <from>; the snapshot at
-//                               <position> wrote them. Key: the id, preceded by its length as a varint; both sequences
+//  h/<shard, 1 byte><user><from><position>  log sequences of the user's records, the first being <from>; the snapshot
+//                               at <position> wrote them. Key: the id, preceded by its length as a varint; both sequences
 //                               big endian. Value: varints, each the difference from the one before it
 //  h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's. Value: a zero,
 //                               the other's shard (1 byte), its id preceded by its length as a varint
@@ -26,8 +26,8 @@
 //
 // Sequence and index of an effect are 8 and 4 bytes, big endian, so that they sort as numbers do.
 //
-// A user id may be any bytes and has no terminator: it is the rest of the key. One column family holds everything: a batch
-// over several is no cheaper, and each has write buffers of its own.
+// A user id may be any bytes and has no terminator: it is the rest of the key. One column family holds everything: a
+// batch over several is no cheaper, and each has write buffers of its own.
 #pragma once
 
 #include <cstdint>
