@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// The text up to the separator, which is taken off the front together with it.
+// Removes the text up to the separator, and the separator, from the front and returns the text.
 std::string_view TakeUntil(char separator, std::string_view* text) {
   const size_t at = std::min(text->find(separator), text->size());
   const std::string_view taken = text->substr(0, at);

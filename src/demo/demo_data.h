@@ -1,5 +1,5 @@
-// The demo's two data sets, read from the files of examples/demo. ATTRIBUTION.md there says what
-// they are.
+// The demo's two data sets, read from the files of examples/demo. See ATTRIBUTION.md there for
+// their origin.
 #pragma once
 
 #include <deque>
@@ -14,19 +14,19 @@ namespace attune {
 
 struct DemoProduct {
   std::string_view id;
-  // The properties of a click on it, as the members of a JSON object without its brackets.
+  // The properties of a click on the product, as the members of a JSON object without its braces.
   std::string properties;
 };
 
-// A session of the first data set: its clicks in their order, without times.
+// A session of the first data set: its clicks in order, without times.
 struct DemoVisit {
-  int number = 0;            // from 1, as the data set counts
+  int number = 0;            // from 1, as in the data set
   int day = 0;               // from 0
-  std::string_view country;  // empty: not known
+  std::string_view country;  // empty: unknown
   std::vector<const DemoProduct*> clicks;
 };
 
-// A visitor of the second: everything with its time.
+// A visitor of the second data set: all steps with their times.
 struct DemoShopper {
   struct Step {
     Millis at = 0;
@@ -37,15 +37,14 @@ struct DemoShopper {
   std::vector<Step> steps;  // by time; never empty
 };
 
-// Views the texts it was read from. What the files of the source tree hold is known, so a fault in
-// them is a bug.
+// Views the texts it was parsed from. The embedded files are known, so a fault in them is a bug.
 class DemoData {
  public:
   DemoData(std::string_view products_csv, std::string_view codes_csv, std::string_view sessions, std::string_view otto);
   DemoData(const DemoData&) = delete;  // visits point to the products
   DemoData& operator=(const DemoData&) = delete;
 
-  // What the binary carries.
+  // The data embedded in the binary.
   static const DemoData& Embedded();
 
   const std::vector<DemoVisit>& visits() const { return visits_; }  // by number, so by day too

@@ -17,17 +17,17 @@ constexpr size_t kBatchEvents = 900;        // a batch ends before it has more
 constexpr Millis kOpenLength = 16 * kHour;  // the shop's day: the last hours of a calendar day
 constexpr Millis kClickMin = 20 * kSecond;  // between two clicks of the history
 constexpr Millis kClickMax = 90 * kSecond;
-constexpr Millis kLookEvery = 100;  // for what is due, and whether to stop
+constexpr Millis kLookEvery = 100;  // how often to check for due events and for a stop
 constexpr int kReconnects = 5;
 
-// The same number in [0, range) for the same two numbers, on every machine.
+// A number in [0, range), the same for the same two numbers on every machine.
 uint64_t Spread(uint64_t a, uint64_t b, uint64_t range) {
   return Hash64(std::to_string(a) + ":" + std::to_string(b)) % range;
 }
 
 std::string VisitorOf(const DemoVisit& visit) { return "visitor-" + std::to_string(visit.number); }
 
-// The days of the data up to `today`, as days of the calendar that end with the one of `now`.
+// The days of the data up to `today`, mapped to calendar days of which the last contains `now`.
 std::vector<Zone::Period> CalendarDays(const Zone& zone, Millis now, int today) {
   std::vector<Zone::Period> days(static_cast<size_t>(today) + 1);
   days.back() = zone.DayAt(now);
@@ -35,7 +35,7 @@ std::vector<Zone::Period> CalendarDays(const Zone& zone, Millis now, int today) 
   return days;
 }
 
-// When each click of a visit was, the visit being the `rank`th of `count` on its day.
+// The time of each click of a visit, which is number `rank` of the `count` visits on its day.
 std::vector<Millis> ClickTimes(const DemoVisit& visit, const Zone::Period& day, size_t rank, size_t count) {
   constexpr uint64_t kParts = 1000;
   const uint64_t number = static_cast<uint64_t>(visit.number);
@@ -150,7 +150,7 @@ DemoStream::DemoStream(const DemoData& data, std::vector<const DemoVisit*> visit
     : data_(data), visits_(std::move(visits)), pace_(pace) {
   ATTUNE_CHECK(!visits_.empty(), "a stream plays something");
   visitors_.resize(static_cast<size_t>(pace.visitors));
-  for (size_t i = 0; i < visitors_.size(); ++i) {  // they come one by one
+  for (size_t i = 0; i < visitors_.size(); ++i) {  // they arrive one by one
     visitors_[i].due = begin + static_cast<Millis>(i) * pace.slowest_ms / pace.visitors;
   }
 }
@@ -208,12 +208,12 @@ Millis DemoStream::Pause(const Visitor& visitor) const {
 
 namespace {
 
-// One connection, made again when it is lost.
+// One connection, reconnected when it is lost.
 class DemoSender {
  public:
   DemoSender(const DemoFeedOptions& options, const std::atomic<bool>& stop) : options_(options), stop_(stop) {}
 
-  // Ok too when it was stopped before the batch was taken.
+  // Also ok when stopped before the batch was accepted.
   Status Send(const char* path, const std::string& body) {
     const ClientHeaders headers = {{"Content-Type", "application/json"}, {"X-Write-Key", options_.write_key}};
     for (int lost = 0; !stop_;) {

@@ -36,7 +36,7 @@ Zone Warsaw() { return Zone::Find(kDemoZone).value(); }
 
 Millis At(std::string_view time) { return ParseRfc3339(time).value(); }
 
-// The whole history as it is sent, a line for each event.
+// The whole history as sent, one line per event.
 std::vector<std::string> Lines(const DemoData& data, Millis now, int today) {
   DemoHistory history(data, Warsaw(), now, today);
   std::vector<std::string> lines;
@@ -109,7 +109,7 @@ TEST(PageAssets, AreInTheBinary) {
 }
 
 TEST(DemoHistory, MovesDaysSoThatTheChosenOneIsToday) {
-  // 23:59:59 in Warsaw; day 1 of the data is today, so day 0 is yesterday and day 2 is left to the
+  // 23:59:59 in Warsaw. Day 1 of the data is today, so day 0 is yesterday and day 2 is left to the
   // stream.
   const Millis now = At("2026-03-02T22:59:59Z");
   DemoHistory history(Small(), Warsaw(), now, 1);
@@ -130,7 +130,7 @@ TEST(DemoHistory, MovesDaysSoThatTheChosenOneIsToday) {
 }
 
 TEST(DemoHistory, LeavesVisitsThatAreNotOverToTheStream) {
-  // One o'clock in the morning: nobody of today has come.
+  // One o'clock in the morning: no visitor of today has come yet.
   DemoHistory history(Small(), Warsaw(), At("2026-03-02T00:00:00Z"), 1);
   ASSERT_EQ(history.rest().size(), 2u);
   EXPECT_EQ(history.rest()[0]->number, 3);

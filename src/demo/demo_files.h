@@ -1,5 +1,5 @@
-// What `attune demo` shows, as files inside the binary; their sources, and where they come from,
-// are in examples/demo.
+// The files that `attune demo` uses, embedded in the binary. Their sources and origin are in
+// examples/demo.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@
 namespace attune {
 
 std::string_view DemoPlanYaml();
-std::string_view DemoProductsCsv();   // what clicks are on
+std::string_view DemoProductsCsv();   // the products that are clicked
 std::string_view DemoCodesCsv();      // field, code, meaning
 std::string_view DemoSessionsText();  // days, countries, clicks in their order
 std::string_view DemoOttoText();      // the second shop: clicks, carts and orders at their times

@@ -5,8 +5,8 @@
 //  u/<shard, 1 byte><user id>   the user's state, as the shard wrote it
 //  s/<shard, 1 byte>            the shard's own state, with the log position that its users include
 //  h/<shard, 1 byte><user><from><position>  log sequences of the user's records, the first being <from>; the snapshot
-//                               at <position> wrote them. Key: the id, preceded by its length as a varint; both sequences
-//                               big endian. Value: varints, each the difference from the one before it
+//                               at <position> wrote them. Key: the id, preceded by its length as a varint; both
+//                               sequences big endian. Value: varints, each the difference from the one before it
 //  h/<shard, 1 byte><user><from><position>i  from that record on the user's history includes another's. Value: a zero,
 //                               the other's shard (1 byte), its id preceded by its length as a varint
 //  e/<shard, 1 byte><at>        a user whose history became another's at that sequence: the user's state before that
