@@ -1,5 +1,5 @@
-// attune backup and attune restore. A backup is the log, the hashes of the keys and the plan: from these everything else is
-// built. It is taken beside a running server, which does not notice.
+// attune backup and attune restore. A backup is the log, the hashes of the keys and the plan: all other state is built
+// from these. The server may be running and is not affected.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kManifestName = "manifest";
-constexpr uintmax_t kMostPlanBytes = 16 << 20;  // of a file beside the plan that is copied with it
+constexpr uintmax_t kMostPlanBytes = 16 << 20;  // limit of a file beside the plan that is copied with it
 
 struct BackupSettings {
   std::string data;
@@ -45,13 +45,13 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-// Whether the folder can be made, or is there and empty.
+// Whether the folder is missing, or exists and is empty.
 bool IsFree(const std::string& dir) {
   std::error_code error;
   return !fs::exists(dir, error) || (fs::is_directory(dir, error) && fs::is_empty(dir, error));
 }
 
-// Makes names within a folder, and its own, survive a power cut.
+// Makes the names within a folder, and its own, durable across a power cut.
 Status SyncFolders(const std::string& dir) {
   for (const auto& entry : fs::recursive_directory_iterator(dir)) {
     if (!entry.is_directory()) continue;
@@ -74,7 +74,8 @@ class Backup {
     for (const char* name : {"/log", "/plan"}) {
       if (Status made = RealDisk().MakeDir(out_ + name); !made.ok()) return made;
     }
-    // First what changes seldom: keys and a plan of a moment before the log's end are those of its records.
+    // What seldom changes comes first: keys and a plan copied shortly before the log's end are still valid for its
+    // records.
     if (Status keys = CopyKeys(); !keys.ok()) return keys;
     if (Status plan = CopyPlan(); !plan.ok()) return plan;
     if (Status log = CopyRecords(); !log.ok()) return log;
@@ -105,7 +106,7 @@ class Backup {
     return {};
   }
 
-  // The plan, or all plans of its folder, with the schemas that lie beside.
+  // Copies the plan, or all plans of its folder, with the schemas beside them.
   Status CopyPlan() {
     std::string plan = backup_settings.plan;
     if (plan.empty()) {
@@ -181,11 +182,11 @@ Status CheckedCopy(const std::string& from, const std::string& to, const Manifes
                                                 copied->bytes, file.bytes, ToHex(copied->sha256), file.sha256)};
 }
 
-// Into a folder beside, which gets its name when it is whole.
+// Restores into a folder beside, which is renamed once it is complete.
 Status Restore(const Manifest& manifest, const std::string& backup, const std::string& data) {
   const std::string fresh = data + ".restoring";
   std::error_code error;
-  fs::remove_all(fresh, error);  // of a restore that was interrupted
+  fs::remove_all(fresh, error);  // left by an interrupted restore
   if (Status made = RealDisk().MakeDir(fresh + "/log"); !made.ok()) return made;
   uint64_t total = 0, done = 0;
   for (const Manifest::File& file : manifest.files) total += file.bytes;

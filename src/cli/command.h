@@ -1,4 +1,4 @@
-// The subcommands, one table: name, help, options, what it does.
+// The table of subcommands: name, help, options, function.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ namespace attune {
 // Exit codes of every command.
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
-inline constexpr int kExitInvalid = 2;  // the input or the plan is wrong
+inline constexpr int kExitInvalid = 2;  // the input or the plan is invalid
 
-// `options` adds the command's options to the parser; `run` is called when it was chosen and returns the exit code.
+// `options` adds the command's options to the parser; `run` executes the chosen command and returns the exit code.
 struct Command {
   const char* name;
   const char* help;
@@ -47,7 +47,7 @@ int RunDemo();
 void BenchOptions(CLI::App* app);
 int RunBench();
 
-// Prints `attune: message` to stderr, and returns the code.
+// Prints `attune: message` to stderr and returns `code`.
 int Complain(const std::string& message, int code);
 
 }  // namespace attune

@@ -20,7 +20,7 @@ struct DemoSettings {
   std::string listen = "127.0.0.1:8080";
 } demo_settings;
 
-// A folder that goes with the process.
+// A folder that is removed when the process ends.
 class ScratchFolder {
  public:
   ScratchFolder() {

@@ -1,4 +1,4 @@
-// attune explain: why an expression says what it says of a user, from the log of a data folder, which may be in use.
+// attune explain: why an expression has its value for a user, from the log of a data folder, which may be in use.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -31,7 +31,7 @@ Millis Now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Of what is durable by now; the log may be in use.
+// The records durable so far; the log may be in use.
 Status ForEachRecord(const std::string& dir, const std::function<void(const RecordView&)>& fn) {
   auto reader = LogReader::Open(dir, 1);
   if (!reader.ok()) return reader.error();
@@ -75,7 +75,8 @@ int RunExplain() {
     for (const Problem& problem : parsed.problems) fmt::print(stderr, "{}\n", ToText(problem));
     if (!parsed.expression) return kExitInvalid;
   }
-  // First which ids may ever have been one person's with this; then whose records they are is found as when they came.
+  // First find the ids that may ever have been one person's with this one. The second pass finds whose records they
+  // are.
   LinkedIds linked;
   Status read = ForEachRecord(explain_settings.data + "/log", [&](const RecordView& record) {
     if (record.type == static_cast<uint8_t>(RecordType::kLinking)) linked.TakeIn(DecodeEvent(record.payload)->head);

@@ -1,4 +1,4 @@
-// attune export: the events of a data folder, or what was refused, as lines of JSON. The folder may be in use.
+// attune export: the accepted events of a data folder, or its dead letters, as lines of JSON. The folder may be in use.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ struct ExportSettings {
   bool duplicates = false;
 } export_settings;
 
-// Where lines go: standard output, or a file that has its name only when it is whole.
+// The output: standard output, or a file that gets its name only once it is complete.
 class Lines {
  public:
   explicit Lines(std::string path) : path_(std::move(path)) {
@@ -48,7 +48,7 @@ class Lines {
   }
 
   std::string* buffer() { return &buffer_; }
-  // Ends the line that the buffer holds last. False when it could not be written.
+  // Ends the current line of the buffer. False when it could not be written.
   bool End() {
     buffer_ += '\n';
     return buffer_.size() < kBufferBytes || Flush();
@@ -61,7 +61,7 @@ class Lines {
     fd_ = -1;
     return failure_ == 0;
   }
-  // A reader that went away, such as `head`, wanted no more.
+  // A reader that closed the pipe, such as `head`, is not an error.
   bool reader_left() const { return failure_ == EPIPE; }
   std::string failure() const {
     return fmt::format("cannot write to {}: {}", path_ == "-" ? "standard output" : path_, std::strerror(failure_));
@@ -91,7 +91,7 @@ class Lines {
   std::string buffer_;
 };
 
-// A bound of what is exported: a record's number, or an instant of receiving.
+// A bound of the export: a record's number, or a received time.
 struct Bound {
   std::optional<uint64_t> sequence;
   std::optional<Millis> received;
@@ -118,7 +118,7 @@ class Export {
   Export(Bound from, Bound to, std::string log_dir, Lines* lines)
       : from_(from), to_(to), log_dir_(std::move(log_dir)), lines_(*lines) {}
 
-  // What was refused.
+  // Exports the dead letters.
   Status DeadLetters() {
     return ForEachRecord("dead letters", 0, [&](const RecordView& record) {
       if (record.type != static_cast<uint8_t>(RecordType::kDeadLetter) || !Wanted(record.sequence, std::nullopt))
@@ -131,8 +131,8 @@ class Export {
     });
   }
 
-  // What was accepted, as the engine took it under the plan. Which ids may come to be one person's has to be known
-  // first.
+  // Exports the events that the engine accepts under the plan. A first pass finds the ids that may come to be one
+  // person's.
   Status Events(const std::shared_ptr<const Plan>& plan) {
     LinkedIds linked;
     Status read = ForEachRecord("who is who", 0, [&](const RecordView& record) {
@@ -200,7 +200,7 @@ class Export {
     return lines_.End();
   }
 
-  // `last` 0: as far as there are records. Ends early, and is ok, when fn says false.
+  // `last` 0: up to the end of the log. Stops early, with success, when fn returns false.
   Status ForEachRecord(const std::string& what, uint64_t last, const std::function<bool(const RecordView&)>& fn) {
     Progress progress(what);
     auto reader = LogReader::Open(log_dir_, 1, {.last_sequence = last});

@@ -46,8 +46,8 @@ constexpr Command kCommands[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a client that is gone is an error of its connection, not of the process
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  std::signal(SIGPIPE, SIG_IGN);  // a closed connection is an error of that connection, not of the process
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the write
   CLI::App app{"attune: behavioural analytics and personalization, self-hosted", "attune"};
   app.set_version_flag("--version", "attune " ATTUNE_VERSION);
   app.require_subcommand(1);

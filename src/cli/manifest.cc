@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kMagic = "attune-backup ";
 constexpr std::string_view kSum = "sha256 ";
 
-// `a/b`: no way up, none from the root.
+// `a/b`: a relative path without `.`, `..` or empty parts.
 bool IsWithin(std::string_view path) {
   if (path.empty() || path.front() == '/') return false;
   while (!path.empty()) {

@@ -1,4 +1,4 @@
-// What a backup holds, in a text file beside it that is written last: a folder without one is no whole backup.
+// The contents of a backup, in a text file in its folder that is written last: a folder without one is incomplete.
 //
 //   manifest := "attune-backup 1" line* "sha256 <hex of all before>"     each ended by a newline
 //   line     := "program <version>" | "created <RFC 3339>" | "records <first> <last>" | "plan <path>"
@@ -26,13 +26,13 @@ struct Manifest {
   std::string created;
   uint64_t first_record = 0;  // 0: none
   uint64_t last_record = 0;
-  std::string plan;           // a file or folder among them; empty: it has none
+  std::string plan;           // a file or folder of the backup; empty: no plan
   std::vector<File> files;
 };
 
 std::string ManifestText(const Manifest& manifest);
-// kCorrupt: it is not what was written, or names a path that leads out of its folder. kInvalid: a newer program wrote it.
-// `path` is for messages.
+// kCorrupt: the text was changed, or names a path outside its folder. kInvalid: a newer program wrote it. `path` is for
+// messages.
 Result<Manifest> ParseManifest(std::string_view text, const std::string& path);
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// Loading the plan that a command is given.
+// Loads the plan of a command.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace attune {
 // Prints every problem to stderr. Null when the plan cannot be used.
 std::shared_ptr<const Plan> LoadPlanOrComplain(const std::string& path, bool warnings_too = false);
 
-// Where the plan lies that a data folder was served with last, unless `plan` says one already. False after a complaint: the
-// folder does not say, or it is of a newer program.
+// Finds the plan that last served a data folder, unless `plan` is set already. Prints an error and returns false when
+// the folder does not name one, or is of a newer program.
 bool FindPlanOfFolder(const std::string& data, std::string* plan);
 
 }  // namespace attune

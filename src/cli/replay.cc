@@ -1,5 +1,5 @@
-// attune replay: history files in, what the engine makes of them out. One thread reads and admits; others, each with
-// its share of the shards, apply.
+// attune replay: runs history files through the engine and writes the results. One thread reads and admits; the others,
+// each with a share of the shards, apply.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -39,16 +39,16 @@ struct ReplaySettings {
   int threads = 0;
 } replay_settings;
 
-constexpr size_t kChunkBytes = 128 << 10;  // records handed to an applier at a time
-constexpr size_t kMaxChunks = 16;          // waiting for it; then the reader waits
+constexpr size_t kChunkBytes = 128 << 10;  // size of the chunks passed to an applier
+constexpr size_t kMaxChunks = 16;          // queued chunks of an applier; at the limit the reader waits
 
-// A thread with the engine of its users.
+// A thread with an engine for its users.
 class Applier {
  public:
   Applier(std::shared_ptr<const Program> program, const std::vector<Millis>& at)
       : unpacker_(program), output_(program), run_(program, at, MakeSink()), thread_([this] { Run(); }) {}
 
-  // Waits while too much is waiting.
+  // Queues a chunk; waits while the queue is full.
   void Push(std::string chunk) {
     std::unique_lock hold(mutex_);
     room_.wait(hold, [&] { return chunks_.size() < kMaxChunks; });
@@ -63,7 +63,7 @@ class Applier {
     }
     work_.notify_one();
   }
-  // Waits until everything is applied and put in order.
+  // Waits until everything is applied and sorted.
   void Join() { thread_.join(); }
   ReplayOutput& output() { return output_; }
   size_t users() { return run_.user_count(); }
@@ -105,7 +105,7 @@ class Applier {
     output_.Sort(run_.engine().users());
   }
 
-  // Of the next item.
+  // Prefetches the user of the next item.
   void Expect(ByteReader* chunk) {
     if (chunk->remaining() > 0) run_.Expect(ByteReader(chunk->String()).String());
   }
@@ -131,7 +131,7 @@ class Replay {
         at_(std::move(at)),
         threads_(threads) {}
 
-  // Looks which ids of a file may be merged. All files come before the first is applied.
+  // Finds the ids of a file that may be merged. Call it for all files before the first is applied.
   Status FindLinks(const std::string& path, const CsvMapping* mapping) {
     auto opened = HistoryReader::Open(path, mapping);
     if (!opened.ok()) return opened.error();
@@ -147,7 +147,8 @@ class Replay {
     return reader.status();
   }
 
-  // Begins to apply. `links_known`: FindLinks has seen every file; else all histories are kept, by one thread.
+  // Starts the appliers. `links_known`: FindLinks has read every file; otherwise one thread applies and keeps all
+  // histories.
   void Begin(bool links_known) {
     links_known_ = links_known;
     if (!links_known) threads_ = 1;
@@ -157,7 +158,7 @@ class Replay {
     }
   }
 
-  // Reads a file to its end. False and a complaint when it cannot be read.
+  // Reads a file to its end and admits its events.
   Status ReadFile(const std::string& path, const CsvMapping* mapping, std::ofstream* dead_letters) {
     auto opened = HistoryReader::Open(path, mapping);
     if (!opened.ok()) return opened.error();
@@ -176,7 +177,7 @@ class Replay {
     return Error{reader.status().error().code, path + ": " + reader.status().error().message};
   }
 
-  // Sorts what was read, if asked to, and lets the appliers end.
+  // Sorts the events read, if requested, and lets the appliers finish.
   void Finish(bool by_time, std::optional<Millis> until) {
     if (by_time) {
       std::stable_sort(sorted_.begin(), sorted_.end(), [](const Timed& a, const Timed& b) { return a.time < b.time; });
@@ -198,7 +199,7 @@ class Replay {
     }
   }
 
-  // The first file that could not be written; empty when all were.
+  // Returns the first file that could not be written; empty on success.
   std::string Write(const std::string& dir) {
     std::vector<ReplayOutput*> parts;
     for (const auto& applier : appliers_) parts.push_back(&applier->output());
@@ -248,7 +249,7 @@ class Replay {
       ++unknown_[std::string(admission.head.name)];
     }
     last_ = std::max(last_, admission.head.time);
-    // An item: the record, and the event's bytes where the run is to keep them.
+    // An item: the record, and the event's bytes if the run must keep them.
     encoded_.clear();
     if (!links_known_ || linked_.Contains(admission.head.user)) EncodeEvent(admission.head, admission.json, &encoded_);
     item_.Clear();
@@ -285,7 +286,7 @@ class Replay {
   int threads_;
   LinkedIds linked_;
   std::vector<std::unique_ptr<Applier>> appliers_;
-  std::vector<std::string> buffers_;  // the chunk that fills for each applier
+  std::vector<std::string> buffers_;  // the chunk being filled for each applier
   std::vector<Timed> sorted_;
   std::string encoded_;
   ByteWriter item_;
@@ -355,7 +356,7 @@ int RunReplay() {
   const bool twice = std::all_of(replay_settings.events.begin(), replay_settings.events.end(),
                                  [](const std::string& path) { return std::filesystem::is_regular_file(path); });
   for (const std::string& path : replay_settings.events) {
-    if (twice && !replay.FindLinks(path, mapping.get()).ok()) break;  // it will break off there again, and say why
+    if (twice && !replay.FindLinks(path, mapping.get()).ok()) break;  // ReadFile fails there again and reports it
   }
   replay.Begin(twice);
   Status status;

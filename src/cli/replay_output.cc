@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kBufferBytes = 1 << 20;
 
-// The place of each condition in the order of their names, and the other way round.
+// The rank of each condition in the order of names, and the condition at each rank.
 struct NameOrder {
   explicit NameOrder(const Program& program)
       : condition_at(program.conditions.size()), place_of(program.conditions.size()) {
@@ -27,7 +27,7 @@ struct NameOrder {
   std::vector<uint32_t> place_of;
 };
 
-// The words of a transition's line around its instant and its user, taken once from what TransitionJson says.
+// The parts of a transition's line around its instant and its user, extracted once from TransitionJson.
 class TransitionWords {
  public:
   explicit TransitionWords(const Program& program) {
@@ -43,7 +43,7 @@ class TransitionWords {
     }
   }
 
-  // `user` is her id as JSON.
+  // `user` is the user's id as JSON.
   void Append(Millis at, std::string_view user, uint32_t what, std::string* out) {
     if (at != last_at_ || last_.empty()) SetInstant(at);
     *out += head_;
@@ -54,7 +54,7 @@ class TransitionWords {
   }
 
  private:
-  // Within a day only the time is written anew.
+  // Within one day only the time of day is rewritten.
   void SetInstant(Millis at) {
     const auto day = [](Millis t) { return (t >= 0 ? t : t - (kDay - 1)) / kDay; };
     if (last_.empty() || day(at) != day(last_at_) || last_.size() != kInstant) {
@@ -78,12 +78,12 @@ class TransitionWords {
   std::string head_, middle_;
   std::vector<std::string> tails_;
   Millis last_at_ = 0;
-  std::string last_;  // the words for last_at_
+  std::string last_;  // the text of last_at_
 };
 
 }  // namespace
 
-// Writes the sorted lists of all parts as one. No user is in two parts, so names need not be compared.
+// Merges the sorted lists of all parts. No user is in two parts, so names need not be compared.
 template <typename Item, typename Append>
 bool ReplayOutput::WriteMerged(const std::string& path, std::span<ReplayOutput* const> parts,
                                std::vector<Item> ReplayOutput::*list, Append append) {
@@ -106,7 +106,7 @@ bool ReplayOutput::WriteMerged(const std::string& path, std::span<ReplayOutput* 
   while (!heads.empty()) {
     Head head = heads.top();
     heads.pop();
-    // As long as this part has the next line, the others need not be asked.
+    // While this part has the next line, the others need not be compared.
     do {
       append(*head.part, *head.next++, &buffer);
       if (buffer.size() < kBufferBytes) continue;

@@ -1,4 +1,4 @@
-// What a replay has to tell, kept small while it runs, put in order and into words at its end.
+// The output of a replay: compact during the run, sorted and formatted at its end.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,7 @@
 
 namespace attune {
 
-// Of the users of one engine.
+// For the users of one engine.
 class ReplayOutput {
  public:
   explicit ReplayOutput(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
@@ -21,22 +21,22 @@ class ReplayOutput {
   void Add(TriggerFiring firing);
   void AddValues(Millis at, const UserState& user, std::string line);
 
-  // Puts everything in the order of the files: by instant, user and name; what these do not tell apart stays as it
-  // came. `users` are the engine's, which must outlive this. Nothing is added afterwards.
+  // Sorts everything into the order of the files: by instant, user and name; ties keep their order. `users` are the
+  // engine's, and must outlive this. Nothing may be added afterwards.
   void Sort(const std::deque<UserState>& users);
 
   size_t transitions() const { return changes_.size(); }
   size_t firings() const { return firings_.size(); }
 
-  // Writes transitions.ndjson, firings.ndjson and values.ndjson of all parts (at least one) together; each is sorted
-  // and has other users. The first file that could not be written; empty when all were.
+  // Writes transitions.ndjson, firings.ndjson and values.ndjson of all parts (at least one), merged. Each part is
+  // sorted, and no user is in two parts. Returns the first file that could not be written; empty on success.
   static std::string Write(const std::string& dir, std::span<ReplayOutput* const> parts);
 
  private:
-  // 16 bytes: a plan may tell of several changes for each event. What names them is found by number.
+  // 16 bytes, because a plan may have several changes per event. Names are looked up by number.
   struct Change {
     Millis at;
-    uint32_t user;  // her slot; once sorted, her place in the order of ids
+    uint32_t user;  // the user's slot; once sorted, the user's rank by id
     uint32_t what;  // the segment, then a bit for `enter` and one for `corrected`
   };
   struct Fired {
@@ -59,7 +59,7 @@ class ReplayOutput {
   std::vector<Fired> firings_;
   std::vector<Values> values_;
   std::vector<const UserState*> by_id_;
-  // Their ids as JSON, one after the other, and where each begins.
+  // Their ids as JSON, concatenated, and the start of each.
   std::string json_ids_;
   std::vector<size_t> json_id_begins_;
 };

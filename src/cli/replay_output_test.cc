@@ -15,7 +15,7 @@
 namespace attune {
 namespace {
 
-// Names that do not stand in the order of the plan, nor triggers behind segments.
+// Names that sort differently from their order in the plan, triggers among segments.
 constexpr char kPlan[] = R"(
 segments:
   zeta: {when: count(a) >= 1}
@@ -61,7 +61,7 @@ class ReplayOutputTest : public testing::Test {
 
 class ReplayParts : public ReplayOutputTest, public testing::WithParamInterface<size_t> {};
 
-// Instants collide, users' ids need escapes and do not sort as their JSON does, and the parts take turns.
+// Instants collide, users' ids need escapes and sort differently from their JSON, and the parts alternate.
 TEST_P(ReplayParts, SaysWhatSortedLinesSay) {
   const std::vector<std::string> ids = {"b", "a", "\x01", "\"", "\xC3\xA9", "a\\", "", "10", "9", "[", "\x7F", "aa"};
   const size_t parts = GetParam();

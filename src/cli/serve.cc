@@ -48,7 +48,7 @@ JournalFormat FormatOfJournal() {
   return terminal || serve_settings.log_format == "text" ? JournalFormat::kText : JournalFormat::kJson;
 }
 
-// One line, in the journal's format where programs read it.
+// One line, in the journal's format when programs read it.
 int ComplainOfStart(const Error& error) {
   std::string said = error.message;
   if (error.code == ErrorCode::kCorrupt) {
@@ -78,7 +78,7 @@ void NoteStart(const Runtime& runtime, std::chrono::steady_clock::duration took)
                 {"seconds", std::chrono::duration<double>(took).count()}});
 }
 
-// For SIGHUP.
+// Reloads the plan on SIGHUP.
 void ChangePlan(Runtime* runtime) {
   Journal& journal = Journal::OfProcess();
   LoadedPlan loaded = LoadPlan(serve_settings.plan);

@@ -38,7 +38,7 @@ bool ReadInstant(const char* option, const std::string& text, std::optional<Mill
 
 std::string Percent(double share) { return fmt::format("{:.3g} %", share * 100); }
 
-// `31 % (28 to 34)`; a dash when there is none.
+// `31 % (28 to 34)`; a dash without a share.
 std::string PercentWithin(std::optional<double> share, const Interval& interval) {
   return share ? fmt::format("{} ({:.3g} to {:.3g})", Percent(*share), interval.low * 100, interval.high * 100) : "-";
 }

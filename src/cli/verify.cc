@@ -1,4 +1,4 @@
-// attune verify: whether a data folder holds what was written to it, and whether its state is what its log gives.
+// attune verify: whether a data folder is undamaged, and whether its state matches its log.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -48,7 +48,7 @@ class Verify {
 
   int Run() {
     if (!CheckLog()) return kExitFailed;
-    // With a log that cannot be read to its end there is nothing to hold the state to; a repair made it readable.
+    // The state can only be compared with a log that can be read to its end; a repair made it readable.
     if (!CheckKeys() || !CheckStore()) return kExitFailed;
     fmt::print("{}\n", damages_ > 0 ? fmt::format("{} damages", damages_) : repaired_ ? "repaired" : "clean");
     if (damages_ > 0 && !verify_settings.repair) fmt::print("`attune verify {} --repair` keeps what is whole\n", data_);
@@ -56,12 +56,12 @@ class Verify {
   }
 
  private:
-  // A damage that was found, and is told at once.
+  // Counts a damage and prints it.
   void Damage(const std::string& line) {
     ++damages_;
     fmt::print("{}\n", line);
   }
-  // What ends the check.
+  // Reports an error that ends the check.
   bool Fail(const Error& error) {
     Complain(error.message, kExitFailed);
     return false;
@@ -126,7 +126,7 @@ class Verify {
     return true;
   }
 
-  // Whether the check came to its end.
+  // Whether the check was completed.
   bool CompareState(const Store& store) {
     if (verify_settings.plan.empty()) {
       auto noted = ReadPlanNote(data_);
@@ -168,7 +168,7 @@ class Verify {
     return true;
   }
 
-  // Every letter that the store keeps is of a record of the log.
+  // Checks that every stored dead letter belongs to a record of the log.
   bool CheckDeadLetters(const Store& store) {
     const auto check = CheckLetters(store, log_dir(), std::max<uint64_t>(1, log_.first_sequence), log_.last_sequence, [&](std::string_view name) {
       Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
@@ -179,7 +179,8 @@ class Verify {
     return true;
   }
 
-  // The state is set aside, and with it what is not in the log and not in a file: so the keys are written first.
+  // Moves the state aside, and with it what is neither in the log nor in a file: so the keys are written to their file
+  // first.
   bool Rebuild(const Store* store) {
     if (store && !WriteKeys(*store)) return false;
     if (!store && !std::filesystem::exists(KeyFilePath(data_))) {
