@@ -1,4 +1,4 @@
-// The benchmarks: one table in bench.cc. Each measures real work and checks that the work was done right.
+// The benchmarks, listed in one table in bench.cc. Each measures real work and verifies its results.
 #pragma once
 
 #include <chrono>
@@ -18,10 +18,10 @@ struct Figure {
   std::string name;
   double value = 0;
   std::string unit;
-  std::string target;  // what docs/benchmarks.md promises; empty: nothing
+  std::string target;  // the target in docs/benchmarks.md; empty: none
 };
 
-// What a benchmark reports to. A failed check makes the whole run fail.
+// Receives a benchmark's results. A failed check fails the whole run.
 class BenchReport {
  public:
   explicit BenchReport(bool json) : json_(json) {}
@@ -34,11 +34,11 @@ class BenchReport {
   bool ok_ = true;
 };
 
-// How much the benchmarks `engine` and `replay` do; 0: as much as docs/benchmarks.md has figures of.
+// The sizes of the benchmarks `engine` and `replay`; 0: the size of the figures in docs/benchmarks.md.
 struct BenchSizes {
   uint32_t events = 0;
   uint32_t users = 0;
-  int threads = 0;  // of `replay`, that apply events; 0: one for each core
+  int threads = 0;  // applier threads of `replay`; 0: one per core
 };
 
 void BenchEngine(const BenchSizes& sizes, BenchReport* report);
@@ -53,16 +53,16 @@ void BenchMemory(BenchReport* report);
 void BenchRecovery(BenchReport* report);
 void BenchStartup(BenchReport* report);
 
-// --- the load that they share ---
+// --- the shared load ---
 
-// 200 conditions over eight event names, 25 of them listening to each: counts, sums, absences, distinct values.
+// 200 conditions over eight event names, 25 for each: counts, sums, absences, distinct values.
 std::string WidePlanYaml();
-// 20 definitions such as a shop would have.
+// 20 definitions such as a shop might have.
 std::string ShopPlanYaml();
 std::shared_ptr<const Plan> BenchPlan(const std::string& yaml);
 
-// A stream of events that a seed decides: the same in every run. At any time so many visitors are there; each stays for
-// about 20 events, then another user comes in her place.
+// A stream of events determined by a seed: the same in every run. At any time kVisitors users are active; each stays
+// for about 20 events and is then replaced by another user.
 class BenchLoad {
  public:
   static constexpr uint32_t kVisitors = 4096;
@@ -91,10 +91,10 @@ class BenchLoad {
 inline constexpr const char* kBenchNames[] = {"page_viewed",      "product_viewed",   "search",   "add_to_cart",
                                               "remove_from_cart", "checkout_started", "purchase", "review"};
 std::string BenchUser(uint32_t user);  // `user-0000042`
-// A track event as the Segment libraries send it, about 330 bytes. `at`: kNever leaves the time out.
+// A track event as the Segment libraries send it, about 330 bytes. `at`: kNever omits the time.
 std::string BenchJson(const BenchLoad::Event& event, std::string_view message_id, Millis at);
 
-// A folder that goes when this goes.
+// A folder that is removed with this object.
 class BenchFolder {
  public:
   BenchFolder();
@@ -105,12 +105,12 @@ class BenchFolder {
   std::string path_;
 };
 
-// Of this process, in bytes.
+// Resident memory of this process, in bytes.
 uint64_t ResidentBytes();
 double SecondsSince(std::chrono::steady_clock::time_point began);
-// Processor time of this thread: what "per core" means, whatever else the machine does.
+// Processor time of this thread: the basis of figures "per core", independent of other load on the machine.
 double ThreadSeconds();
-// The value that this share of the others are below. Sorts; there must be one.
+// The value below which this share of the values lies. Sorts `values`, which must not be empty.
 double Quantile(std::vector<double>* values, double share);
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// Benchmarks without a server: the engine alone, replay, memory.
+// Benchmarks without a server: the engine, replay, memory.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -17,7 +17,7 @@
 namespace attune {
 namespace {
 
-constexpr uint32_t kBenchUsers = 50'000;  // of engine and replay
+constexpr uint32_t kBenchUsers = 50'000;  // for engine and replay
 constexpr Millis kBegin = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 
 // The fields that a program reads of benchmark events.
@@ -43,7 +43,7 @@ class BenchFields {
   Value* product_ = &none_;
 };
 
-// A condition of the wide plan, worked out by hand for one user from her events alone.
+// A condition of the wide plan, computed for one user directly from the user's events.
 bool HoldsByHand(const std::vector<BenchLoad::Event>& events, uint32_t name, Millis window, double least, bool sum,
                  Millis t) {
   double total = 0;
@@ -111,7 +111,7 @@ void BenchEngine(const BenchSizes& sizes, BenchReport* report) {
   }
 }
 
-// Runs the command itself, in a process of its own.
+// Runs the command itself, in a separate process.
 void BenchReplay(const BenchSizes& sizes, BenchReport* report) {
   const uint32_t user_count = sizes.users > 0 ? sizes.users : kBenchUsers;
   const uint32_t event_count = sizes.events > 0 ? sizes.events : 500'000;
@@ -127,7 +127,7 @@ void BenchReplay(const BenchSizes& sizes, BenchReport* report) {
       out << BenchJson(event, fmt::format("r-{}", i), event.time) << '\n';
     }
   }
-  // Resolved here: under valgrind the link names the program that is run only to those who read it.
+  // Resolved here, because valgrind redirects the link only for readlink, not for exec.
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const auto began = std::chrono::steady_clock::now();
   const pid_t child = fork();
@@ -162,7 +162,7 @@ void BenchMemory(BenchReport* report) {
   BenchLoad load(3, kUsers, kBegin, 10);
   for (uint32_t i = 0; i < kEvents; ++i) {
     auto event = load.Next();
-    event.user = static_cast<uint32_t>(i / (kEvents / kUsers));  // ten events each, one user after the other
+    event.user = static_cast<uint32_t>(i / (kEvents / kUsers));  // ten consecutive events for each user
     const std::string product = fmt::format("P{:04}", event.product);
     const std::string user = BenchUser(event.user);
     Record record;

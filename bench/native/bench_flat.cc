@@ -1,6 +1,6 @@
-// Benchmarks of what must not matter: how long windows are, and how many sequences are begun. Processor time of the
-// engine alone; each case is run several times in turn with the others, and the least time counts, so that other work
-// on the machine matters little.
+// Benchmarks of costs that must stay flat: the length of windows, and the number of partial sequences. They measure the
+// processor time of the engine alone. The cases run in turn, several times, and the least time counts, so that other
+// load on the machine matters little.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -75,7 +75,7 @@ class Feed {
   uint64_t transitions_ = 0;
 };
 
-// Nanoseconds for each case: the least of several rounds. Adds them and their ratio to the report.
+// The least nanoseconds of several rounds for each case. Adds them and their ratio to the report.
 void CompareCases(BenchReport* report, const std::string& name, const std::vector<std::string>& cases,
                   const std::function<double(size_t)>& nanoseconds) {
   std::vector<double> least(cases.size(), std::numeric_limits<double>::infinity());
@@ -89,18 +89,19 @@ void CompareCases(BenchReport* report, const std::string& name, const std::vecto
 
 // --- windows ---
 
-constexpr Millis kSpacing = 311 * kSecond;  // divides no window: events go out between the others' coming in
+constexpr Millis kSpacing = 311 * kSecond;  // divides no window, so expiries fall between arrivals
 constexpr int kWindowUsers = 2;
-constexpr int kWindowEvents = 2 * static_cast<int>(30 * kDay / kSpacing) + 4;  // of each user
-constexpr int kWindowMeasured = kWindowEvents / 2;                             // from this one on
+constexpr int kWindowEvents = 2 * static_cast<int>(30 * kDay / kSpacing) + 4;  // per user
+constexpr int kWindowMeasured = kWindowEvents / 2;                             // measured from this event on
 
 struct WindowKind {
   const char* name;
   const char* value;  // `{}` is the window
   int conditions;     // with windows of W, W + 1 s, W + 2 s …
-  double bound;       // 0: one that is reached at every event, and left when the oldest goes out
+  double bound;       // 0: a bound that each event reaches, and that each expiry of the oldest event leaves
 };
-// A bound that the whole window decides is the hardest case. distinct(…) is compared with a small one too, as plans do.
+// A bound that depends on the whole window is the hardest case. distinct(…) is compared with a small one too, as in
+// plans.
 constexpr WindowKind kWindowKinds[] = {{"count", "count(purchase[{}ms])", 8, 0},
                                        {"sum", "sum(purchase.price[{}ms])", 8, 0},
                                        {"distinct", "distinct(purchase.product_id[{}ms])", 8, 5},
@@ -127,7 +128,7 @@ std::string WindowPlanYaml(const WindowCase& c) {
   return yaml;
 }
 
-// The metric by hand: events of one user are kSpacing apart, and the latest is at t.
+// The expected metric: events of one user are kSpacing apart, and the latest is at t.
 double WindowByHand(const WindowCase& c) {
   const int in = static_cast<int>((c.window - 1) / kSpacing) + 1;
   const std::string kind = c.kind->name;
@@ -164,7 +165,7 @@ double MeasureWindow(BenchReport* report, const WindowCase& c, const std::vector
   return seconds / static_cast<double>(events) * 1e9;
 }
 
-// --- sequences that have begun ---
+// --- partial sequences ---
 
 constexpr Millis kCartEvery = kMinute;
 constexpr int kMeasuredCarts = 20'000;
@@ -173,7 +174,8 @@ std::string PartialsPlanYaml(const std::string& when) {
   return "limits: {events: 50000}\nsegments:\n  s: {when: '" + when + "'}\n";
 }
 
-// Cart n is filled at minute n, and goes on to the next step half of the open carts later, so that their number stays.
+// Cart n is filled at minute n and makes its next step half of the open carts later, so that their number stays
+// constant.
 double MeasurePartials(BenchReport* report, int open, bool absence, const std::vector<std::string>& carts) {
   const Millis window = open * kCartEvery + kCartEvery / 2;
   Feed feed(PartialsPlanYaml(
@@ -197,7 +199,7 @@ double MeasurePartials(BenchReport* report, int open, bool absence, const std::v
     feed.Apply("ann", "search", end + window, 1, "none");
     report->Check(feed.Holds("ann", "s") == (open > 1), name + ": a cart is left whose purchase has not come");
   } else {
-    // The oldest cart in the window is just completed; the one before it has begun too early.
+    // The oldest cart in the window is completed in time; the one before it began too early.
     const int oldest = total - 1 - open;
     if (oldest > 0) feed.Apply("ann", "purchase", end + kCartEvery / 3, 1, carts[static_cast<size_t>(oldest - 1)]);
     report->Check(!feed.Holds("ann", "s"), name + ": a cart from before the window does not count");

@@ -1,5 +1,5 @@
-// Benchmarks of what live users feel: how soon an event is visible, also beside a very busy user, and how late what
-// happens by itself is.
+// Benchmarks of latency for live users: how soon an event is visible, also beside a very busy user, and how late timers
+// take effect.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -16,12 +16,12 @@ namespace attune {
 namespace {
 
 constexpr uint32_t kUsers = 1'000'000;
-constexpr double kHalfLoad = 50'000;  // events a second: half of what http is to reach
+constexpr double kHalfLoad = 50'000;  // events a second: half the target of http
 constexpr int kSenders = 2;
 
 std::string ProbedPlanYaml() { return ShopPlanYaml() + "  probes: count(probe)\n"; }
 
-// Keeps the server half busy with these batches while it probes.
+// Probes while these batches keep the server half busy.
 Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, int users,
                       std::vector<std::vector<Batch>>* batches, uint64_t* accepted, BenchReport* report) {
   std::vector<Sent> sent(kSenders);
@@ -43,8 +43,8 @@ Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, in
 
 }  // namespace
 
-// One user's count is asked for after each accepted event, until it includes it, while others keep the server half
-// busy.
+// Queries one user's count after each accepted event until the count includes it, while other users keep the server
+// half busy.
 void BenchLatency(BenchReport* report) {
   constexpr double kSeconds = 10;
   const BenchFolder folder;
@@ -63,8 +63,8 @@ void BenchLatency(BenchReport* report) {
   report->Add({"latency_sent_to_accepted_p99", Quantile(&probed.accepted_ms, 0.99), "ms", ""});
 }
 
-// The same load twice: spread over a million users, then all of it one user's. Others are probed, some of them in her
-// shard.
+// The same load twice: spread over a million users, then all of it for one user. Probes other users, some of them in
+// that user's shard.
 void BenchHotUser(BenchReport* report) {
   constexpr double kSeconds = 21;  // a million events
   constexpr int kProbedUsers = 128;
@@ -104,7 +104,7 @@ namespace {
 constexpr uint32_t kObserved = 4000;
 constexpr Millis kEvery = 3;
 
-// What a client that listens to /v1/stream hears of users that it waits for.
+// A client of /v1/stream that waits for effects of certain users.
 class Listener {
  public:
   // Waits for as many exits and as many absences as there are users in `due`.
@@ -112,12 +112,12 @@ class Listener {
       : due_(due), thread_([this, port] { Run(port); }) {}
   ~Listener() { Join(); }
   bool listening() const { return listening_; }
-  // Waits until it has heard of all, or nothing comes for some ten seconds.
+  // Waits until it has received all, or until nothing arrives for about ten seconds.
   void Join() {
     if (thread_.joinable()) thread_.join();
   }
-  std::vector<double> exit_ms, absence_ms;  // later than its instant
-  uint64_t wrong = 0;                       // not at their instants
+  std::vector<double> exit_ms, absence_ms;  // delay after the instant of the effect
+  uint64_t wrong = 0;                       // effects with a wrong instant
 
  private:
   void Run(uint16_t port) {
@@ -165,7 +165,7 @@ class Listener {
   std::thread thread_;
 };
 
-// A page_viewed for each of these users, taken in.
+// Appends a page_viewed for each of these users.
 void AppendViews(Runtime* runtime, uint32_t first, uint32_t count, const std::function<Millis(uint32_t)>& time) {
   for (uint32_t i = first; i < first + count;) {
     std::vector<std::string> records;
@@ -192,9 +192,9 @@ void AppendViews(Runtime* runtime, uint32_t first, uint32_t count, const std::fu
 
 }  // namespace
 
-// A million users with a timer each, far ahead, and some thousands of them whose timers come due one after the other
-// while nobody asks for anything. Each leaves one segment and enters another at one instant; what is measured is when a
-// client that listens hears of it.
+// A million users have a timer each, far in the future. Some thousands of them have timers that come due one after the
+// other while no request is made. Each of these leaves one segment and enters another at one instant. Measures when a
+// listening client receives it.
 void BenchTimers(BenchReport* report) {
   const BenchFolder folder;
   auto service = StartBenchService(

@@ -1,4 +1,4 @@
-// Benchmarks of the whole: a real server on loopback, real clients, a real disk.
+// End-to-end benchmarks: a real server on loopback, real clients, a real disk.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -15,7 +15,7 @@ namespace attune {
 namespace {
 
 constexpr uint32_t kServiceUsers = 1'000'000;
-constexpr int kServiceSenders = 8;  // enough in flight that a sync serves several
+constexpr int kServiceSenders = 8;  // enough in flight that one sync serves several
 constexpr double kSendSeconds = 6;
 
 void MeasureHttp(BenchReport* report, const std::string& name, const std::string& yaml, const std::string& target) {
