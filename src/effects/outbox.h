@@ -8,7 +8,6 @@
 //
 // Under another plan the log builds another state. The published effects of records up to the last snapshot, or in the
 // outbox, stay as they are; nothing is added to them.
-// brought about was said, and stays as it was said; nothing is added to it.
 #pragma once
 
 #include <array>
