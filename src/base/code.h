@@ -82,7 +82,7 @@ enum class Code : uint8_t {
 
 // The stage at which a request or an event is refused.
 enum class Stage : uint8_t {
-  kTransport,  // bytes into a request
+  kTransport,  // bytes to a request
   kParse,      // a body to JSON
   kProtocol,   // JSON to events: the requirements on every event
   kSchema,     // events against the plan

@@ -11,7 +11,7 @@ namespace attune {
 namespace {
 
 constexpr std::string_view kLevels[] = {"info", "warning", "error"};
-// A pipe writes at most this much atomically; a longer line could be split by another process's.
+// Keeps lines short enough for a pipe to write atomically; a longer line could be mixed with another process's.
 constexpr size_t kMostMessageBytes = 2000;
 
 uint32_t CodePointAt(std::string_view text, size_t length) {

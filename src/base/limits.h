@@ -20,7 +20,7 @@ struct IngestLimits {
   size_t id_bytes = 512;          // each of its ids: `invalid_field`
   size_t name_bytes = 256;        // its name: `invalid_field`
   size_t object_members = 1000;   // members of one object in it: `too_many_members`
-  size_t array_items = 4000;      // items of one array in it: the same
+  size_t array_items = 4000;      // items of one array in it: `too_many_members`
   size_t trait_name_bytes = 512;  // a trait's dotted name: `invalid_field`
   Millis ahead = kDay;            // how far after the received time an event time may be: `timestamp_out_of_range`
   Millis clock_off = 365 * kDay;  // largest gap of `sentAt` and received time; above it the client's clock is ignored

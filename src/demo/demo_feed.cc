@@ -13,7 +13,7 @@
 namespace attune {
 namespace {
 
-constexpr size_t kBatchEvents = 900;        // a batch ends before it has more
+constexpr size_t kBatchEvents = 900;        // upper bound of a batch
 constexpr Millis kOpenLength = 16 * kHour;  // the shop's day: the last hours of a calendar day
 constexpr Millis kClickMin = 20 * kSecond;  // between two clicks of the history
 constexpr Millis kClickMax = 90 * kSecond;

@@ -38,7 +38,7 @@ TEST(JsonText, SaysWhatIsWrongAndWhere) {
       {"[1e400]", Kind::kNumber, 1, "a number out of range"},
       {"[123456789012345678901]", Kind::kNumber, 1, "a number out of range"},
       {"[[[[1]]]]", Kind::kDepth, 3, "nested too deep"},
-      {"[\"\xFF\", 1 2]", Kind::kSyntax, 8, "expected \",\" or \"]\""},  // not JSON at all comes first
+      {"[\"\xFF\", 1 2]", Kind::kSyntax, 8, "expected \",\" or \"]\""},  // a syntax fault takes precedence
   };
   for (const auto& [json, kind, offset, what] : kBad) {
     const auto fault = FindJsonFault(json, 3);

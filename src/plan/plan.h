@@ -70,7 +70,7 @@ struct Plan {
   std::vector<std::string> files;
   std::string timezone = "UTC";
   Millis session_gap = 30 * kMinute;
-  Millis session_max = kNever;      // kNever: sessions are not cut
+  Millis session_max = kNever;      // kNever: no limit
   int64_t limit_events = 10'000;    // per user and condition
   int64_t limit_catch_up = 10'000;  // the most transitions of one user that the passing of time makes for one record
   Millis oldest_event = 3'650 * kDay;  // the earliest event time, as a distance before the received time

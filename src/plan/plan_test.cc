@@ -78,7 +78,7 @@ TEST(Plan, TextOfAnExpressionReadsAsTheSameExpression) {
   }
 }
 
-// `?` ends plain text in braces for yaml-cpp, though not for YAML.
+// yaml-cpp ends plain text in braces at a `?`, although YAML does not.
 TEST(Plan, ReadsQuestionMarksWhereverYamlAllowsThem) {
   const LoadedPlan loaded = ParsePlan(R"yaml(
 # is it read?
