@@ -22,7 +22,8 @@ bool HoldsKeys(const Expression& expression, const Plan& plan);
 // Segments that refer to themselves, by in_segment, entered or left.
 std::vector<Finding> FindCircles(const Plan& plan);
 
-// Triggers that lose their key or name it twice, and groups that do not exist.
+// Triggers that lose their key (a warning), keyed triggers whose `with` contains some(…) or top(…), and triggers of
+// groups that do not exist.
 std::vector<Finding> CheckTriggers(const Plan& plan);
 
 }  // namespace attune
