@@ -118,7 +118,7 @@ Value Coalesce(const std::vector<Value>& args) {
   return Value();
 }
 
-Value Scale(const Value& x, const Value& lo, const Value& hi) {
+Value Scaled(const Value& x, const Value& lo, const Value& hi) {
   if (!IsQuantity(x) || x.type() != lo.type() || x.type() != hi.type()) return Value();
   Value above = Arithmetic(Kind::kSubtract, x, lo);
   Value width = Arithmetic(Kind::kSubtract, hi, lo);
@@ -156,7 +156,7 @@ Value Operator(const Expression& e, const std::vector<Value>& args) {
     case Kind::kCoalesce: return Coalesce(args);
     case Kind::kClamp:
       return Arithmetic(Kind::kMax, args[1], Arithmetic(Kind::kMin, args[0], args[2]));
-    case Kind::kScale: return Scale(args[0], args[1], args[2]);
+    case Kind::kScale: return Scaled(args[0], args[1], args[2]);
     default: break;
   }
   ATTUNE_CHECK(false, "every kind of expression has a meaning");

@@ -19,13 +19,13 @@ class Chronicle {
 
   bool traced() const { return trace_ != nullptr; }
   template <typename... Arguments>
-  void PublishEffects(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  void Tell(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
     if (trace_) trace_(fmt::format(text, std::forward<Arguments>(arguments)...));
   }
 
   // Always false, so that whoever finds something can return it. Only the first failure counts.
   bool Fail(Promise promise, std::string what) {
-    PublishEffects("FAILED ({}): {}", NameOf(promise), what);
+    Tell("FAILED ({}): {}", NameOf(promise), what);
     if (failure_.empty()) {
       broken_ = promise;
       failure_ = std::move(what);
