@@ -125,7 +125,7 @@ void ReadDeadLetter(std::string_view bytes) {
     record.type = static_cast<uint8_t>(RecordType::kDeadLetter);
     record.sequence = sequence;
     record.payload = payload;
-    letters.Bury(record);
+    letters.StoreRecord(record);
   }
   size_t count = 0;
   (void)TheStore().ForEach(keys::kDeadLetters, [&](std::string_view, std::string_view kept) {
