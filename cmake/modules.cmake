@@ -16,29 +16,31 @@ set(ATTUNE_MAY_INCLUDE_engine/evaluate base crypto event language plan engine/se
 set(ATTUNE_MAY_INCLUDE_engine base event language plan engine/series engine/sequence engine/program engine/state engine/evaluate)
 set(ATTUNE_MAY_INCLUDE_engine/explain base event language plan engine/series engine/sequence engine/program engine/state engine/evaluate engine)
 set(ATTUNE_MAY_INCLUDE_log base)
+# Of src, only server, which puts the parts together, and cli, whose offline commands open a data folder, include log/file.
 set(ATTUNE_MAY_INCLUDE_log/file base crypto log)
 set(ATTUNE_MAY_INCLUDE_state base)
 set(ATTUNE_MAY_INCLUDE_identity base event)
 set(ATTUNE_MAY_INCLUDE_effects base event language plan ${ENGINE} log state)
-set(ATTUNE_MAY_INCLUDE_shard base event language plan ${ENGINE} log log/file state identity effects)
+set(ATTUNE_MAY_INCLUDE_shard base event language plan ${ENGINE} log state identity effects)
 set(ATTUNE_MAY_INCLUDE_access base crypto event state)
-set(ATTUNE_MAY_INCLUDE_dead_letter base event plan log log/file state shard)
+set(ATTUNE_MAY_INCLUDE_dead_letter base event plan log state shard)
 set(ATTUNE_MAY_INCLUDE_ingest base crypto compression event language plan dead_letter)
 set(ATTUNE_MAY_INCLUDE_ingest/protocol base event language plan dead_letter ingest)
-set(ATTUNE_MAY_INCLUDE_history base compression event language plan ${ENGINE} log log/file identity dead_letter ingest)
+set(ATTUNE_MAY_INCLUDE_history base compression event language plan ${ENGINE} log identity dead_letter ingest)
 set(ATTUNE_MAY_INCLUDE_analysis base event language plan ${ENGINE} identity history)
 set(ATTUNE_MAY_INCLUDE_http base)
-set(ATTUNE_MAY_INCLUDE_api base crypto event language plan ${ENGINE} log log/file state identity effects shard access dead_letter ingest
+set(ATTUNE_MAY_INCLUDE_api base crypto event language plan ${ENGINE} log state identity effects shard access dead_letter ingest
   ingest/protocol history analysis http)
-set(ATTUNE_MAY_INCLUDE_server base plan shard state access dead_letter http api)
+set(ATTUNE_MAY_INCLUDE_server base plan log log/file shard state access dead_letter http api)
 set(ATTUNE_MAY_INCLUDE_demo base event language plan ingest ingest/protocol http server)
-set(ATTUNE_MAY_INCLUDE_native base event language plan ${ENGINE} log http server)
+set(ATTUNE_MAY_INCLUDE_native base event language plan ${ENGINE} http server)
 set(ATTUNE_MAY_INCLUDE_cli base crypto event language plan ${ENGINE} log log/file state identity effects shard access dead_letter ingest
   ingest/protocol history analysis http api server demo native)
 
 # Modules of testing/: they may include those of src/; of src/, only tests include them.
 set(ATTUNE_MAY_INCLUDE_data_files base)
 set(ATTUNE_MAY_INCLUDE_fake_disk base log log/file)
+set(ATTUNE_MAY_INCLUDE_memory_log base log)
 set(ATTUNE_MAY_INCLUDE_step_workers base)
 set(ATTUNE_MAY_INCLUDE_fake_store base state)
 set(ATTUNE_MAY_INCLUDE_oracle base crypto event language plan ${ENGINE} identity history)

@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "fake_disk/fake_disk.h"
+#include "log/file/file_reader.h"
 #include "log/file/log_file.h"
-#include "log/file/reader.h"
 #include "log/file/recovery.h"
 #include "log/file/verify.h"
 
@@ -21,7 +21,7 @@ void Seal(std::string* file) {
   if (file->size() < kFileHeaderBytes) return;
   const uint32_t header = Crc32c(std::string_view(*file).substr(0, 36));
   std::memcpy(file->data() + 36, &header, 4);
-  RecordView record;
+  FileRecord record;
   uint32_t payload_bytes = 0;
   for (size_t at = kFileHeaderBytes; at + kRecordHeaderBytes <= file->size();
        at += kRecordHeaderBytes + payload_bytes) {
@@ -33,14 +33,12 @@ void Seal(std::string* file) {
 }
 
 void ReadSingleRecords(std::string_view bytes) {
-  RecordView record;
+  FileRecord record;
   if (ParseRecord(bytes, &record)) {
+    ATTUNE_CHECK(record.sequence != 0 && record.payload.size() <= kMaxPayloadBytes, "a record keeps the limits");
     std::string written;
     AppendRecord(record, &written);
     ATTUNE_CHECK(bytes.starts_with(written), "a record is written as it was read");
-  }
-  while (TakeRecord(&bytes, &record)) {
-    ATTUNE_CHECK(record.sequence != 0 && record.payload.size() <= kMaxPayloadBytes, "a record keeps the limits");
   }
 }
 
@@ -59,7 +57,7 @@ void OpenAsLog(const std::string& file, bool repair) {
     return;
   }
   ATTUNE_CHECK(recovery->newest_file == 0 || VerifyLog(disk, kDir, &report).ok(), "what was recovered has no damage");
-  auto reader = LogReader::Open(kDir, recovery->first_sequence, {.disk = &disk});
+  auto reader = FileReader::Open(kDir, recovery->first_sequence, {.disk = &disk});
   ATTUNE_CHECK(reader.ok(), "what was recovered can be read");
   RecordView record;
   uint64_t last = 0;

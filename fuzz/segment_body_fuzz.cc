@@ -15,9 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const SegmentRequest read = reader.Read(request);
   ATTUNE_CHECK(read.ok() || read.events.empty(), "of a refused request nothing is taken");
   for (const SegmentEvent& event : read.events) {
-    ATTUNE_CHECK(event.ok() == !event.record.empty(), "an event is a record or a dead letter");
+    ATTUNE_CHECK(event.ok() == !event.record.bytes().empty(), "an event is a record or a dead letter");
     if (event.ok()) {
-      const auto stored = DecodeEvent(event.record);
+      const auto stored = DecodeEvent(event.record.bytes());
       ATTUNE_CHECK(stored.ok() && !stored->head.user.empty() && stored->head.id == event.message_id,
                    "records are read back");
       ATTUNE_CHECK(!FindJsonFault(stored->json, kMaxEventDepth), "what is stored is JSON");

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <thread>
 
 #include "http/client.h"
-#include "log/shard_of.h"
 #include "native/bench.h"
 #include "native/bench_traffic.h"
 
@@ -168,8 +168,8 @@ class Listener {
 // Appends a page_viewed for each of these users.
 void AppendViews(Runtime* runtime, uint32_t first, uint32_t count, const std::function<Millis(uint32_t)>& time) {
   for (uint32_t i = first; i < first + count;) {
-    std::vector<std::string> records;
-    std::vector<LogEntry> entries;
+    std::deque<EventRecord> records;
+    std::vector<NewRecord> entries;
     for (; records.size() < 500 && i < first + count; ++i) {
       const std::string user = BenchUser(i), id = fmt::format("t-{}", i);
       EventHead head;
@@ -177,12 +177,9 @@ void AppendViews(Runtime* runtime, uint32_t first, uint32_t count, const std::fu
       head.user = user;
       head.name = "page_viewed";
       head.time = head.received = time(i);
-      records.emplace_back();
-      EncodeEvent(head, fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id),
-                  &records.back());
-      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
+      const std::string json = fmt::format(R"({{"event":"page_viewed","userId":"{}","messageId":"{}"}})", user, id);
+      entries.push_back(NewRecord::Event(records.emplace_back(head, json)));
     }
-    for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
     while (!runtime->Append(entries, [](const Status&, uint64_t) {}).ok()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

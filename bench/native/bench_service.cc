@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <thread>
 
 #include "native/bench.h"
 #include "native/bench_traffic.h"
+#include "server/folder_runtime.h"
 
 namespace attune {
 namespace {
@@ -59,13 +61,13 @@ void BenchRecovery(BenchReport* report) {
   options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   uint64_t users = 0;
   {
-    auto runtime = Runtime::Open(folder.path(), program, options);
+    auto runtime = FolderRuntime::Open(folder.path(), program, options);
     if (!runtime.ok()) return report->Check(false, runtime.error().message);
     BenchLoad load(4, kServiceUsers, WallClock() - kHour, 1);
     std::string record;
     for (int i = 0; i < kEvents;) {
-      std::vector<std::string> records;
-      std::vector<LogEntry> entries;
+      std::deque<EventRecord> records;
+      std::vector<NewRecord> entries;
       for (int j = 0; j < 500 && i < kEvents; ++j, ++i) {
         auto event = load.Next();
         event.user = static_cast<uint32_t>(i / (kEvents / static_cast<int>(kServiceUsers)));  // three events each
@@ -75,27 +77,24 @@ void BenchRecovery(BenchReport* report) {
         head.user = user;
         head.name = kBenchNames[event.name];
         head.time = head.received = event.time;
-        records.emplace_back();
-        EncodeEvent(head, BenchJson(event, id, event.time), &records.back());
-        entries.push_back({static_cast<uint8_t>(RecordType::kEvent), ShardOf(user), {}});
+        entries.push_back(NewRecord::Event(records.emplace_back(head, BenchJson(event, id, event.time))));
       }
-      for (size_t j = 0; j < entries.size(); ++j) entries[j].payload = records[j];
-      while (!(*runtime)->Append(entries, [](const Status&, uint64_t) {}).ok()) {
+      while (!(*runtime)->runtime().Append(entries, [](const Status&, uint64_t) {}).ok()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     }
-    (*runtime)->Close();
-    users = (*runtime)->stats().users;
+    (*runtime)->runtime().Close();
+    users = (*runtime)->runtime().stats().users;
   }
   const auto began = std::chrono::steady_clock::now();
-  auto runtime = Runtime::Open(folder.path(), program, options);
+  auto runtime = FolderRuntime::Open(folder.path(), program, options);
   const double seconds = SecondsSince(began);
   if (!runtime.ok()) return report->Check(false, runtime.error().message);
   report->Add({"recovery_seconds", seconds, "s", ""});
   report->Add({"recovery_users_per_second", static_cast<double>(users) / seconds, "users/s", ""});
   report->Add({"recovery_resident_bytes_per_user", static_cast<double>(ResidentBytes()) / static_cast<double>(users),
                "bytes", ""});
-  report->Check((*runtime)->stats().users == users && users == kServiceUsers, "all users are back");
+  report->Check((*runtime)->runtime().stats().users == users && users == kServiceUsers, "all users are back");
 }
 
 void BenchStartup(BenchReport* report) {

@@ -260,7 +260,7 @@ void Api::Refuse(const SegmentPath& path, const Refusal& refusal, const Request&
   DeadLetter letter = LetterOfRequest(path.path, request.body, refusal.reason, refusal.detail);
   letter.sent_at = SentAt(request);
   const std::string record = DeadLetterRecord(letter, received);
-  LogEntry entry{static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(letter), record};
+  const NewRecord entry{RecordType::kDeadLetter, ShardOfDeadLetter(letter), record};
   auto answer = std::make_shared<std::pair<Reply, Response>>(std::move(reply), std::move(problem));
   const Status status = runtime_.Append({&entry, 1}, [this, answer, origin, reason = refusal.reason](const Status& durable, uint64_t) {
     if (durable.ok()) {
@@ -274,7 +274,7 @@ void Api::Refuse(const SegmentPath& path, const Refusal& refusal, const Request&
 }
 
 void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string origin, Millis received, Reply reply) {
-  std::vector<LogEntry> entries;
+  std::vector<NewRecord> entries;
   std::vector<std::string> letters;
   letters.reserve(events.size());
   std::string rejected;
@@ -289,12 +289,12 @@ void Api::LogAccepted(std::vector<SegmentEvent> events, bool single, std::string
   for (size_t i = 0; i < events.size(); ++i) {
     const SegmentEvent& event = events[i];
     if (event.ok()) {
-      entries.push_back({static_cast<uint8_t>(RecordType::kEvent), 0, event.record});
+      entries.push_back(NewRecord::Event(event.record));
       ++answer->accepted;
       continue;
     }
     letters.push_back(DeadLetterRecord(*event.dead, received));
-    entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), ShardOfDeadLetter(*event.dead), letters.back()});
+    entries.push_back({RecordType::kDeadLetter, ShardOfDeadLetter(*event.dead), letters.back()});
     answer->reasons.push_back(event.dead->first().reason);
     if (!rejected.empty()) rejected += ',';
     rejected += '{';

@@ -52,7 +52,7 @@ void Api::ListEffects(Call call, bool firings) {
   // Behind what was durable, and the timers that are due; then where it may wait for the disk.
   AfterAllShards(&runtime_, [this, list] {
     runtime_.outbox().WhenPassed(runtime_.durable_sequence(), [this, list] {
-      runtime_.AskLog([list](LogLookup&) { list(); });
+      runtime_.AskLog([list](ReadableLog&) { list(); });
     });
   });
 }

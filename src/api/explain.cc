@@ -45,7 +45,7 @@ void Api::Explain(Call call) {
     if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
     const Millis t = at.value_or(std::max({now, state->now, state->looked}));
     runtime_.AskLog([this, shared, plan_state = runtime_.plan_state(), indexed = owner.Indexed(person), t, plan, parsed,
-                     expression](LogLookup& log) {
+                     expression](ReadableLog& log) {
       const std::string& name = indexed.id;
       const auto history = plan_state->HistoryOf(indexed);
       if (!history.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, history.error().message));

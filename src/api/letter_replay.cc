@@ -60,7 +60,7 @@ Response LetterReplay::Run(StudyProgress* progress) {
     if (!NextLetters(&letters, progress)) return Problem(Code::kStorageFailed, "storage cannot be read");
     Batch batch;
     for (const Letter& letter : letters) Try(letter, &batch);
-    if (!options_.dry_run && !batch.payloads.empty()) {
+    if (!options_.dry_run && !batch.records.empty()) {
       if (auto failed = Log(&batch, progress)) return std::move(*failed);
     }
     Count(&batch);
@@ -96,9 +96,9 @@ void LetterReplay::Try(const Letter& kept, Batch* batch) {
   Row row = letter.is_request ? TryRequest(letter, batch) : TryEvent(letter, batch);
   row.id = kept.name;
   if (row.verdict == Verdict::kReplayed) {
-    row.record = batch->payloads.size() - 1;
-    batch->payloads.push_back(ReplayedRecord(*SequenceOfLetter(kept.name)));
-    batch->kinds.emplace_back(RecordType::kReplayed, ShardOfDeadLetter(AddressOf(letter)));
+    row.record = batch->records.size() - 1;
+    batch->others.push_back(ReplayedRecord(*SequenceOfLetter(kept.name)));
+    batch->records.push_back({RecordType::kReplayed, ShardOfDeadLetter(AddressOf(letter)), batch->others.back()});
   }
   batch->rows.push_back(std::move(row));
 }
@@ -137,8 +137,7 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
     return row;
   }
   row.message_id = admitted.head.id;
-  EncodeEvent(admitted.head, admitted.json, &batch->payloads.emplace_back());
-  batch->kinds.emplace_back(RecordType::kEvent, 0);
+  batch->records.push_back(NewRecord::Event(batch->events.emplace_back(admitted.head, admitted.json)));
   return row;
 }
 
@@ -155,19 +154,18 @@ LetterReplay::Row LetterReplay::TryRequest(const KeptLetter& letter, Batch* batc
   std::string body = TextOf(letter.event);
   if (letter.encoding == "\"base64\"") body = FromBase64(body);
   const std::string made = MadeId(letter);
-  const SegmentRequest read = reader_.Read({path, body, *received, TimeOf(letter.sent_at), made, options_.oldest_event});
+  SegmentRequest read = reader_.Read({path, body, *received, TimeOf(letter.sent_at), made, options_.oldest_event});
   if (!read.ok()) {
     row.verdict = Verdict::kStillRefused;
     row.error = {read.refusal->reason, "", read.refusal->detail};
     return row;
   }
-  for (const SegmentEvent& event : read.events) {
+  for (SegmentEvent& event : read.events) {
     if (event.ok()) {
-      batch->payloads.push_back(event.record);
-      batch->kinds.emplace_back(RecordType::kEvent, 0);
+      batch->records.push_back(NewRecord::Event(batch->events.emplace_back(std::move(event.record))));
     } else {
-      batch->payloads.push_back(DeadLetterRecord(*event.dead, *received));
-      batch->kinds.emplace_back(RecordType::kDeadLetter, ShardOfDeadLetter(*event.dead));
+      batch->others.push_back(DeadLetterRecord(*event.dead, *received));
+      batch->records.push_back({RecordType::kDeadLetter, ShardOfDeadLetter(*event.dead), batch->others.back()});
     }
   }
   if (read.events.empty()) {
@@ -183,14 +181,10 @@ std::optional<Response> LetterReplay::Log(Batch* batch, StudyProgress* progress)
     std::optional<Error> error;
     uint64_t first = 0;
   };
-  std::vector<LogEntry> entries;
-  for (size_t i = 0; i < batch->payloads.size(); ++i) {
-    entries.push_back({static_cast<uint8_t>(batch->kinds[i].first), batch->kinds[i].second, batch->payloads[i]});
-  }
   for (int pauses = 0;; ++pauses) {
     auto durable = std::make_shared<std::promise<Outcome>>();
     auto outcome = durable->get_future();
-    const Status taken = runtime_.Append(entries, [durable](const Status& status, uint64_t first) {
+    const Status taken = runtime_.Append(batch->records, [durable](const Status& status, uint64_t first) {
       durable->set_value({status.ok() ? std::nullopt : std::optional<Error>(status.error()), first});
     });
     if (taken.ok()) {
@@ -199,15 +193,13 @@ std::optional<Response> LetterReplay::Log(Batch* batch, StudyProgress* progress)
         return Later(told.error->code == ErrorCode::kUnavailable ? Code::kStorageFull : Code::kStorageFailed,
                      told.error->message);
       }
-      position_ = told.first + entries.size() - 1;
+      position_ = told.first + batch->records.size() - 1;
       for (Row& row : batch->rows) row.record += told.first;
       return std::nullopt;
     }
     if (taken.error().code != ErrorCode::kUnavailable) return Later(Code::kStorageFailed, taken.error().message);
     if (pauses == kMostRoomPauses || progress->cancelled) return Later(Code::kOverloaded, taken.error().message);
     std::this_thread::sleep_for(kRoomPause);
-    // A try may have said of an entry what it is.
-    for (size_t i = 0; i < entries.size(); ++i) entries[i].type = static_cast<uint8_t>(batch->kinds[i].first);
   }
 }
 

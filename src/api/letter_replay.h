@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,8 +52,9 @@ class LetterReplay {
   };
   // What goes to the log together.
   struct Batch {
-    std::vector<std::string> payloads;
-    std::vector<std::pair<RecordType, uint8_t>> kinds;  // and shards
+    std::deque<EventRecord> events;
+    std::deque<std::string> others;    // payloads of dead letters and replays
+    std::vector<NewRecord> records;    // all of them, in order
     std::vector<Row> rows;
   };
 

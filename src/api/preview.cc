@@ -160,7 +160,7 @@ void Api::PreviewSegment(Call call) {
     warnings.push_back("the expression rests on the segment \"" + asked.segment + "\" as it is: as its own definition it would run in a circle");
   }
   BeginStudy(std::move(call), [this, question, position, warnings](StudyProgress* progress) -> Response {
-    LogHistory history(runtime_.log_dir(), position);
+    LogHistory history(&runtime_.log(), position);
     const auto preview = RunPreview(*question, &history, progress);
     if (!preview.ok()) return Problem(Code::kLogUnreadable, preview.error().message);
     return {200, kJson, {{"Cache-Control", "no-store"}}, PreviewJson(*question, *preview, position, warnings)};

@@ -12,6 +12,7 @@
 #include "engine/output.h"
 #include "event/event.h"
 #include "http/problem.h"
+#include "shard/user_view.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -101,8 +102,8 @@ struct Behavior {
   size_t limit;
 };
 
-Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Shard* shard) {
-  Engine& engine = shard->engine();
+Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Engine* of_user) {
+  Engine& engine = *of_user;
   // An event may lie ahead of the server's clock; nothing is asked about before it.
   const Millis t = std::max({now, user.now, user.looked});
   std::vector<std::string> incomplete;
@@ -143,7 +144,7 @@ RecentEvent RecentOf(const EncodedEvent& event, EventReader* reader) {
 
 // The latest event first; of one instant that which came last. What the log no longer holds is left out; all are
 // when it cannot be read, since nothing else in the answer needs it.
-std::string BehaviorJson(const Behavior& behavior, LogLookup* log) {
+std::string BehaviorJson(const Behavior& behavior, ReadableLog* log) {
   std::vector<RecentEvent> events;
   EventReader reader;
   const auto records = log->Read(behavior.recent);
@@ -199,12 +200,12 @@ void Api::Behavior(Call call) {
   const std::string user = call.names[0];
   auto shared = std::make_shared<Call>(std::move(call));
   const auto answer = [this, shared, user, limit = static_cast<size_t>(*limit)](Shard& shard, std::string_view person, Millis now) {
-    const UserState* state = shard.engine().Find(person);
-    if (!state) return shared->reply.Send(Problem(Code::kUnknownUser, user));
-    auto behavior = BehaviorOf(*state, now, limit, &shard);
+    UserView view(&shard.engine(), person, now);
+    if (!view.user()) return shared->reply.Send(Problem(Code::kUnknownUser, user));
+    auto behavior = BehaviorOf(*view.user(), now, limit, &view.engine());
     if (behavior.recent.empty() || limit == 0) return shared->Json(behavior.before + behavior.after);
     runtime_.AskLog(
-        [shared, behavior = std::move(behavior)](LogLookup& log) { shared->Json(BehaviorJson(behavior, &log)); });
+        [shared, behavior = std::move(behavior)](ReadableLog& log) { shared->Json(BehaviorJson(behavior, &log)); });
   };
   runtime_.AskPerson(user, answer);
 }
@@ -279,7 +280,7 @@ struct MembersPage {
 
   static void Continue(std::shared_ptr<MembersPage> page, int shard, uint32_t slot) {
     if (shard == kShards) return page->answer(page->json + "],\"next\":null}");
-    page->runtime->AskNow(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner, Millis) {
+    page->runtime->Ask(static_cast<uint8_t>(shard), [page, shard, slot](Shard& owner) {
       const auto& users = owner.engine().users();
       const auto segment = owner.engine().program().FindSegment(page->segment);  // another plan may have come meanwhile
       for (uint32_t i = slot; segment && i < users.size(); ++i) {
@@ -324,7 +325,7 @@ void Api::ListMembers(Call call) {
   page->answer = [shared](std::string json) { shared->Json(std::move(json)); };
   page->segment = name;
   page->limit = static_cast<size_t>(*limit);
-  MembersPage::Continue(std::move(page), shard, slot);
+  AfterAllShards(&runtime_, [page, shard, slot] { MembersPage::Continue(page, shard, slot); });
 }
 
 }  // namespace attune

@@ -281,7 +281,7 @@ void Api::Metrics(Call call) {
       {"attune_stream_clients", "gauge", "Clients that listen to the stream", stream_->subscribers()},
       {"attune_stream_clients_cut_total", "counter", "Clients cut off for reading too slowly", stream_->cut()},
       {"attune_log_position", "gauge", "The last durable record", runtime_.durable_sequence()},
-      {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log().pending_bytes()},
+      {"attune_log_pending_bytes", "gauge", "Appended and not yet durable", runtime_.log_pending_bytes()},
       {"attune_storage_full", "gauge", "1 while the disk takes nothing more", runtime_.storage_full()},
       {"attune_clock_leap_seconds", "gauge", "How far the wall clock leapt and is not followed", static_cast<uint64_t>(std::abs(runtime_.clock_leap()) / 1000)},
       {"attune_uptime_seconds", "gauge", "Since the start", static_cast<uint64_t>(UptimeMs(began_) / 1000)},

@@ -47,7 +47,7 @@ void Api::Suggest(Call call) {
   asked.question->now = runtime_.Now();
   const auto question = std::make_shared<SuggestQuestion>(std::move(*asked.question));
   BeginStudy(std::move(call), [this, question, position](StudyProgress* progress) {
-    LogHistory history(runtime_.log_dir(), position);
+    LogHistory history(&runtime_.log(), position);
     return Answer(*question, RunSuggestion(*question, &history, progress));
   });
 }

@@ -12,7 +12,7 @@
 #include "engine/explain/explain.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
-#include "log/file/reader.h"
+#include "log/file/file_reader.h"
 #include "shard/shard.h"
 
 namespace attune {
@@ -33,7 +33,7 @@ Millis Now() {
 
 // The records durable so far; the log may be in use.
 Status ForEachRecord(const std::string& dir, const std::function<void(const RecordView&)>& fn) {
-  auto reader = LogReader::Open(dir, 1);
+  auto reader = FileReader::Open(dir, 1);
   if (!reader.ok()) return reader.error();
   RecordView record;
   while (true) {

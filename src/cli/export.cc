@@ -17,7 +17,7 @@
 #include "history/history_line.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
-#include "log/file/reader.h"
+#include "log/file/file_reader.h"
 #include "log/record_type.h"
 
 namespace attune {
@@ -120,7 +120,7 @@ class Export {
 
   // Exports the dead letters.
   Status DeadLetters() {
-    return ForEachRecord("dead letters", 0, [&](const RecordView& record) {
+    return ForEachRecord("dead letters", std::nullopt, [&](const RecordView& record) {
       if (record.type != static_cast<uint8_t>(RecordType::kDeadLetter) || !Wanted(record.sequence, std::nullopt))
         return true;
       if (export_settings.envelope) *lines_.buffer() += fmt::format("{{\"sequence\":{},\"dead_letter\":", record.sequence);
@@ -135,7 +135,7 @@ class Export {
   // person's.
   Status Events(const std::shared_ptr<const Plan>& plan) {
     LinkedIds linked;
-    Status read = ForEachRecord("who is who", 0, [&](const RecordView& record) {
+    Status read = ForEachRecord("who is who", std::nullopt, [&](const RecordView& record) {
       last_ = record.sequence;
       if (record.type == static_cast<uint8_t>(RecordType::kLinking)) linked.TakeIn(DecodeEvent(record.payload)->head);
       return true;
@@ -200,10 +200,10 @@ class Export {
     return lines_.End();
   }
 
-  // `last` 0: up to the end of the log. Stops early, with success, when fn returns false.
-  Status ForEachRecord(const std::string& what, uint64_t last, const std::function<bool(const RecordView&)>& fn) {
+  // Without `last`: up to the end of the log. Stops early, with success, when fn returns false.
+  Status ForEachRecord(const std::string& what, std::optional<uint64_t> last, const std::function<bool(const RecordView&)>& fn) {
     Progress progress(what);
-    auto reader = LogReader::Open(log_dir_, 1, {.last_sequence = last});
+    auto reader = FileReader::Open(log_dir_, 1, {.last_sequence = last});
     if (!reader.ok()) return reader.error();
     RecordView record;
     while (true) {
@@ -211,7 +211,7 @@ class Export {
       if (!more.ok()) return more.error();
       if (!*more) return {};
       if ((record.sequence & 0xFFF) == 0)
-        progress.Show(record.sequence, last, fmt::format("{} records", record.sequence));
+        progress.Show(record.sequence, last.value_or(0), fmt::format("{} records", record.sequence));
       if (!fn(record)) return {};
     }
   }

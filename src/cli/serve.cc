@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/plan_input.h"
+#include "log/file/recovery.h"
 #include "server/harden.h"
 #include "server/plan_note.h"
 #include "server/service.h"
@@ -61,10 +62,9 @@ int ComplainOfStart(const Error& error) {
   return code;
 }
 
-void NoteStart(const Runtime& runtime, std::chrono::steady_clock::duration took) {
+void NoteStart(const Runtime& runtime, const LogRecovery& log, std::chrono::steady_clock::duration took) {
   Journal& journal = Journal::OfProcess();
   if (geteuid() == 0) journal.Warn("running_as_root", "the server runs as root, and needs no right of root's; see docs/operations.md");
-  const LogRecovery& log = runtime.log().recovery();
   if (log.torn_bytes > 0) {
     journal.Warn("torn_write_cut", "the last write of the run before was cut; nothing of it had been acknowledged",
                  {{"bytes", static_cast<int64_t>(log.torn_bytes)}, {"last_record", static_cast<int64_t>(log.last_sequence)}});
@@ -151,7 +151,7 @@ int RunServe() {
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
   if (!service.ok()) return ComplainOfStart(service.error());
-  NoteStart((*service)->runtime(), std::chrono::steady_clock::now() - began);
+  NoteStart((*service)->runtime(), (*service)->log_recovery(), std::chrono::steady_clock::now() - began);
   WritePlanNote(serve_settings.data, serve_settings.plan);
   PrintMadeKeys((*service)->keys());
   const std::string url = fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", (*service)->port());

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/plan_input.h"
 #include "history/file_history.h"
+#include "log/file/log_folder.h"
 
 namespace attune {
 namespace {
@@ -161,7 +162,8 @@ int RunSuggest() {
   if (!suggest_settings.data.empty()) {
     asked.question->now = WallClock();
     if (!std::filesystem::is_directory(suggest_settings.data + "/log")) return Complain(suggest_settings.data + " is no data folder", kExitInvalid);
-    LogHistory history(suggest_settings.data + "/log", std::nullopt);
+    LogFolder log(suggest_settings.data + "/log");
+    LogHistory history(&log, std::nullopt);
     return Suggest(*asked.question, &history);
   }
   for (const std::string& path : suggest_settings.events) {

@@ -15,6 +15,7 @@
 #include "cli/plan_input.h"
 #include "dead_letter/letter_check.h"
 #include "log/file/data_lock.h"
+#include "log/file/log_folder.h"
 #include "log/file/recovery.h"
 #include "log/file/verify.h"
 #include "server/plan_note.h"
@@ -140,7 +141,8 @@ class Verify {
       return true;
     }
     StateCheckOptions options;
-    options.log_dir = log_dir();
+    LogFolder log(log_dir());
+    options.log = &log;
     options.first_sequence = log_.records > 0 ? log_.first_sequence : 1;
     options.last_sequence = log_.last_sequence;
     options.quick = verify_settings.quick || log_.damages > 0;
@@ -170,7 +172,8 @@ class Verify {
 
   // Checks that every stored dead letter belongs to a record of the log.
   bool CheckDeadLetters(const Store& store) {
-    const auto check = CheckLetters(store, log_dir(), std::max<uint64_t>(1, log_.first_sequence), log_.last_sequence, [&](std::string_view name) {
+    LogFolder log(log_dir());
+    const auto check = CheckLetters(store, &log, std::max<uint64_t>(1, log_.first_sequence), log_.last_sequence, [&](std::string_view name) {
       Damage(fmt::format("{}: the dead letter {} is of no record of the log", state_dir(), name));
     });
     if (!check.ok()) return Fail(check.error());

@@ -10,7 +10,7 @@
 
 #include "base/time.h"
 #include "dead_letter/dead_letter.h"
-#include "log/file/record.h"
+#include "log/record.h"
 #include "log/record_type.h"
 #include "state/store.h"
 

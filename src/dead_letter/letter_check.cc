@@ -1,9 +1,9 @@
 #include "dead_letter/letter_check.h"
 
-#include <optional>
+#include <memory>
 
 #include "dead_letter/dead_letters.h"
-#include "log/file/reader.h"
+#include "log/record_type.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -12,7 +12,7 @@ namespace {
 // The log's records of dead letters.
 class LoggedLetters {
  public:
-  explicit LoggedLetters(std::optional<LogReader> reader) : reader_(std::move(reader)) {}
+  explicit LoggedLetters(std::unique_ptr<LogReader> reader) : reader_(std::move(reader)) {}
 
   // Whether this record is one, of records that do not fall from call to call.
   Result<bool> Has(uint64_t sequence) {
@@ -32,18 +32,18 @@ class LoggedLetters {
   uint64_t count() const { return count_; }
 
  private:
-  std::optional<LogReader> reader_;  // nullopt: at its end
+  std::unique_ptr<LogReader> reader_;  // null: at its end
   uint64_t at_ = 0;                  // the last one read
   uint64_t count_ = 0;
 };
 
 }  // namespace
 
-Result<LetterCheck> CheckLetters(const Store& store, const std::string& log_dir, uint64_t first, uint64_t last,
+Result<LetterCheck> CheckLetters(const Store& store, ReadableLog* log, uint64_t first, uint64_t last,
                                  const std::function<void(std::string_view name)>& damage) {
-  std::optional<LogReader> reader;
+  std::unique_ptr<LogReader> reader;
   if (last > 0) {
-    auto opened = LogReader::Open(log_dir, first, {.last_sequence = last});
+    auto opened = log->NewReader(first, last);
     if (!opened.ok()) return opened.error();
     reader = std::move(opened).value();
   }

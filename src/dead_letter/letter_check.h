@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <string_view>
 
 #include "base/result.h"
+#include "log/log.h"
 #include "state/store.h"
 
 namespace attune {
@@ -18,8 +19,8 @@ struct LetterCheck {
 };
 
 // `first` and `last` are the log's records; 0: it has none. Calls `damage` with the name of each letter that is of no record.
-// Errors: as LogReader.
-Result<LetterCheck> CheckLetters(const Store& store, const std::string& log_dir, uint64_t first, uint64_t last,
+// Errors: as ReadableLog and LogReader.
+Result<LetterCheck> CheckLetters(const Store& store, ReadableLog* log, uint64_t first, uint64_t last,
                                  const std::function<void(std::string_view name)>& damage);
 
 }  // namespace attune

@@ -1,42 +1,30 @@
 #include "dead_letter/letter_check.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <set>
 
 #include "dead_letter/dead_letters.h"
-#include "log/file/log.h"
+#include "log/record_type.h"
+#include "memory_log/memory_log.h"
 #include "state/keyspace.h"
 
 namespace attune {
 namespace {
 
-namespace fs = std::filesystem;
-
 class LetterCheckTest : public testing::Test {
  protected:
-  LetterCheckTest()
-      : dir_(fs::path(testing::TempDir()) / ("attune_letter_check_" + std::to_string(getpid()) + "_" +
-                                             testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    fs::remove_all(dir_);
-    fs::create_directories(dir_);
-    store_ = std::move(Store::Open("store", {.in_memory = true})).value();
-  }
-  ~LetterCheckTest() override { fs::remove_all(dir_); }
+  LetterCheckTest() : store_(std::move(Store::Open("store", {.in_memory = true})).value()) {}
 
   // A log whose records with these sequences are dead letters, the others up to `last` ticks.
   void Log(const std::set<uint64_t>& letters, uint64_t last) {
     last_ = last;
-    LogOptions options;
-    options.max_file_bytes = 4'000;
-    auto log = std::move(Log::Open(dir_.string(), options)).value();
     for (uint64_t sequence = 1; sequence <= last; ++sequence) {
       const RecordType type = letters.contains(sequence) ? RecordType::kDeadLetter : RecordType::kTick;
       const LogEntry entry{static_cast<uint8_t>(type), 0, "{}"};
-      ASSERT_TRUE(log->Append({&entry, 1}, nullptr).ok());
+      ASSERT_TRUE(log_.Append({&entry, 1}, nullptr).ok());
     }
+    log_.Close();
   }
   void Keep(const std::string& name, uint64_t repeats) {
     WriteBatch batch;
@@ -47,14 +35,14 @@ class LetterCheckTest : public testing::Test {
   // `LOGGED logged, KEPT kept, REPEATS repeats`, and the names of damaged letters.
   std::string Check() {
     std::string damaged;
-    const auto check = CheckLetters(*store_, dir_.string(), 1, last_, [&](std::string_view name) {
+    const auto check = CheckLetters(*store_, &log_, 1, last_, [&](std::string_view name) {
       damaged += ", " + (SequenceOfLetter(name) ? std::to_string(*SequenceOfLetter(name)) : std::string(name));
     });
     if (!check.ok()) return check.error().message;
     return std::to_string(check->logged) + " logged, " + std::to_string(check->kept) + " kept, " + std::to_string(check->repeats) + " repeats" + damaged;
   }
 
-  const fs::path dir_;
+  MemoryLog log_{MemoryLog::Options()};
   uint64_t last_ = 0;
   std::unique_ptr<Store> store_;
 };

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "dead_letter/dead_letters.h"
-#include "fake_disk/fake_disk.h"
+#include "fake_disk/fake_disk_log.h"
 #include "fake_store/fake_batch_log.h"
 #include "plan/plan.h"
 #include "shard/runtime.h"
@@ -34,8 +34,11 @@ class LetterRecoveryTest : public testing::Test {
     options.threads = loops_;
     options.clock = [] { return Millis{1'767'225'600'000}; };
     options.steady = [this] { return steady_; };
-    options.log.disk = disk_.get();
-    options.log.reserve_bytes = 64 << 10;
+    FileLogOptions log_options;
+    log_options.workers = &workers_;
+    log_options.disk = disk_.get();
+    log_options.reserve_bytes = 64 << 10;
+    options.open_log = FileLogIn("data/log", log_options);
     options.store.batch_log = batches_.get();
     options.on_store = [this](Store* store) {
       store_ = store;
@@ -78,7 +81,7 @@ class LetterRecoveryTest : public testing::Test {
 
   // Makes letters durable, a tick behind them, and leaves it to others to apply them.
   void Log() {
-    std::vector<LogEntry> entries;
+    std::vector<NewRecord> entries;
     std::vector<std::string> payloads;
     ByteWriter tick;
     tick.I64(0);
@@ -92,8 +95,8 @@ class LetterRecoveryTest : public testing::Test {
       payloads.push_back(DeadLetterRecord(letter, i));
       shards_.push_back(ShardOfDeadLetter(letter));
     }
-    for (size_t i = 0; i < kLetters; ++i) entries.push_back({static_cast<uint8_t>(RecordType::kDeadLetter), shards_[i], payloads[i]});
-    entries.push_back({static_cast<uint8_t>(RecordType::kTick), 0, tick.view()});
+    for (size_t i = 0; i < kLetters; ++i) entries.push_back({RecordType::kDeadLetter, shards_[i], payloads[i]});
+    entries.push_back({RecordType::kTick, 0, tick.view()});
     ASSERT_TRUE(runtime_->Append(entries, nullptr).ok());
     Step("attune-log");
     ASSERT_EQ(runtime_->durable_sequence(), kLast);

@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "log/file/reader.h"
 #include "log/record_type.h"
 
 namespace attune {
@@ -38,12 +37,11 @@ Status ReadThrough(StoredHistory* history, StudyProgress* progress, const std::f
 
 Status LogHistory::ForEach(const std::function<bool(const HistoryRecord&)>& fn) {
   read_ = 0;
-  if (last_ == 0u) return {};  // to a reader 0 means all that is there, half written records of a running log included
-  auto reader = LogReader::Open(dir_, 1, {.last_sequence = last_.value_or(0)});
+  auto reader = log_.NewReader(1, last_);
   if (!reader.ok()) return reader.error();
   RecordView record;
   while (true) {
-    const auto more = reader->Next(&record);
+    const auto more = (*reader)->Next(&record);
     if (!more.ok()) return more.error();
     if (!*more) return {};
     read_.store(record.sequence, std::memory_order_relaxed);

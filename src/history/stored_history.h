@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
+#include "log/log.h"
 
 namespace attune {
 
@@ -41,20 +42,21 @@ class StoredHistory {
   virtual uint64_t read() const = 0;
 };
 
-// What a data folder's log has, which may be in use.
+// What a log has, which may be in use.
 class LogHistory : public StoredHistory {
  public:
-  // `last_sequence`: the record to end with, 0 being before the first; nullopt: the last one that is found.
-  LogHistory(std::string log_dir, std::optional<uint64_t> last_sequence) : dir_(std::move(log_dir)), last_(last_sequence) {}
+  // `log` must outlive this. `last_sequence`: the record to end with, 0 being before the first; nullopt: the last one that is
+  // found.
+  LogHistory(ReadableLog* log, std::optional<uint64_t> last_sequence) : log_(*log), last_(last_sequence) {}
 
-  // As LogReader says.
+  // Errors: as ReadableLog and LogReader.
   Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
   // Records of the log; 0 when they were not counted.
   uint64_t size() const override { return last_.value_or(0); }
   uint64_t read() const override { return read_; }
 
  private:
-  const std::string dir_;
+  ReadableLog& log_;
   const std::optional<uint64_t> last_;
   std::atomic<uint64_t> read_{0};
 };

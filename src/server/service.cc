@@ -47,15 +47,16 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {
     return letters->StoreRecord(record);
   };
-  auto runtime = Runtime::Open(options.data, program, std::move(runtime_options));
-  if (!runtime.ok()) return runtime.error();
-  service->runtime_ = std::move(runtime).value();
-  auto keys = Keys::Open(&service->runtime_->store(), KeyFilePath(options.data), options.write_key, options.api_key);
+  auto folder = FolderRuntime::Open(options.data, program, std::move(runtime_options));
+  if (!folder.ok()) return folder.error();
+  service->folder_ = std::move(folder).value();
+  Runtime& runtime = service->runtime();
+  auto keys = Keys::Open(&runtime.store(), KeyFilePath(options.data), options.write_key, options.api_key);
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
   ServerOptions server_options;
   server_options.limits.max_connections_per_network = options.connections_per_network;
-  service->api_ = std::make_unique<Api>(service->runtime_.get(), service->keys_.get(), service->dead_letters_.get(),
+  service->api_ = std::make_unique<Api>(&runtime, service->keys_.get(), service->dead_letters_.get(),
                                         ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note),
                                                    options.rates, server_options.limits});
   server_options.host = options.host;
@@ -75,7 +76,7 @@ Service::~Service() { Stop(); }
 void Service::Stop() {
   if (api_) api_->Drain();
   if (server_) server_->Drain(kDrainMs);
-  if (runtime_) runtime_->Close();
+  if (folder_) folder_->runtime().Close();
 }
 
 bool ParseListen(const std::string& text, std::string* host, uint16_t* port) {

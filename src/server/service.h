@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "dead_letter/dead_letters.h"
 #include "http/server.h"
-#include "shard/runtime.h"
+#include "server/folder_runtime.h"
 
 namespace attune {
 
@@ -39,7 +39,9 @@ class Service {
 
   uint16_t port() const { return server_->port(); }
   const Keys& keys() const { return *keys_; }
-  Runtime& runtime() { return *runtime_; }
+  Runtime& runtime() { return folder_->runtime(); }
+  // What the start found in the log files.
+  const LogRecovery& log_recovery() const { return folder_->log_recovery(); }
 
   // Answers what is under way, makes durable what was accepted, writes a last snapshot.
   void Stop();
@@ -48,7 +50,7 @@ class Service {
   Service() = default;
 
   std::unique_ptr<DeadLetters> dead_letters_;
-  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<FolderRuntime> folder_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Server> server_;

@@ -8,14 +8,14 @@
 #include <utility>
 
 #include "base/workers.h"
-#include "log/file/lookup.h"
+#include "log/log.h"
 
 namespace attune {
 
 class LogQuestions {
  public:
-  LogQuestions(LogLookup* lookup, Workers* workers)
-      : lookup_(*lookup), worker_(workers->Start("attune-lookup", [this] { return Step(); })) {}
+  LogQuestions(ReadableLog* log, Workers* workers)
+      : log_(*log), worker_(workers->Start("attune-lookup", [this] { return Step(); })) {}
   // Answers those that wait first.
   ~LogQuestions() {
     {
@@ -26,7 +26,7 @@ class LogQuestions {
     worker_->Join();
   }
 
-  void Ask(std::function<void(LogLookup&)> question) {
+  void Ask(std::function<void(ReadableLog&)> question) {
     {
       const std::lock_guard hold(mutex_);
       questions_.push_back(std::move(question));
@@ -36,20 +36,20 @@ class LogQuestions {
 
  private:
   Worker::Next Step() {
-    std::function<void(LogLookup&)> question;
+    std::function<void(ReadableLog&)> question;
     {
       const std::lock_guard hold(mutex_);
       if (questions_.empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
       question = std::move(questions_.front());
       questions_.pop_front();
     }
-    question(lookup_);
+    question(log_);
     return Worker::Next::Now();
   }
 
-  LogLookup& lookup_;
+  ReadableLog& log_;
   std::mutex mutex_;
-  std::deque<std::function<void(LogLookup&)>> questions_;  // guarded by it, as is the next
+  std::deque<std::function<void(ReadableLog&)>> questions_;  // guarded by it, as is the next
   bool closing_ = false;
   std::unique_ptr<Worker> worker_;
 };

@@ -81,13 +81,9 @@ Worker::Next Loop::Step() {
     worked = true;
     if (!task.question) {
       block_ = std::move(task.block);
-      bytes_ = ahead_ = *block_->bytes;
-      lead_ = 0;
-    } else if (Paused* paused = paused_[task.shard].get()) {
-      Deferred& deferred = paused->queue.emplace_back();
-      deferred.question = std::move(task.question);
+      next_ = ahead_ = 0;
     } else {
-      task.question(*Of(task.shard));
+      Answer(task.shard, std::move(task.question));
     }
   }
   if (block_) worked |= ApplyBlock();
@@ -102,6 +98,10 @@ Worker::Next Loop::Step() {
     if (nothing_left) idle_.store(true, std::memory_order_release);
   }
   if (worked || nothing_left) moved_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (closing && nothing_left && !waiting_.empty()) {
+    AskWaiting([](const Waiting&) { return true; });  // the log is closed
+    return Worker::Next::Now();
+  }
   if (closing && nothing_left) {
     if (!runtime_.recovering_) WriteLastSnapshots();
     return Worker::Next::Done();
@@ -154,14 +154,12 @@ std::chrono::milliseconds Loop::DoWhatIsDue() {
 // --- records ---
 
 bool Loop::ApplyBlock() {
-  RecordView record;
   while (true) {
     if (meet_at_ && !Meet()) return false;
     if (!left_.empty()) DoWhatWasLeft();
-    for (; lead_ <= Engine::kExpect && TakeRecord(&ahead_, &record); ++lead_) Expect(record);
-    if (!TakeRecord(&bytes_, &record)) break;
-    --lead_;
-    ApplyRecord(record);
+    LookAhead();
+    if (next_ == block_->records.size()) break;
+    ApplyRecord(near_[next_++ % kNear]);
   }
   EndBlock();
   return true;
@@ -170,10 +168,10 @@ bool Loop::ApplyBlock() {
 void Loop::EndBlock() {
   // Records of other loops only advance the position.
   for (Shard* shard : shards_) {
-    if (!paused_[shard->number()]) shard->set_position(block_->last_sequence);
+    if (!paused_[shard->number()]) shard->set_position(block_->last_sequence());
   }
-  passed_ = block_->last_sequence;
-  const size_t bytes = block_->bytes->size();
+  passed_ = block_->last_sequence();
+  const size_t bytes = block_->bytes.size();
   block_.reset();
   runtime_.outbox_->Passed(index_, Passed());
   runtime_.backlog_bytes_ -= bytes;
@@ -189,14 +187,16 @@ uint64_t Loop::Passed() const {
   return passed;
 }
 
-void Loop::Expect(const RecordView& record) {
-  Shard* shard = Of(record.shard);
-  if (!shard || record.type != static_cast<uint8_t>(RecordType::kEvent)) return;
-  const auto event = DecodeEvent(record.payload);
-  if (event.ok()) shard->engine().Expect(event->head.user);
+void Loop::LookAhead() {
+  for (; ahead_ < block_->records.size() && ahead_ <= next_ + Engine::kExpect; ++ahead_) {
+    const LoggedRecord& record = near_[ahead_ % kNear] = LoggedRecord(block_->records[ahead_]);
+    Shard* shard = Of(record.shard);
+    if (!shard || record.type != static_cast<uint8_t>(RecordType::kEvent)) continue;
+    shard->engine().Expect(record.event().head.user);
+  }
 }
 
-void Loop::ApplyRecord(const RecordView& record) {
+void Loop::ApplyRecord(const LoggedRecord& record) {
   if (record.type == static_cast<uint8_t>(RecordType::kPlan) && runtime_.changes_ && runtime_.changes_->IsChange(record)) {
     meet_at_ = record;
     return;
@@ -214,7 +214,7 @@ void Loop::ApplyRecord(const RecordView& record) {
   ApplyTo(Of(ShardOf(person)), record, person);
 }
 
-void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view person) {
+void Loop::ApplyTo(Shard* shard, const LoggedRecord& record, std::string_view person) {
   if (!shard || shard->Includes(record.sequence)) return;
   if (Paused* paused = paused_[shard->number()].get()) {
     Deferred deferred;
@@ -224,7 +224,7 @@ void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view pers
       runtime_.stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
       if (!deferred.admitted) return Publish(record, *shard, {Applied::kDuplicate, true});
     }
-    deferred.block = block_->bytes;
+    deferred.block = block_;
     deferred.record = record;
     deferred.person = person;
     runtime_.backlog_bytes_ += record.payload.size();
@@ -234,11 +234,12 @@ void Loop::ApplyTo(Shard* shard, const RecordView& record, std::string_view pers
   ApplyNow(shard, record, person);
 }
 
-void Loop::ApplyNow(Shard* shard, const RecordView& record, std::string_view person) {
+void Loop::ApplyNow(Shard* shard, const LoggedRecord& record, std::string_view person) {
   const size_t users = shard->engine().user_count();
   const Shard::Outcome outcome = shard->Apply(record, person, &effects_);
   runtime_.stats_.users.fetch_add(shard->engine().user_count() - users, std::memory_order_relaxed);
   Publish(record, *shard, outcome);
+  if (record.type == static_cast<uint8_t>(RecordType::kTick)) AskFired();
 }
 
 // --- meetings ---
@@ -355,16 +356,16 @@ bool Loop::WorkOnRebuild(const std::shared_ptr<Paused>& paused) {
     case Load::kNotAsked: {
       if (!rebuild->IsGiven()) return false;
       paused->load = Load::kLoading;
-      const auto load = [this, paused, rebuild](LogLookup& log) {
+      const auto load = [this, paused, rebuild](ReadableLog& log) {
         const Status loaded = rebuild->Load(*runtime_.store_, plan_state_->shards(), &log);
         if (!loaded.ok()) runtime_.Fail(loaded);
         paused->load.store(loaded.ok() ? Load::kLoaded : Load::kFailed, std::memory_order_release);
       };
       if (!rebuild->needs_log()) {
-        load(*runtime_.lookup_);
+        load(*runtime_.log_);
         return true;
       }
-      runtime_.questions_->Ask([this, load](LogLookup& log) {
+      runtime_.questions_->Ask([this, load](ReadableLog& log) {
         load(log);
         Wake();
       });
@@ -442,28 +443,57 @@ void Loop::KeepLetter(const RecordView& record) {
 
 // The clock of a shard moves by records alone: so a replay of the log fires the same timers at the same places.
 void Loop::Tick(Millis now) {
+  AskFired();  // what is due may have changed without a tick
   runtime_.outbox_->Flush(index_);
   uint64_t entries = 0;
   for (Shard* shard : shards_) {
     entries += shard->engine().timer_entries();
-    if (!paused_[shard->number()] && shard->TickDue() <= now) LogTick(shard, now, nullptr);
+    if (!paused_[shard->number()] && shard->TickDue() <= now) LogTick(shard, now);
   }
   runtime_.stats_.timers += entries - std::exchange(timer_entries_, entries);
 }
 
-void Loop::LogTick(Shard* shard, Millis now, std::function<void()> then) {
+void Loop::LogTick(Shard* shard, Millis now) {
   ByteWriter payload;
   payload.I64(now);
   shard->TickSent();
   const uint8_t number = shard->number();
   const LogEntry entry{static_cast<uint8_t>(RecordType::kTick), number, payload.view()};
-  const Status status = runtime_.log_->Append({&entry, 1}, [this, number, then](const Status& durable, uint64_t) {
-    if (!durable.ok()) Ask(number, [](Shard& failed) { failed.TickFailed(); });
-    if (then) then();
+  const auto fail = [this](Shard& failed) {
+    failed.TickFailed();
+    AskWaiting([&](const Waiting& waiting) { return waiting.shard == failed.number(); });
+  };
+  const Status status = runtime_.log_->Append({&entry, 1}, [this, number, fail](const Status& durable, uint64_t) {
+    if (!durable.ok()) Ask(number, fail);
   });
-  if (status.ok()) return;
-  shard->TickFailed();
-  if (then) then();
+  if (!status.ok()) fail(*shard);
+}
+
+// --- questions ---
+
+void Loop::Answer(uint8_t shard, Question question) {
+  if (Paused* paused = paused_[shard].get()) {
+    paused->queue.emplace_back().question = std::move(question);
+  } else {
+    question(*Of(shard));
+  }
+}
+
+void Loop::AskOnceFired(uint8_t shard, Millis now, Question question) {
+  if (Of(shard)->engine().NextDue() > now) return question(*Of(shard));
+  waiting_.push_back({shard, now, std::move(question)});
+}
+
+void Loop::AskFired() {
+  if (waiting_.empty()) return;
+  AskWaiting([this](const Waiting& waiting) { return Of(waiting.shard)->engine().NextDue() > waiting.until; });
+}
+
+void Loop::AskWaiting(const std::function<bool(const Waiting&)>& may_ask) {
+  const auto first = std::stable_partition(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) { return !may_ask(waiting); });
+  std::vector<Waiting> asked(std::make_move_iterator(first), std::make_move_iterator(waiting_.end()));
+  waiting_.erase(first, waiting_.end());
+  for (Waiting& waiting : asked) Answer(waiting.shard, std::move(waiting.question));
 }
 
 // --- snapshots ---

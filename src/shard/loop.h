@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "base/workers.h"
-#include "log/file/log.h"
+#include "log/log.h"
+#include "shard/logged_record.h"
 #include "shard/merging.h"
 #include "shard/shard.h"
 #include "shard/plan_state.h"
@@ -58,8 +59,10 @@ class Loop {
   void LeaveToDo(std::shared_ptr<PersonRebuild> rebuild) { left_.push_back({std::nullopt, std::move(rebuild)}); }
   PlanState* plan_state() const { return plan_state_; }
   const std::vector<Shard*>& shards() const { return shards_; }
+  // From a question: asks the shard at once, or once no timer of it is due at or before `now`.
+  void AskOnceFired(uint8_t shard, Millis now, Question question);
   // Applies a record to a shard of its own.
-  void ApplyTo(Shard* shard, const RecordView& record, std::string_view person);
+  void ApplyTo(Shard* shard, const LoggedRecord& record, std::string_view person);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -72,8 +75,8 @@ class Loop {
   // A shard pauses while a person of it is rebuilt; what comes for it meanwhile waits its turn: a record, a question, a user
   // who ends, or the next to be rebuilt.
   struct Deferred {
-    std::shared_ptr<const std::string> block;
-    RecordView record;
+    DurableBlock block;  // that holds the record
+    LoggedRecord record;
     std::string person;
     bool admitted = false;
     Question question;
@@ -92,14 +95,22 @@ class Loop {
     std::chrono::steady_clock::time_point since;
   };
 
+  // A question that is asked once timers due by an instant have fired.
+  struct Waiting {
+    uint8_t shard;
+    Millis until;
+    Question question;
+  };
+
   Worker::Next Step();
   Worker::Next WaitAtMeeting();
   // False: it waits at a record.
   bool ApplyBlock();
   void EndBlock();
   // True: the record is done with, or all loops will meet at it.
-  void ApplyRecord(const RecordView& record);
-  void Expect(const RecordView& record);
+  void ApplyRecord(const LoggedRecord& record);
+  // Has the next records, some ahead of the one at hand, and their users brought near.
+  void LookAhead();
   // Goes to the meeting at `meet_at_` once it can. False: it is not over.
   bool Meet();
   bool IsReadyToMeet() const;
@@ -111,15 +122,18 @@ class Loop {
   // The first in the queue; false: it must wait.
   bool DoFirst(const std::shared_ptr<Paused>& paused, Shard* shard);
   bool WorkOnRebuild(const std::shared_ptr<Paused>& paused);
-  void ApplyNow(Shard* shard, const RecordView& record, std::string_view person);
+  void ApplyNow(Shard* shard, const LoggedRecord& record, std::string_view person);
   void KeepLetter(const RecordView& record);
   // As Outbox::Add has `first` and `last`.
   void Publish(const RecordView& record, Shard& shard, const Shard::Outcome& outcome, uint32_t first = 0, bool last = true);
   // Everything up to this record has been applied, as far as it is this loop's.
   uint64_t Passed() const;
   void Tick(Millis now);
-  // Logs a tick; `then` is called once, on any thread, when it is durable or has failed.
-  void LogTick(Shard* shard, Millis now, std::function<void()> then);
+  void LogTick(Shard* shard, Millis now);
+  void Answer(uint8_t shard, Question question);
+  // Asks the questions that waited for timers which have fired.
+  void AskFired();
+  void AskWaiting(const std::function<bool(const Waiting&)>& may_ask);
   // A slice of the snapshot at hand, or the first of the next. False: there is nothing to write, or the store is behind.
   bool Snapshot();
   uint64_t FinishSnapshot(Shard* shard);  // the number of its batch
@@ -142,15 +156,20 @@ class Loop {
     std::shared_ptr<PersonRebuild> rebuild;
   };
   std::vector<Left> left_;
+  std::vector<Waiting> waiting_;
   Effects effects_;
 
   // The block at hand.
-  std::optional<DurableBlock> block_;
-  std::string_view bytes_, ahead_;
-  size_t lead_ = 0;  // records that `ahead_` is in front
+  DurableBlock block_;  // null: none
+  size_t next_ = 0;   // of its records, the next to be applied
+  size_t ahead_ = 0;  // the next to look ahead at
+  // The records from next_ to ahead_, by their number modulo the size: each is decoded once, by whoever needs its event first.
+  static constexpr size_t kNear = 16;
+  static_assert(kNear > Engine::kExpect + 1);
+  std::array<LoggedRecord, kNear> near_;
   uint64_t passed_ = 0;  // the last record of the last block that was applied whole
   // The record at which all loops are to meet, and the meeting, once this loop has come to it.
-  std::optional<RecordView> meet_at_;
+  std::optional<LoggedRecord> meet_at_;
   std::optional<uint64_t> meeting_;
 
   uint64_t timer_entries_ = 0;  // its share of the stats' timers

@@ -23,12 +23,6 @@ Unmerge ReadUnmerge(const RecordView& record) {
   return {at, id};
 }
 
-EventHead HeadOf(const RecordView& record) {
-  const auto event = DecodeEvent(record.payload);
-  ATTUNE_CHECK(event.ok(), "a durable event can be read");
-  return event->head;
-}
-
 }  // namespace
 
 std::optional<Merging::Link> Merging::ReadLink(std::string_view bytes) {
@@ -93,16 +87,16 @@ WriteBatch Merging::ForgetEnded() const {
   return batch;
 }
 
-bool Merging::NeedsAll(const RecordView& record) const {
+bool Merging::NeedsAll(const LoggedRecord& record) const {
   if (record.type == static_cast<uint8_t>(RecordType::kUndoMerge)) return identity_.IsMerged(ReadUnmerge(record).id);
   if (record.type != static_cast<uint8_t>(RecordType::kLinking)) return false;
-  const EventHead head = HeadOf(record);
+  const EventHead& head = record.event().head;
   return identity_.MayMerge(PersonOf(head.anonymous_id), PersonOf(head.user));
 }
 
-std::string Merging::PersonOfEvent(const RecordView& record) const { return std::string(PersonOf(HeadOf(record).user)); }
+std::string Merging::PersonOfEvent(const LoggedRecord& record) const { return std::string(PersonOf(record.event().head.user)); }
 
-Merging::Met Merging::Apply(const RecordView& record, const Shards& shards) {
+Merging::Met Merging::Apply(const LoggedRecord& record, const Shards& shards) {
   const std::unique_lock hold(mutex_);
   return record.type == static_cast<uint8_t>(RecordType::kUndoMerge) ? Undo(record, shards) : Merge(record, shards);
 }
@@ -118,7 +112,7 @@ bool Merging::MayMerge(const Record& record, Shard& into, Shard& from, const std
   return false;
 }
 
-Merging::Met Merging::Merge(const RecordView& record, const Shards& shards) {
+Merging::Met Merging::Merge(const LoggedRecord& record, const Shards& shards) {
   auto read = reader_.Read(record.payload);
   ATTUNE_CHECK(read.ok(), "a durable event can be read");
   Record& merging = *read;
@@ -240,7 +234,7 @@ void PersonRebuild::Give(std::string ended) {
   given_.store(true, std::memory_order_release);
 }
 
-Status PersonRebuild::Load(const Store& store, const Shards& shards, LogLookup* log) {
+Status PersonRebuild::Load(const Store& store, const Shards& shards, ReadableLog* log) {
   records_.clear();
   past_.clear();
   next_ = 0;

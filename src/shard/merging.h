@@ -16,7 +16,7 @@
 
 #include "base/result.h"
 #include "identity/identity.h"
-#include "log/file/lookup.h"
+#include "log/log.h"
 #include "log/record_type.h"
 #include "log/shard_of.h"
 #include "shard/shard.h"
@@ -65,7 +65,7 @@ class PersonRebuild {
   // The rest after it was given. Reads the records that it needs; may be called on any thread, and blocks on the disk if
   // needs_log(). kIo, kCorrupt: without them the state would be wrong for good, so the runtime must end.
   bool needs_log() const { return way_ != Way::kOwn || asked_.own_records > 0; }
-  Status Load(const Store& store, const Shards& shards, LogLookup* log);
+  Status Load(const Store& store, const Shards& shards, ReadableLog* log);
   // Applies up to `records` of them. True: Finish may be called. On the shard's thread, as is Finish.
   bool Step(size_t records);
   // The shard's state includes the record. Nullopt: more must be read; Load comes next.
@@ -90,7 +90,7 @@ class PersonRebuild {
   std::string ended_;
   Way way_ = Way::kBoth;
   RecordReader reader_;
-  std::vector<LogLookup::Found> records_;
+  std::vector<FoundRecord> records_;
   std::vector<Engine::PastRecord> past_;  // views into records_, in the order of time and log
   size_t next_ = 0;
   std::optional<Engine::Draft> draft_;
@@ -113,14 +113,14 @@ class Merging {
   // --- on a loop's thread, between meetings ---
 
   std::string_view PersonOf(std::string_view id) const { return identity_.PersonOf(id); }
-  std::string PersonOfEvent(const RecordView& record) const;
+  std::string PersonOfEvent(const LoggedRecord& record) const;
   // Whether the record may be an event of another shard than the one in its header: the ids of any plan before may have led
   // elsewhere than those of this one, when it was logged.
   bool MayBeOfAnyShard(const RecordView& record) const {
     return IsOfAnyShard(record.type) || (record.type == static_cast<uint8_t>(RecordType::kEvent) && identity_.any_merged());
   }
   // Whether the record may only be applied while all loops stand still.
-  bool NeedsAll(const RecordView& record) const;
+  bool NeedsAll(const LoggedRecord& record) const;
 
   // --- while all loops stand still ---
 
@@ -141,7 +141,7 @@ class Merging {
   };
   // Both shards have admitted every record before this one (see Engine::Admit), and applied it when it parts people. Reads
   // nothing from the log; from the store, only while it recovers.
-  Met Apply(const RecordView& record, const Shards& shards);
+  Met Apply(const LoggedRecord& record, const Shards& shards);
   // Ends the user, once their shard has applied every record before that one, and gives their state to the rebuild.
   static void Leave(const Leaving& leaving);
 
@@ -167,7 +167,7 @@ class Merging {
   static std::optional<Link> ReadLink(std::string_view bytes);
   // Has the shards store what the record brought about.
   void NoteLink(uint64_t sequence, const Link& link, std::initializer_list<Shard*> shards);
-  Met Merge(const RecordView& record, const Shards& shards);
+  Met Merge(const LoggedRecord& record, const Shards& shards);
   Met Undo(const RecordView& record, const Shards& shards);
   bool MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other);
   // The state of a user who ended in a shard that is ahead; empty when the user never existed.

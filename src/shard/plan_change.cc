@@ -153,16 +153,16 @@ Worker::Next PlanChanges::Step() {
 
 void PlanChanges::Begin(std::shared_ptr<const Plan> plan) {
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  plan_state_ = std::make_unique<PlanState>(Program::Compile(std::move(plan)), host_.loops, host_.store, host_.lookup);
+  plan_state_ = std::make_unique<PlanState>(Program::Compile(std::move(plan)), host_.loops, host_.store, host_.log);
   reader_.reset();
 }
 
 std::optional<bool> PlanChanges::ReadTo(uint64_t last) {
   if (last == 0) return true;
   if (!reader_) {
-    auto reader = LogReader::Open(host_.log_dir, 1, {.last_sequence = last, .disk = host_.disk});
+    auto reader = host_.log->NewReader(1, last);
     if (!reader.ok()) return End(State::kFailed, reader.error().message), std::nullopt;
-    reader_.emplace(std::move(reader).value());
+    reader_ = std::move(reader).value();
   }
   reader_->ReadTo(last);
   RecordView record;

@@ -11,9 +11,7 @@
 
 #include "base/workers.h"
 #include "identity/identity.h"
-#include "log/file/log.h"
-#include "log/file/lookup.h"
-#include "log/file/reader.h"
+#include "log/log.h"
 #include "shard/plan_state.h"
 
 namespace attune {
@@ -37,11 +35,8 @@ struct PlanProgress {
 class PlanChanges {
  public:
   struct Host {
-    std::string log_dir;
-    Disk* disk;
     Log* log;
     const Store* store;
-    LogLookup* lookup;
     int loops;
     std::function<Millis()> clock;
     std::function<void()> wake_loops;
@@ -101,7 +96,7 @@ class PlanChanges {
 
   // The worker's, until stage_ is kReady; then of the loop that takes it.
   std::unique_ptr<PlanState> plan_state_;
-  std::optional<LogReader> reader_;
+  std::unique_ptr<LogReader> reader_;
   std::atomic<uint64_t> done_{0};
   std::unique_ptr<Worker> worker_;
 };

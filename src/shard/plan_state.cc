@@ -6,7 +6,7 @@
 
 namespace attune {
 
-PlanState::PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log)
+PlanState::PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, ReadableLog* log)
     : program_(program), store_(*store), log_(*log), merging_(program, store), sizes_(program->segment_count), size_history_(*program->plan) {
   for (int i = 0; i < loops; ++i) readers_.push_back(std::make_unique<RecordReader>(program));
   for (size_t i = 0; i < kShards; ++i) {
@@ -46,7 +46,8 @@ void PlanState::CountSizes() {
   }
 }
 
-Status PlanState::Apply(const RecordView& record, const Sink& sink) {
+Status PlanState::Apply(const RecordView& view, const Sink& sink) {
+  const LoggedRecord record(view);
   const auto give = [&](uint32_t first) {
     if (sink && (!effects_.transitions.empty() || !effects_.firings.empty())) sink(&effects_, first);
     effects_.transitions.clear();

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/record.h"
-#include "log/file/lookup.h"
+#include "log/log.h"
 #include "log/shard_of.h"
 #include "shard/merging.h"
 #include "shard/shard.h"
@@ -21,7 +21,7 @@ class PlanState {
  public:
   // Empty. `store` and `log` must outlive it. Its shards are for `loops` threads: each applies the records of those whose
   // number modulo the loops is its own.
-  PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, LogLookup* log);
+  PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, ReadableLog* log);
 
   // --- any thread ---
 
@@ -55,7 +55,7 @@ class PlanState {
  private:
   const std::shared_ptr<const Program> program_;
   const Store& store_;
-  LogLookup& log_;
+  ReadableLog& log_;
   std::vector<std::unique_ptr<RecordReader>> readers_;  // one for each loop
   Shards shards_;
   Merging merging_;

@@ -52,7 +52,7 @@ Differences Compare(Engine* before, Engine* after, const std::vector<Pair>& pair
 
 }  // namespace
 
-void Runtime::HoldMeeting(const RecordView& record) {
+void Runtime::HoldMeeting(const LoggedRecord& record) {
   if (record.type == static_cast<uint8_t>(RecordType::kPlan)) return EnterPlanState(record);
   const size_t users = plan_state_->user_count();
   Merging::Met met = plan_state_->merging().Apply(record, plan_state_->shards());
@@ -65,7 +65,7 @@ void Runtime::HoldMeeting(const RecordView& record) {
 
 // Nobody stays in a segment by an old definition: who is in it by one plan alone enters or leaves now. No trigger fires,
 // for nothing happened.
-void Runtime::EnterPlanState(const RecordView& record) {
+void Runtime::EnterPlanState(const LoggedRecord& record) {
   std::shared_ptr<PlanState> next = changes_->Take();
   if (!next) return changes_->Retire(nullptr);
   ByteReader in(record.payload);

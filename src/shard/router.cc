@@ -3,8 +3,6 @@
 #include <mutex>
 #include <vector>
 
-#include "base/check.h"
-#include "log/record_type.h"
 #include "log/shard_of.h"
 
 namespace attune {
@@ -14,21 +12,14 @@ void Router::Restore(const Identity& identity) {
   identity.ForEachMerged([&](std::string_view id, std::string_view into) { asked_.Link(id, into); });
 }
 
-Status Router::Append(std::span<LogEntry> entries, Log* log, Log::Callback callback) {
-  struct Event {
-    LogEntry* entry;
-    EventHead head;
-  };
-  std::vector<Event> events;
-  events.reserve(entries.size());
+Status Router::Append(std::span<const NewRecord> records, Log* log, Log::Callback callback) {
+  std::vector<LogEntry> entries;
+  entries.reserve(records.size());
   bool links = false;
-  for (LogEntry& entry : entries) {
-    if (entry.type != static_cast<uint8_t>(RecordType::kEvent)) continue;
-    const auto event = DecodeEvent(entry.payload);
-    ATTUNE_CHECK(event.ok(), "what is appended as an event is one");
-    entry.shard = ShardOf(event->head.user);
-    events.push_back({&entry, event->head});
-    links |= Identity::AsksToMerge(event->head);
+  for (const NewRecord& record : records) {
+    const uint8_t shard = record.type == RecordType::kEvent ? ShardOf(record.user) : record.shard;
+    entries.push_back({static_cast<uint8_t>(record.type), shard, record.payload});
+    links |= !record.merges.empty();
   }
   // Held until the records have their places in the log.
   std::shared_lock reading(mutex_, std::defer_lock);
@@ -38,15 +29,15 @@ Status Router::Append(std::span<LogEntry> entries, Log* log, Log::Callback callb
   } else {
     reading.lock();
   }
-  for (const Event& event : events) {
-    RecordType type = RecordType::kEvent;
-    if (Identity::AsksToMerge(event.head)) {
-      asked_.Link(event.head.anonymous_id, event.head.user);
-      type = RecordType::kLinking;
-    } else if (asked_.MayLeadElsewhere(event.head.user)) {
-      type = RecordType::kLinked;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const NewRecord& record = records[i];
+    if (record.type != RecordType::kEvent) continue;
+    if (!record.merges.empty()) {
+      asked_.Link(record.merges, record.user);
+      entries[i].type = static_cast<uint8_t>(RecordType::kLinking);
+    } else if (asked_.MayLeadElsewhere(record.user)) {
+      entries[i].type = static_cast<uint8_t>(RecordType::kLinked);
     }
-    event.entry->type = static_cast<uint8_t>(type);
   }
   return log->Append(entries, std::move(callback));
 }

@@ -3,12 +3,11 @@
 
 #include <shared_mutex>
 #include <span>
-#include <string_view>
 
-#include "event/event.h"
 #include "identity/identity.h"
 #include "identity/linked_ids.h"
-#include "log/file/log.h"
+#include "log/log.h"
+#include "shard/new_record.h"
 
 namespace attune {
 
@@ -16,13 +15,14 @@ namespace attune {
 // the record is applied. So it may mark an event that leads nowhere else, and never leaves one out that does.
 class Router {
  public:
-  // What the identity of a recovered state, or of the state under a plan that is to come, holds: what records before this
-  // process asked for under its plan. Any thread.
+  // Takes in what the identity of a recovered state, or of the state under a plan that is to come, holds: what records before
+  // this process asked for under its plan. Any thread.
   void Restore(const Identity& identity);
 
-  // Sets type and shard of each event among the entries, then appends them to the log: what is appended later sees the
-  // links that these records ask for. Costs a lookup for each event, however many ids are linked. Any thread.
-  Status Append(std::span<LogEntry> entries, Log* log, Log::Callback callback);
+  // Appends the records to the log, each event with its shard and the type that the links require. Records that are appended
+  // later see the links that these ask for. Costs a lookup for each event, however many ids are linked. See Log::Append.
+  // Any thread.
+  Status Append(std::span<const NewRecord> records, Log* log, Log::Callback callback);
 
  private:
   mutable std::shared_mutex mutex_;

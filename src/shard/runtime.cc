@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "log/file/data_lock.h"
-#include "log/file/reader.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -13,14 +11,9 @@ namespace {
 // Beyond this much accepted and not yet applied, new records are refused: memory stays bounded, clients wait.
 constexpr size_t kMaxBacklogBytes = 128 << 20;
 // Of the log's tail, while recovering.
-constexpr size_t kRecoveryBlockBytes = 1 << 20;
 constexpr size_t kRecoveryBacklogBytes = 32 << 20;
 
 }  // namespace
-
-struct Runtime::Lock {
-  DataLock lock;
-};
 
 // --- opening ---
 
@@ -30,11 +23,6 @@ Runtime::Runtime(std::string dir, RuntimeOptions options)
 Result<std::unique_ptr<Runtime>> Runtime::Open(const std::string& dir, std::shared_ptr<const Program> program,
                                                RuntimeOptions options) {
   auto runtime = std::unique_ptr<Runtime>(new Runtime(dir, std::move(options)));
-  if (runtime->options_.log.disk == &RealDisk()) {
-    auto lock = DataLock::Take(dir);
-    if (!lock.ok()) return lock.error();
-    runtime->lock_ = std::make_unique<Lock>(Lock{std::move(lock).value()});
-  }
   if (Status status = runtime->Recover(std::move(program)); !status.ok()) {
     runtime->Fail(status);
     return status.error();
@@ -48,19 +36,13 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   store_ = std::move(store).value();
   if (options_.on_store) options_.on_store(store_.get());
   if (Status status = StartClock(); !status.ok()) return status;
-  LogOptions log_options = options_.log;
-  log_options.workers = options_.workers;
-  log_options.on_durable = [this](const DurableBlock& block) { OnDurable(block); };
-  auto log = Log::Open(dir_ + "/log", std::move(log_options));
+  auto log = options_.open_log([this](const DurableBlock& block) { OnDurable(block); });
   if (!log.ok()) return log.error();
   log_ = std::move(log).value();
-  auto lookup = LogLookup::Open(dir_ + "/log", options_.log.disk);
-  if (!lookup.ok()) return lookup.error();
-  lookup_ = std::move(lookup).value();
-  plan_state_ = std::make_shared<PlanState>(std::move(program), options_.threads, store_.get(), lookup_.get());
+  plan_state_ = std::make_shared<PlanState>(std::move(program), options_.threads, store_.get(), log_.get());
   for (size_t i = 0; i < static_cast<size_t>(options_.threads); ++i) loops_.push_back(std::make_unique<Loop>(this, i));
   for (const auto& loop : loops_) loop->Enter(plan_state_.get());
-  questions_ = std::make_unique<LogQuestions>(lookup_.get(), options_.workers);
+  questions_ = std::make_unique<LogQuestions>(log_.get(), options_.workers);
   outbox_ = std::make_unique<Outbox>(store_.get(), loops_.size(), options_.outbox);
   if (Status status = outbox_->Restore(); !status.ok()) return status;
   if (Status status = RestoreShards(); !status.ok()) return status;
@@ -76,7 +58,7 @@ Status Runtime::Recover(std::shared_ptr<const Program> program) {
   if (Status status = outbox_->EndRecovery(write); !status.ok()) return status;
   stats_.users = plan_state_->user_count();
   changes_ = std::make_unique<PlanChanges>(
-      PlanChanges::Host{log_dir(), options_.log.disk, log_.get(), store_.get(), lookup_.get(), options_.threads, options_.clock,
+      PlanChanges::Host{log_.get(), store_.get(), options_.threads, options_.clock,
                         [this] {
                           for (const auto& loop : loops_) loop->Wake();
                         },
@@ -141,29 +123,17 @@ Status Runtime::ReadTail() {
     options_.workers->Await(&hold, &recovered_, [&] { return done() || !failure().ok(); });
   };
   if (from < last) {
-    auto reader = LogReader::Open(log_dir(), from + 1, {.last_sequence = last, .disk = options_.log.disk});
+    auto reader = log_->NewReader(from + 1, last);
     if (!reader.ok()) return reader.error();
-    RecordView record;
-    DurableBlock block;
-    std::string bytes;
-    const auto push = [&] {
-      if (bytes.empty()) return;
-      block.bytes = std::make_shared<const std::string>(std::exchange(bytes, {}));
-      backlog_bytes_ += block.bytes->size() * loops_.size();
-      for (const auto& loop : loops_) loop->Push(block);
-      if (options_.on_recovery) options_.on_recovery(block.last_sequence - from, last - from);
-      wait_until([&] { return backlog_bytes_ < kRecoveryBacklogBytes || idle(); });
-    };
     while (failure().ok()) {
-      const auto more = reader->Next(&record);
-      if (!more.ok()) return more.error();
-      if (!*more) break;
-      if (bytes.empty()) block.first_sequence = record.sequence;
-      block.last_sequence = record.sequence;
-      AppendRecord(record, &bytes);
-      if (bytes.size() >= kRecoveryBlockBytes) push();
+      const auto block = (*reader)->NextBlock();
+      if (!block.ok()) return block.error();
+      if (!*block) break;
+      backlog_bytes_ += (*block)->bytes.size() * loops_.size();
+      for (const auto& loop : loops_) loop->Push(*block);
+      if (options_.on_recovery) options_.on_recovery((*block)->last_sequence() - from, last - from);
+      wait_until([&] { return backlog_bytes_ < kRecoveryBacklogBytes || idle(); });
     }
-    push();
     wait_until([this] { return idle(); });
     if (Status status = failure(); !status.ok()) return status;
   }
@@ -226,17 +196,15 @@ std::chrono::steady_clock::duration Runtime::stalled() const {
 
 // --- records in ---
 
-Status Runtime::Append(std::span<LogEntry> entries, Log::Callback callback) {
+Status Runtime::Append(std::span<const NewRecord> records, Log::Callback callback) {
   if (backlog_bytes_.load(std::memory_order_relaxed) + outbox_->unwritten_bytes() + writer_->waiting_bytes() > kMaxBacklogBytes) {
     return Error{ErrorCode::kUnavailable, "records come in faster than they can be applied"};
   }
-  return router_.Append(entries, log_.get(), std::move(callback));
+  return router_.Append(records, log_.get(), std::move(callback));
 }
 
 void Runtime::OnDurable(const DurableBlock& block) {
-  lookup_->Note(block.file_first_sequence, block.first_sequence, block.offset);
-  const size_t bytes = block.bytes->size();
-  backlog_bytes_ += bytes * loops_.size();
+  backlog_bytes_ += block->bytes.size() * loops_.size();
   for (const auto& loop : loops_) loop->Push(block);
 }
 
@@ -245,10 +213,10 @@ void Runtime::Ask(uint8_t shard, std::function<void(Shard&)> question) { LoopOf(
 void Runtime::AskPerson(std::string id, std::function<void(Shard&, std::string_view, Millis)> question) {
   // What was durable before this call may have merged the id: only behind it is it known which shard to ask.
   const uint8_t shard = ShardOf(id);
-  AskNow(shard, [this, shard, id = std::move(id), question = std::move(question)](Shard& first, Millis now) {
+  Ask(shard, [this, shard, id = std::move(id), question = std::move(question)](Shard& first) {
     const std::string person(LoopOf(shard).plan_state()->merging().PersonOf(id));
-    if (ShardOf(person) == shard) return question(first, person, now);
-    AskNow(ShardOf(person), [person, question](Shard& owner, Millis then) { question(owner, person, then); });
+    if (ShardOf(person) == shard) return question(first, person, options_.clock());
+    Ask(ShardOf(person), [this, person, question](Shard& owner) { question(owner, person, options_.clock()); });
   });
 }
 
@@ -256,8 +224,8 @@ Status Runtime::UndoMerge(std::string_view id, Log::Callback callback) {
   ByteWriter payload;
   payload.I64(options_.clock());
   payload.String(id);
-  LogEntry entry{static_cast<uint8_t>(RecordType::kUndoMerge), ShardOf(id), payload.view()};
-  return Append({&entry, 1}, std::move(callback));
+  const NewRecord record{RecordType::kUndoMerge, ShardOf(id), payload.view()};
+  return Append({&record, 1}, std::move(callback));
 }
 
 bool Runtime::ChangePlan(std::shared_ptr<const Plan> plan) { return changes_->Request(std::move(plan), plan_state()->plan().fingerprint); }
@@ -269,16 +237,12 @@ void Runtime::WhenStored(std::function<void()> then) {
   writer_->Do([then = std::move(then)] { return then(), true; }, 0);
 }
 
-void Runtime::AskLog(std::function<void(LogLookup&)> question) { questions_->Ask(std::move(question)); }
+void Runtime::AskLog(std::function<void(ReadableLog&)> question) { questions_->Ask(std::move(question)); }
 
 void Runtime::AskNow(uint8_t shard, std::function<void(Shard&, Millis)> question) {
   Ask(shard, [this, question = std::move(question)](Shard& owner) {
     const Millis now = options_.clock();
-    if (owner.engine().NextDue() > now) return question(owner, now);
-    // Fired by a record, as all timers are: a replay of the log then knows when.
-    LoopOf(owner.number()).LogTick(&owner, now, [this, number = owner.number(), question, now] {
-      Ask(number, [question, now](Shard& ticked) { question(ticked, now); });
-    });
+    LoopOf(owner.number()).AskOnceFired(owner.number(), now, [question, now](Shard& fired) { question(fired, now); });
   });
 }
 

@@ -16,8 +16,7 @@
 #include "base/server_clock.h"
 #include "base/workers.h"
 #include "effects/outbox.h"
-#include "log/file/log.h"
-#include "log/file/lookup.h"
+#include "log/log.h"
 #include "log/shard_of.h"
 #include "shard/log_questions.h"
 #include "shard/loop.h"
@@ -54,7 +53,7 @@ struct RuntimeOptions {
   Millis snapshot_every_ms = 1000;  // at the least; longer under load, so that snapshots take about a tenth of the time
   std::function<Millis()> clock;  // empty: a ServerClock that goes on where the one before it was
   std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;  // for what happens every so often
-  LogOptions log;  // on_durable is the runtime's own
+  OpenLog open_log;  // required
   StoreOptions store;
   OutboxOptions outbox;
   Workers* workers = &Threads();  // must outlive the runtime
@@ -72,28 +71,31 @@ struct RuntimeOptions {
 
 class Runtime {
  public:
-  // Recovers from the folder: the newest snapshots, then the log's tail. The folder is locked while the runtime lives.
+  // Recovers: the newest snapshots of the store in `dir`/state, then the tail of the log, which it opens after the store. Hold
+  // the lock of the data folder from before this call until the runtime is gone: nothing here keeps another process out.
   static Result<std::unique_ptr<Runtime>> Open(const std::string& dir, std::shared_ptr<const Program> program,
                                                RuntimeOptions options);
   // Close().
   ~Runtime();
 
   // Any thread. Durable first; applied soon after, in order. See Log::Append. kUnavailable also while the loops are
-  // behind. Of an entry with RecordType::kEvent the shard is found here, and the type may become another.
-  Status Append(std::span<LogEntry> entries, Log::Callback callback);
+  // behind.
+  Status Append(std::span<const NewRecord> records, Log::Callback callback);
   // The history that the id brought to another's is its own again, and stays so; nothing happens when it brought none.
   Status UndoMerge(std::string_view id, Log::Callback callback);
   // Runs a question on the thread of a shard, after every record that was durable before this call. Any thread.
   void Ask(uint8_t shard, std::function<void(Shard&)> question);
-  // The same at an instant that is now, with every timer of the shard fired that is due by then: what a question about
-  // memberships needs, as loops look for due timers only now and then. (While nothing can be logged, timers wait.)
+  // The same, once every timer of the shard has fired that is due at `now`, an instant after this call: what a question about
+  // a whole segment needs. It waits until the loop looks for due timers, tick_every_ms at most, and until their tick is
+  // durable. The question itself logs nothing. (While nothing can be logged, timers wait and the question does not.)
   void AskNow(uint8_t shard, std::function<void(Shard&, Millis now)> question);
-  // As AskNow about the person to whom an id leads.
+  // As Ask, about the person to whom an id leads, with the present instant. Timers that are due may not have fired: see
+  // UserView.
   void AskPerson(std::string id, std::function<void(Shard&, std::string_view person, Millis now)> question);
   // Whom an id leads to, as far as the loops have come. Any thread.
   std::string PersonOf(std::string_view id) const { return plan_state()->merging().PersonOfNow(id); }
   // Runs a question on the thread that reads the log back, where it may wait for the disk. Any thread.
-  void AskLog(std::function<void(LogLookup&)> question);
+  void AskLog(std::function<void(ReadableLog&)> question);
   // Calls once what waits for the store is in it; at once while the store takes nothing.
   void WhenStored(std::function<void()> then);
   uint64_t durable_sequence() const { return log_->durable_sequence(); }
@@ -122,8 +124,9 @@ class Runtime {
   }
   Store& store() { return *store_; }
   Outbox& outbox() { return *outbox_; }
-  const Log& log() const { return *log_; }
-  std::string log_dir() const { return dir_ + "/log"; }
+  // To be read.
+  ReadableLog& log() { return *log_; }
+  size_t log_pending_bytes() const { return log_->pending_bytes(); }
   const RuntimeStats& stats() const { return stats_; }
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
@@ -144,8 +147,8 @@ class Runtime {
   Status ReadTail();
   void OnDurable(const DurableBlock& block);
   // While all loops stand at the record.
-  void HoldMeeting(const RecordView& record);
-  void EnterPlanState(const RecordView& record);
+  void HoldMeeting(const LoggedRecord& record);
+  void EnterPlanState(const LoggedRecord& record);
   void SampleSizes();
   Loop& LoopOf(uint8_t shard) const { return *loops_[shard % loops_.size()]; }
   // A loop has nothing left to do, while recovering.
@@ -161,12 +164,9 @@ class Runtime {
   bool closed_ = false;
   uint64_t clock_noted_at_ = 0;  // the log's position when the clock was last written to the store
 
-  struct Lock;
-  std::unique_ptr<Lock> lock_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<ServerClock> server_clock_;
   std::unique_ptr<Outbox> outbox_;
-  std::unique_ptr<LogLookup> lookup_;
   mutable std::mutex plan_state_mutex_;
   std::shared_ptr<PlanState> plan_state_;  // guarded by it
   Router router_;

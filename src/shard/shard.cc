@@ -18,7 +18,7 @@ Shard::Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReade
   next_batch_.DeleteShard(number_);  // what the store has is another plan's, unless Restore takes it
 }
 
-Shard::Outcome Shard::Apply(const RecordView& record, std::string_view person, Effects* effects) {
+Shard::Outcome Shard::Apply(const LoggedRecord& record, std::string_view person, Effects* effects) {
   if (record.sequence <= position_) return {};
   position_ = record.sequence;
   if (record.type == static_cast<uint8_t>(RecordType::kTick)) {
@@ -34,18 +34,17 @@ Shard::Outcome Shard::Apply(const RecordView& record, std::string_view person, E
   return {applied, true};
 }
 
-Record Shard::Read(const RecordView& record, std::string_view person) {
+Record Shard::Read(const LoggedRecord& record, std::string_view person) {
   auto event = reader_.Read(record.payload);
-  // What the log holds was checked when it was let in, and its checksum fits: anything else is a bug.
   ATTUNE_CHECK(event.ok(), "a durable event can be read");
   event->sequence = record.sequence;
   if (!person.empty()) event->user = person;
   return *event;
 }
 
-bool Shard::Admit(const RecordView& record, std::string_view person) { return engine_.Admit(Read(record, person)); }
+bool Shard::Admit(const LoggedRecord& record, std::string_view person) { return engine_.Admit(Read(record, person)); }
 
-Shard::Outcome Shard::ApplyAdmitted(const RecordView& record, std::string_view person, Effects* effects) {
+Shard::Outcome Shard::ApplyAdmitted(const LoggedRecord& record, std::string_view person, Effects* effects) {
   position_ = record.sequence;
   const Record event = Read(record, person);
   const Applied applied = engine_.ApplyAdmitted(event, effects);

@@ -8,9 +8,9 @@
 
 #include "engine/engine.h"
 #include "engine/record.h"
-#include "log/file/record.h"
 #include "log/record_type.h"
 #include "shard/history_index.h"
+#include "shard/logged_record.h"
 #include "state/keyspace.h"
 #include "state/store.h"
 
@@ -34,7 +34,7 @@ class Shard {
   };
   // Applies a record of this shard, unless its state includes it already. An event is its user's, or `person`'s when that
   // is given.
-  Outcome Apply(const RecordView& record, std::string_view person, Effects* effects);
+  Outcome Apply(const LoggedRecord& record, std::string_view person, Effects* effects);
 
   // An instant at which a tick should be logged: the earliest due timer; kNever while a tick is under way.
   Millis TickDue() const { return tick_pending_ ? kNever : engine_.NextDue(); }
@@ -59,8 +59,8 @@ class Shard {
   // `keep`: it is kept in the store too.
   std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
   // Whether the event of the person is no duplicate: see Engine::Admit. If so, ApplyAdmitted comes later.
-  bool Admit(const RecordView& record, std::string_view person);
-  Outcome ApplyAdmitted(const RecordView& record, std::string_view person, Effects* effects);
+  bool Admit(const LoggedRecord& record, std::string_view person);
+  Outcome ApplyAdmitted(const LoggedRecord& record, std::string_view person, Effects* effects);
 
   // --- snapshots: taken bit by bit, beside the work ---
 
@@ -88,7 +88,7 @@ class Shard {
 
  private:
   void WriteOne(UserState* user);
-  Record Read(const RecordView& record, std::string_view person);
+  Record Read(const LoggedRecord& record, std::string_view person);
 
   const uint8_t number_;
   const std::shared_ptr<const Program> program_;

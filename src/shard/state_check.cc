@@ -13,8 +13,6 @@
 #include "effects/outbox_reader.h"
 #include "engine/output.h"
 #include "event/json_text.h"
-#include "log/file/lookup.h"
-#include "log/file/reader.h"
 #include "shard/plan_state.h"
 #include "state/keyspace.h"
 
@@ -115,12 +113,10 @@ class Check {
   Status Compare() {
     auto scratch = Store::Open("built from the log", {.in_memory = true});
     if (!scratch.ok()) return scratch.error();
-    auto lookup = LogLookup::Open(options_.log_dir, options_.disk);
-    if (!lookup.ok()) return lookup.error();
-    PlanState plan_state(program_, 1, scratch->get(), lookup->get());
+    PlanState plan_state(program_, 1, scratch->get(), options_.log);
     std::multimap<uint64_t, size_t> stops;
     for (size_t number = 0; number < kShards; ++number) stops.emplace(positions_[number], number);
-    auto reader = LogReader::Open(options_.log_dir, 1, {.last_sequence = std::max<uint64_t>(1, report_.last_position), .disk = options_.disk});
+    auto reader = options_.log->NewReader(1, report_.last_position);
     if (!reader.ok()) return reader.error();
     auto stop = stops.begin();
     RecordView record;
@@ -133,7 +129,7 @@ class Check {
       }
     };
     while (report_.last_position > 0) {
-      const auto more = reader->Next(&record);
+      const auto more = (*reader)->Next(&record);
       if (!more.ok()) return more.error();
       if (!*more) break;
       reach(record.sequence);

@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 #include "engine/program/program.h"
-#include "log/file/disk.h"
+#include "log/log.h"
 #include "state/store.h"
 
 namespace attune {
@@ -35,8 +35,7 @@ struct StateReport {
 inline constexpr size_t kMostFoundInState = 1000;
 
 struct StateCheckOptions {
-  std::string log_dir;      // without damage
-  Disk* disk = &RealDisk();  // where that is
+  ReadableLog* log = nullptr;  // without damage
   uint64_t first_sequence = 1;  // of the log: beyond 1 nothing can be built from it, and the check is a quick one
   uint64_t last_sequence = 0;
   bool quick = false;       // only that everything can be read, and no snapshot is ahead of the log

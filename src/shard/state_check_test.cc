@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 #include "effects/effect.h"
-#include "fake_disk/fake_disk.h"
+#include "fake_disk/fake_disk_log.h"
 #include "plan/plan.h"
 #include "shard/runtime.h"
 #include "state/keyspace.h"
@@ -45,10 +45,14 @@ class StateCheckTest : public testing::Test {
     options.workers = &workers_;
     options.clock = [] { return kBegin + kDay; };
     options.steady = [] { return std::chrono::steady_clock::time_point(std::chrono::hours(1)); };  // nothing gets due
+    FileLogOptions log_options;
+    log_options.workers = &workers_;
+    options.open_log = FileLogIn(log_dir(), log_options);
     auto runtime = Runtime::Open(dir_.string(), program_, std::move(options));
     ASSERT_TRUE(runtime.ok()) << runtime.error().message;
     runtime_ = std::move(runtime).value();
   }
+  std::string log_dir() const { return (dir_ / "log").string(); }
   void Buy(const std::string& user) { Log(EventKind::kTrack, user, "", "buy"); }
   void BuyAnonymously(const std::string& id) { Log(EventKind::kTrack, id, id, "buy"); }
   void Identify(const std::string& anonymous_id, const std::string& user) { Log(EventKind::kIdentify, user, anonymous_id, ""); }
@@ -65,10 +69,9 @@ class StateCheckTest : public testing::Test {
     head.time = head.received = kBegin + events_ * kSecond;
     std::string json = "{\"event\":\"" + name + "\"";
     if (kind == EventKind::kIdentify) json += ",\"userId\":\"" + user + "\"";
-    std::string bytes;
-    EncodeEvent(head, json + '}', &bytes);
-    LogEntry entry{static_cast<uint8_t>(RecordType::kEvent), 0, bytes};
-    ASSERT_TRUE(runtime_->Append({&entry, 1}, nullptr).ok());
+    const EventRecord event(head, json + '}');
+    const NewRecord record = NewRecord::Event(event);
+    ASSERT_TRUE(runtime_->Append({&record, 1}, nullptr).ok());
   }
   void Apply() {
     for (bool moved = true; moved;) {
@@ -83,7 +86,8 @@ class StateCheckTest : public testing::Test {
   StateReport Check(const std::function<void(WriteBatch*)>& tamper = nullptr, FakeDisk* disk = nullptr) {
     Apply();
     StateCheckOptions options;
-    options.log_dir = runtime_->log_dir();
+    LogFolder log(log_dir(), disk ? disk : &RealDisk());
+    options.log = &log;
     options.last_sequence = runtime_->durable_sequence();
     runtime_.reset();
     auto store = Store::Open((dir_ / "state").string());
@@ -94,9 +98,8 @@ class StateCheckTest : public testing::Test {
       EXPECT_TRUE((*store)->Write(batch).ok());
     }
     if (disk) {
-      options.disk = disk;
-      EXPECT_TRUE(disk->MakeDir(options.log_dir).ok());
-      for (const auto& file : fs::directory_iterator(options.log_dir)) {
+      EXPECT_TRUE(disk->MakeDir(log_dir()).ok());
+      for (const auto& file : fs::directory_iterator(log_dir())) {
         std::ifstream in(file.path(), std::ios::binary);
         EXPECT_TRUE(disk->Open(file.path(), Disk::Mode::kCreate).ok());
         disk->SetContent(file.path(), std::string(std::istreambuf_iterator<char>(in), {}));

@@ -3,8 +3,8 @@
 
 #include <chrono>
 
-#include "fake_disk/fake_disk.h"
 #include "fake_store/fake_batch_log.h"
+#include "memory_log/memory_log.h"
 #include "plan/plan.h"
 #include "shard/runtime.h"
 #include "step_workers/step_workers.h"
@@ -23,7 +23,7 @@ class TimerCountTest : public testing::Test {
     options.threads = 3;
     options.clock = [this] { return now_; };
     options.steady = [this] { return steady_; };
-    options.log.disk = &disk_;
+    options.open_log = MemoryLogWith({.workers = &workers_});
     options.store.batch_log = &batches_;
     auto runtime = Runtime::Open("data", program_, std::move(options));
     EXPECT_TRUE(runtime.ok()) << runtime.error().message;
@@ -37,10 +37,9 @@ class TimerCountTest : public testing::Test {
     head.user = user;
     head.name = name;
     head.time = head.received = now_;
-    std::string bytes;
-    EncodeEvent(head, R"({"event":")" + name + R"("})", &bytes);
-    LogEntry entry{static_cast<uint8_t>(RecordType::kEvent), 0, bytes};
-    ASSERT_TRUE(runtime_->Append({&entry, 1}, nullptr).ok());
+    const EventRecord event(head, R"({"event":")" + name + R"("})");
+    const NewRecord record = NewRecord::Event(event);
+    ASSERT_TRUE(runtime_->Append({&record, 1}, nullptr).ok());
   }
   // Everything that has come is applied, and the loops look at the timers that are due by now.
   uint64_t Count() {
@@ -62,7 +61,6 @@ class TimerCountTest : public testing::Test {
   StepWorkers workers_;
   Millis now_ = kNewYear;
   std::chrono::steady_clock::time_point steady_{std::chrono::hours(1)};
-  FakeDisk disk_;
   FakeBatchLog batches_;
   std::unique_ptr<Runtime> runtime_;
   int events_ = 0;

@@ -94,11 +94,15 @@ void Clients::Unmerge(const std::string& id) {
 }
 
 void Clients::Deliver(std::vector<size_t> batch) {
-  std::vector<LogEntry> entries;
-  for (const size_t i : batch) entries.push_back({static_cast<uint8_t>(sent_[i].type), sent_[i].shard, sent_[i].payload});
+  std::vector<NewRecord> records;
+  for (const size_t i : batch) {
+    const Sent& sent = sent_[i];
+    records.push_back(sent.type == RecordType::kEvent ? NewRecord::Event(oracle::HeadOf((*records_)[*sent.record]), sent.payload)
+                                                      : NewRecord{sent.type, sent.shard, sent.payload});
+  }
   const uint64_t request = ++requests_;
   in_flight_[request] = std::move(batch);
-  const Status taken = machine_.Append(entries, [this, request, process = process_](const Status& durable, uint64_t first) {
+  const Status taken = machine_.Append(records, [this, request, process = process_](const Status& durable, uint64_t first) {
     if (process == process_) Answer(request, durable, first);
   });
   if (!taken.ok()) Answer(request, taken, 0);

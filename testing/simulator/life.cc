@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "log/file/log_folder.h"
 #include "shard/state_check.h"
 #include "simulator/work.h"
 
@@ -111,8 +112,8 @@ bool Life::TakeStock() {
 
 bool Life::CheckStored() {
   StateCheckOptions options;
-  options.log_dir = machine_.log_dir();
-  options.disk = &machine_.disk();
+  LogFolder log(machine_.log_dir(), &machine_.disk());
+  options.log = &log;
   options.last_sequence = log_.size();
   StateReport report;
   machine_.disk().HoldFaults(true);

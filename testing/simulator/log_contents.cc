@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "log/file/reader.h"
+#include "log/file/file_reader.h"
 
 namespace attune::simulate {
 
@@ -12,7 +12,7 @@ bool ReadLog(Machine* machine, Chronicle* chronicle, LogContents* contents) {
   if (last == 0) return true;
   machine->disk().HoldFaults(true);
   Status status;
-  auto reader = LogReader::Open(machine->log_dir(), 1, {.last_sequence = last, .disk = &machine->disk()});
+  auto reader = FileReader::Open(machine->log_dir(), 1, {.last_sequence = last, .disk = &machine->disk()});
   if (!reader.ok()) status = reader.error();
   RecordView record;
   while (status.ok()) {

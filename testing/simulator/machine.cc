@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "log/file/file_log.h"
+
 namespace attune::simulate {
 namespace {
 
@@ -43,9 +45,12 @@ Status Machine::Start(std::shared_ptr<const Program> program, int loops, KeepLet
   options.threads = loops;
   options.steady = [this] { return steady_; };
   options.clock = [this] { return now_; };
-  options.log.disk = &disk_;
-  options.log.max_file_bytes = hardware_.log_file_bytes;
-  options.log.reserve_bytes = hardware_.reserve_bytes;
+  FileLogOptions log_options;
+  log_options.workers = &workers_;
+  log_options.disk = &disk_;
+  log_options.max_file_bytes = hardware_.log_file_bytes;
+  log_options.reserve_bytes = hardware_.reserve_bytes;
+  options.open_log = FileLogIn(log_dir(), log_options);
   options.store.batch_log = store_.get();
   options.outbox.max_age = 100'000 * kDay;  // the clock runs through years
   options.on_dead_letter = std::move(keep_letter);
@@ -56,8 +61,8 @@ Status Machine::Start(std::shared_ptr<const Program> program, int loops, KeepLet
   return {};
 }
 
-Status Machine::Append(std::span<LogEntry> entries, Log::Callback callback) {
-  return runtime_->Append(entries, std::move(callback));
+Status Machine::Append(std::span<const NewRecord> records, Log::Callback callback) {
+  return runtime_->Append(records, std::move(callback));
 }
 
 std::optional<size_t> Machine::WorkerOf(Part part, size_t loop) const {

@@ -60,7 +60,7 @@ class Machine {
   size_t loops() const { return loops_; }
   std::string log_dir() const;
 
-  Status Append(std::span<LogEntry> entries, Log::Callback callback);
+  Status Append(std::span<const NewRecord> records, Log::Callback callback);
 
   // False: there was nothing to do, or it waits.
   bool Step(Part part, size_t loop = 0);

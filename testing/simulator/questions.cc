@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "oracle/engine_run.h"
+#include "shard/user_view.h"
 
 namespace attune::simulate {
 
@@ -11,9 +12,10 @@ void Questions::AskValues(const std::string& id) {
   machine_.runtime().AskPerson(id, [this, process = process_](Shard& owner, std::string_view person, Millis now) {
     if (process != process_) return;
     Answer answer{owner.engine().program().plan->fingerprint, owner.position(), std::string(person), now, std::nullopt};
-    if (const UserState* user = owner.engine().Find(person)) {
+    UserView view(&owner.engine(), person, now);
+    if (const UserState* user = view.user()) {
       answer.at = std::max(now, user->now);
-      answer.values = oracle::ValuesOf(&owner.engine(), *user, answer.at);
+      answer.values = oracle::ValuesOf(&view.engine(), *user, answer.at);
     }
     chronicle_.Tell("answered at record {}: {}", answer.position, answer.values ? oracle::ToText(*answer.values) : answer.person + " is unknown");
     answers_.push_back(std::move(answer));
@@ -30,7 +32,7 @@ void Questions::AskHistory(const std::string& id) {
 }
 
 void Questions::ReadHistory(IndexedUser user, uint64_t process) {
-  machine_.runtime().AskLog([this, process, plan_state = machine_.runtime().plan_state(), user = std::move(user)](LogLookup& log) {
+  machine_.runtime().AskLog([this, process, plan_state = machine_.runtime().plan_state(), user = std::move(user)](ReadableLog& log) {
     if (process != process_) return;
     const auto collected = plan_state->HistoryOf(user);
     if (!collected.ok()) {

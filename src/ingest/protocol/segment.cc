@@ -88,9 +88,7 @@ struct SegmentReader::Impl {
     event.known = admitted.known;
     if (admitted.ok()) {
       event.message_id = admitted.head.id;
-      event.record.reserve(json.size() + admitted.head.id.size() + admitted.head.user.size() +
-                           admitted.head.anonymous_id.size() + admitted.head.name.size() + 64);
-      EncodeEvent(admitted.head, json, &event.record);
+      event.record = EventRecord(admitted.head, json);
     } else {
       event.message_id = admitted.dead->message_id;
       event.dead = std::move(admitted.dead);

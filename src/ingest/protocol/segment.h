@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "event/event_record.h"
 #include "ingest/body_encoding.h"
 #include "ingest/tracking_plan.h"
 
@@ -49,7 +50,7 @@ struct SegmentEvent {
   bool ok() const { return !dead.has_value(); }
 
   std::string message_id;  // as sent, or made; empty when a dead letter was sent without
-  std::string record;      // what EncodeEvent wrote
+  EventRecord record;
   bool known = false;      // the plan names this event
   std::optional<DeadLetter> dead;
 };

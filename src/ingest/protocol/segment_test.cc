@@ -74,13 +74,13 @@ TEST(SegmentProtocol, KeepsTheBytesOfEachEvent) {
   ASSERT_TRUE(request.ok());
   ASSERT_EQ(request.events.size(), 2u);
   EXPECT_EQ(request.write_key, "WK");
-  const auto stored = DecodeEvent(request.events[0].record);
+  const auto stored = DecodeEvent(request.events[0].record.bytes());
   ASSERT_TRUE(stored.ok());
   EXPECT_EQ(stored->json, first);
   EXPECT_EQ(stored->head.name, "a");
   EXPECT_EQ(stored->head.received, kReceived);
   EXPECT_EQ(stored->head.id, request.events[0].message_id);
-  EXPECT_EQ(DecodeEvent(request.events[1].record)->json, Event("2"));
+  EXPECT_EQ(DecodeEvent(request.events[1].record.bytes())->json, Event("2"));
 }
 
 TEST(SegmentProtocol, OneBadEventDoesNotHarmItsNeighbours) {
@@ -213,12 +213,12 @@ TEST(SegmentProtocol, TheEnvelopesClockCountsForEventsWithoutOne) {
       {"type":"track","event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z","sentAt":"2026-06-01T00:00:01Z"}]})";
   const SegmentRequest request = Read(&reader, "/v1/batch", body, 0);
   ASSERT_EQ(request.events.size(), 2u);
-  EXPECT_EQ(DecodeEvent(request.events[0].record)->head.time, kReceived - 10 * kSecond);
-  EXPECT_EQ(DecodeEvent(request.events[1].record)->head.time, kReceived - kSecond);
+  EXPECT_EQ(DecodeEvent(request.events[0].record.bytes())->head.time, kReceived - 10 * kSecond);
+  EXPECT_EQ(DecodeEvent(request.events[1].record.bytes())->head.time, kReceived - kSecond);
   const SegmentRequest header =
       Read(&reader, "/v1/t", R"({"event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z"})",
            1780272000000 + 3 * kSecond);
-  EXPECT_EQ(DecodeEvent(header.events[0].record)->head.time, kReceived - 3 * kSecond);
+  EXPECT_EQ(DecodeEvent(header.events[0].record.bytes())->head.time, kReceived - 3 * kSecond);
 }
 
 TEST(SegmentProtocol, AnImportsTimesAreTakenAsTheyAreWithinBounds) {
@@ -229,7 +229,7 @@ TEST(SegmentProtocol, AnImportsTimesAreTakenAsTheyAreWithinBounds) {
       {"type":"track","event":"e","userId":"u","timestamp":"9999-01-01T00:00:00Z"},
       {"type":"track","event":"e","userId":"u","timestamp":"2012-01-01T00:00:00Z"}]})";
   SegmentRequest history = Read(&reader, "/v1/import", body);
-  EXPECT_EQ(DecodeEvent(history.events[0].record)->head.time, 1769904000000);
+  EXPECT_EQ(DecodeEvent(history.events[0].record.bytes())->head.time, 1769904000000);
   EXPECT_EQ(history.events[1].dead->first().reason, Reason::kTimestampOutOfRange);
   EXPECT_EQ(history.events[2].dead->first().reason, Reason::kTimestampTooOld);
   SegmentReader::Request older{FindSegmentPath("/v1/import"), body, kReceived, {}};
@@ -261,7 +261,7 @@ TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
     const SegmentRequest request = Read(&reader, "/v1/batch", body);
     ASSERT_EQ(request.events.size(), 1u);
     ASSERT_TRUE(request.events[0].ok()) << ToNdjson(*request.events[0].dead);
-    EXPECT_EQ(DecodeEvent(request.events[0].record)->json, stored);
+    EXPECT_EQ(DecodeEvent(request.events[0].record.bytes())->json, stored);
   }
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", R"({"context":{"ip":"1"},"batch":[3,{}]})")),
             "!not_an_object !unknown_type");

@@ -81,7 +81,7 @@ Result<std::string_view> LogFileScanner::View(uint64_t offset, size_t size) {
   return std::string_view(block_.data(), block_size_).substr(start, size);
 }
 
-Result<bool> LogFileScanner::RecordAt(uint64_t offset, RecordView* record) {
+Result<bool> LogFileScanner::RecordAt(uint64_t offset, FileRecord* record) {
   const auto header = View(offset, kRecordHeaderBytes);
   if (!header.ok()) return header.error();
   uint32_t payload_bytes = 0;
@@ -129,7 +129,7 @@ Result<uint64_t> LogFileScanner::FindRecord(uint64_t from) {
     }
     offset += i;
     if (i == starts) continue;
-    RecordView record;
+    FileRecord record;
     const auto good = RecordAt(offset, &record);
     if (!good.ok()) return good.error();
     if (*good) return offset;
@@ -140,7 +140,7 @@ Result<uint64_t> LogFileScanner::FindRecord(uint64_t from) {
 // Whether a group starts anywhere from the good record at `from` on.
 Result<bool> LogFileScanner::LaterGroupFollows(uint64_t from) {
   for (uint64_t offset = from; offset != 0;) {
-    RecordView record;
+    FileRecord record;
     const auto good = RecordAt(offset, &record);
     if (!good.ok()) return good.error();
     if (*good && record.sequence >= expected_) {

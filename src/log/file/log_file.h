@@ -45,7 +45,7 @@ class LogFileScanner {
   // Examine). kBad: no record begins here, or not the one whose turn it is. record() is valid until
   // the next call.
   Result<Step> Next();
-  const RecordView& record() const { return record_; }
+  const FileRecord& record() const { return record_; }
 
   // What is at offset(), where Next said kEnd or kBad: looks at the rest of the file. nullopt: a
   // clean end.
@@ -71,7 +71,7 @@ class LogFileScanner {
       : file_(std::move(file)), path_(std::move(path)), expected_(first_sequence) {}
 
   Result<std::string_view> View(uint64_t offset, size_t size);
-  Result<bool> RecordAt(uint64_t offset, RecordView* record);
+  Result<bool> RecordAt(uint64_t offset, FileRecord* record);
   bool MayBeNext(uint64_t sequence, uint64_t offset) const;
   Result<uint64_t> FindRecord(uint64_t from);
   Result<bool> LaterGroupFollows(uint64_t from);
@@ -88,7 +88,7 @@ class LogFileScanner {
   uint64_t expected_;
   // Where expected_ was due: below offset_ after a hole or a skip.
   uint64_t anchor_ = kFileHeaderBytes;
-  RecordView record_;
+  FileRecord record_;
 };
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/hash.h"
 
 namespace attune {
@@ -21,7 +22,7 @@ void Seal(char* record, size_t payload_bytes) {
 
 }  // namespace
 
-void AppendUnsealed(const RecordView& record, std::string* out) {
+void AppendUnsealed(const FileRecord& record, std::string* out) {
   char header[kRecordHeaderBytes] = {};
   const uint32_t length = static_cast<uint32_t>(record.payload.size());
   std::memcpy(header, &length, 4);
@@ -33,22 +34,26 @@ void AppendUnsealed(const RecordView& record, std::string* out) {
   out->append(record.payload);
 }
 
-void AppendRecord(const RecordView& record, std::string* out) {
+void AppendRecord(const FileRecord& record, std::string* out) {
   const size_t begin = out->size();
   AppendUnsealed(record, out);
   Seal(out->data() + begin, record.payload.size());
 }
 
-void SealRecords(std::string* bytes) {
-  for (size_t at = 0; at < bytes->size();) {
-    uint32_t length;
-    std::memcpy(&length, bytes->data() + at, 4);
-    Seal(bytes->data() + at, length);
+void SealRecords(RecordBlock* block) {
+  std::string& bytes = block->bytes;
+  for (size_t at = 0; at < bytes.size();) {
+    FileRecord record;
+    uint32_t length = 0;
+    ATTUNE_CHECK(ParseRecordHeader(std::string_view(bytes).substr(at), &record, &length), "AppendUnsealed wrote a header here");
+    Seal(bytes.data() + at, length);
+    record.payload = std::string_view(bytes).substr(at + kRecordHeaderBytes, length);
+    block->records.push_back(record);
     at += kRecordHeaderBytes + length;
   }
 }
 
-bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* payload_bytes) {
+bool ParseRecordHeader(std::string_view bytes, FileRecord* record, uint32_t* payload_bytes) {
   ByteReader reader(bytes.substr(0, kRecordHeaderBytes));
   *payload_bytes = reader.U32();
   record->type = reader.U8();
@@ -58,7 +63,7 @@ bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* pay
   return reader.ok() && *payload_bytes <= kMaxPayloadBytes && record->flags <= kGroupStart && record->sequence != 0;
 }
 
-bool ParseRecord(std::string_view bytes, RecordView* record) {
+bool ParseRecord(std::string_view bytes, FileRecord* record) {
   uint32_t payload_bytes = 0;
   if (bytes.size() < kRecordHeaderBytes) return false;
   if (!ParseRecordHeader(bytes, record, &payload_bytes)) return false;
@@ -67,16 +72,6 @@ bool ParseRecord(std::string_view bytes, RecordView* record) {
   uint32_t crc;
   std::memcpy(&crc, bytes.data() + kRecordCrcOffset, 4);
   return crc == Crc32c(record->payload, Crc32c(bytes.substr(0, kRecordCrcOffset)));
-}
-
-bool TakeRecord(std::string_view* bytes, RecordView* record) {
-  uint32_t payload_bytes = 0;
-  if (bytes->size() < kRecordHeaderBytes) return false;
-  if (!ParseRecordHeader(*bytes, record, &payload_bytes)) return false;
-  if (bytes->size() - kRecordHeaderBytes < payload_bytes) return false;
-  record->payload = bytes->substr(kRecordHeaderBytes, payload_bytes);
-  bytes->remove_prefix(kRecordHeaderBytes + payload_bytes);
-  return true;
 }
 
 std::string EncodeFileHeader(const FileHeader& header) {

@@ -35,46 +35,36 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "log/record.h"
 
 namespace attune {
 
 inline constexpr uint32_t kLogVersion = 1;
 inline constexpr size_t kFileHeaderBytes = 40;
 inline constexpr size_t kRecordHeaderBytes = 20;
-// A larger length in a header is taken for damage, so a scan never waits for gigabytes that are not
-// there.
-inline constexpr size_t kMaxPayloadBytes = 16 << 20;
 inline constexpr uint8_t kHoleType = 0;
 inline constexpr uint16_t kGroupStart = 1;
 
-struct RecordView {
-  uint64_t sequence = 0;
-  uint8_t type = 0;
-  uint8_t shard = 0;
+// A record as a log file has it.
+struct FileRecord : RecordView {
   uint16_t flags = 0;
-  std::string_view payload;
 };
 
-// Appends the record's bytes. `payload` is at most kMaxPayloadBytes.
-void AppendRecord(const RecordView& record, std::string* out);
+// Appends the record's bytes. The payload is at most kMaxPayloadBytes.
+void AppendRecord(const FileRecord& record, std::string* out);
 
 // The same in two steps, for a writer that fills bytes under a lock and need not compute checksums there. AppendUnsealed leaves
-// the checksum 0; SealRecords computes those of all records in `bytes`, which are AppendUnsealed's and nothing else.
-void AppendUnsealed(const RecordView& record, std::string* out);
-void SealRecords(std::string* bytes);
+// the checksum 0. SealRecords computes the checksums of all records in `block->bytes`, which only AppendUnsealed wrote, and
+// lists them in `block->records`.
+void AppendUnsealed(const FileRecord& record, std::string* out);
+void SealRecords(RecordBlock* block);
 
-// Takes the first record off `bytes`, which a Log handed to its sink. Its checksum was computed in
-// this process and is not checked again. False at the end. `record->payload` points into the same
-// bytes.
-bool TakeRecord(std::string_view* bytes, RecordView* record);
+// Reads a header without its payload; false when no record can begin like this. `bytes` has at least kRecordHeaderBytes. A
+// length above kMaxPayloadBytes is taken for damage, so a scan never waits for gigabytes that are not there.
+bool ParseRecordHeader(std::string_view bytes, FileRecord* record, uint32_t* payload_bytes);
 
-// Reads a header without its payload; false when no record can begin like this.
-// `bytes` has at least kRecordHeaderBytes.
-bool ParseRecordHeader(std::string_view bytes, RecordView* record, uint32_t* payload_bytes);
-
-// Reads a whole record from the start of `bytes`; false unless it is all there and its checksum
-// fits.
-bool ParseRecord(std::string_view bytes, RecordView* record);
+// Reads a whole record from the start of `bytes`; false unless it is all there and its checksum fits.
+bool ParseRecord(std::string_view bytes, FileRecord* record);
 
 struct FileHeader {
   uint64_t first_sequence = 0;

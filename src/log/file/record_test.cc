@@ -39,26 +39,35 @@ std::string ExampleOfTheDocument() {
 
 TEST(Record, TheDocumentsExampleIsWhatIsWritten) {
   std::string bytes = EncodeFileHeader({1, 0});
-  AppendRecord({1, 1, 5, kGroupStart, "hello"}, &bytes);
-  AppendRecord({2, 1, 9, 0, ""}, &bytes);
+  AppendRecord({{1, 1, 5, "hello"}, kGroupStart}, &bytes);
+  AppendRecord({{2, 1, 9, ""}, 0}, &bytes);
   EXPECT_EQ(ExampleOfTheDocument(), Hex(bytes));
 }
 
 TEST(Record, SealingGivesUnsealedRecordsTheirChecksums) {
-  const RecordView records[] = {{1, 1, 5, kGroupStart, "hello"}, {2, 1, 9, 0, ""}, {3, 7, 63, 0, std::string_view("\0\xff", 2)}};
-  std::string sealed, bytes;
-  for (const RecordView& record : records) {
+  const FileRecord records[] = {{{1, 1, 5, "hello"}, kGroupStart}, {{2, 1, 9, ""}, 0}, {{3, 7, 63, std::string_view("\0\xff", 2)}, 0}};
+  std::string sealed;
+  RecordBlock block;
+  for (const FileRecord& record : records) {
     AppendRecord(record, &sealed);
-    AppendUnsealed(record, &bytes);
+    AppendUnsealed(record, &block.bytes);
   }
-  ASSERT_EQ(bytes.size(), sealed.size());
-  RecordView parsed;
-  EXPECT_FALSE(ParseRecord(bytes, &parsed));
-  SealRecords(&bytes);
-  EXPECT_EQ(Hex(bytes), Hex(sealed));
-  std::string none;
+  ASSERT_EQ(block.bytes.size(), sealed.size());
+  FileRecord parsed;
+  EXPECT_FALSE(ParseRecord(block.bytes, &parsed));
+  SealRecords(&block);
+  EXPECT_EQ(Hex(block.bytes), Hex(sealed));
+  ASSERT_EQ(block.records.size(), std::size(records));
+  for (size_t i = 0; i < block.records.size(); ++i) {
+    EXPECT_EQ(block.records[i].sequence, records[i].sequence);
+    EXPECT_EQ(block.records[i].type, records[i].type);
+    EXPECT_EQ(block.records[i].shard, records[i].shard);
+    EXPECT_EQ(block.records[i].payload, records[i].payload);
+  }
+  RecordBlock none;
   SealRecords(&none);
-  EXPECT_EQ(none, "");
+  EXPECT_EQ(none.bytes, "");
+  EXPECT_TRUE(none.records.empty());
 }
 
 // Checksums by a bitwise implementation of CRC-32C that is not this program's.
@@ -72,7 +81,7 @@ TEST(Record, HasTheBytesThatTheGrammarSays) {
             "00000000"
             "f5903e3c");
   std::string bytes;
-  AppendRecord({1, 1, 5, kGroupStart, "hello"}, &bytes);
+  AppendRecord({{1, 1, 5, "hello"}, kGroupStart}, &bytes);
   EXPECT_EQ(Hex(bytes),
             "05000000"
             "01"
@@ -82,7 +91,7 @@ TEST(Record, HasTheBytesThatTheGrammarSays) {
             "9f9fca14"
             "68656c6c6f");
   bytes.clear();
-  AppendRecord({2, 1, 9, 0, ""}, &bytes);
+  AppendRecord({{2, 1, 9, ""}, 0}, &bytes);
   EXPECT_EQ(Hex(bytes),
             "00000000"
             "01"
@@ -94,8 +103,8 @@ TEST(Record, HasTheBytesThatTheGrammarSays) {
 
 TEST(Record, EveryChangedByteIsNoticed) {
   std::string bytes;
-  AppendRecord({77, 3, 5, kGroupStart, "a payload of some length"}, &bytes);
-  RecordView record;
+  AppendRecord({{77, 3, 5, "a payload of some length"}, kGroupStart}, &bytes);
+  FileRecord record;
   ASSERT_TRUE(ParseRecord(bytes, &record));
   EXPECT_EQ(record.sequence, 77u);
   EXPECT_EQ(record.type, 3);
@@ -109,16 +118,6 @@ TEST(Record, EveryChangedByteIsNoticed) {
       EXPECT_FALSE(ParseRecord(changed, &record)) << i;
     }
     EXPECT_FALSE(ParseRecord(bytes.substr(0, i), &record));
-  }
-}
-
-TEST(Record, TakeRecordStopsAtAnythingThatIsNotWhole) {
-  std::string bytes;
-  AppendRecord({1, 1, 1, 0, "abc"}, &bytes);
-  RecordView record;
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    std::string_view cut = std::string_view(bytes).substr(0, size);
-    EXPECT_FALSE(TakeRecord(&cut, &record));
   }
 }
 

@@ -196,7 +196,7 @@ Status Recoverer::WriteHole(LogFileScanner& scanner, uint64_t from, uint64_t to)
     size_t take = std::min(left, kRecordHeaderBytes + kMaxPayloadBytes);
     if (left != take && left - take < kRecordHeaderBytes) take -= kRecordHeaderBytes;
     const std::string_view payload(bytes.data(), take - kRecordHeaderBytes);
-    AppendRecord({scanner.expected(), kHoleType, 0, kGroupStart, payload}, &holes);
+    AppendRecord({{scanner.expected(), kHoleType, 0, payload}, kGroupStart}, &holes);
     left -= take;
   }
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);

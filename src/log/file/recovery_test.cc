@@ -7,8 +7,8 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "fake_disk/fake_disk.h"
+#include "log/file/file_reader.h"
 #include "log/file/log_file.h"
-#include "log/file/reader.h"
 #include "log/file/verify.h"
 
 namespace attune {
@@ -40,7 +40,7 @@ MadeFile Make(uint64_t first_sequence, uint64_t previous, const std::vector<Spec
   uint64_t sequence = first_sequence;
   for (const Spec& spec : specs) {
     const std::string payload = Payload(sequence, spec.payload_bytes);
-    AppendRecord({sequence++, 1, 2, spec.group_start ? kGroupStart : uint16_t{0}, payload}, &made.bytes);
+    AppendRecord({{sequence++, 1, 2, payload}, spec.group_start ? kGroupStart : uint16_t{0}}, &made.bytes);
     made.ends.push_back(made.bytes.size());
   }
   return made;
@@ -55,7 +55,7 @@ void Put(FakeDisk& disk, const MadeFile& made) {
 // with one.
 std::vector<uint64_t> Sequences(Disk& disk, std::optional<Error>* error = nullptr, uint64_t from = 1) {
   std::vector<uint64_t> found;
-  auto reader = LogReader::Open(kDir, from, {.disk = &disk});
+  auto reader = FileReader::Open(kDir, from, {.disk = &disk});
   RecordView record;
   while (reader.ok()) {
     const auto more = reader->Next(&record);
@@ -409,7 +409,7 @@ TEST_F(SeveralFiles, ANewerFormatIsRefusedEvenByARepair) {
 }
 
 TEST_F(SeveralFiles, APromisedRecordThatIsMissingIsAnError) {
-  auto reader = LogReader::Open(kDir, 15, {.last_sequence = 20, .disk = &disk_});
+  auto reader = FileReader::Open(kDir, 15, {.last_sequence = 20, .disk = &disk_});
   RecordView record;
   for (uint64_t sequence = 15; sequence <= 18; ++sequence) {
     ASSERT_TRUE(*reader->Next(&record));
@@ -419,7 +419,7 @@ TEST_F(SeveralFiles, APromisedRecordThatIsMissingIsAnError) {
 }
 
 TEST_F(SeveralFiles, AReaderStopsWhereItIsToldAndGoesOnWhenTold) {
-  auto reader = LogReader::Open(kDir, 5, {.last_sequence = 6, .disk = &disk_});
+  auto reader = FileReader::Open(kDir, 5, {.last_sequence = 6, .disk = &disk_});
   RecordView record;
   std::vector<uint64_t> found;
   const auto read = [&] {
@@ -432,12 +432,13 @@ TEST_F(SeveralFiles, AReaderStopsWhereItIsToldAndGoesOnWhenTold) {
   EXPECT_EQ(found, Range(5, 14));
   // More is appended to the newest file, and a new file begun.
   MadeFile longer = third_;
-  AppendRecord({19, 1, 2, kGroupStart, Payload(19, 50)}, &longer.bytes);
+  const std::string payload = Payload(19, 50);
+  AppendRecord({{19, 1, 2, payload}, kGroupStart}, &longer.bytes);
   reader->ReadTo(18);
   read();
   Put(disk_, longer);
   Put(disk_, Make(20, 13, kThreeGroups));
-  auto second = LogReader::Open(kDir, 5, {.last_sequence = 22, .disk = &disk_});
+  auto second = FileReader::Open(kDir, 5, {.last_sequence = 22, .disk = &disk_});
   reader = std::move(second);
   found.clear();
   read();

@@ -16,7 +16,7 @@ void AddDamage(std::string line, LogReport* report) {
   if (report->found.size() < kMostFound) report->found.push_back(std::move(line));
 }
 
-void Count(const RecordView& record, LogReport* report) {
+void Count(const FileRecord& record, LogReport* report) {
   if (record.type == kHoleType) {
     report->holes += 1;
     return;

@@ -1,4 +1,4 @@
-#include "log/file/log.h"
+#include "log/file/file_log.h"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,9 @@
 #include <thread>
 
 #include "fake_disk/fake_disk.h"
+#include "log/file/file_reader.h"
 #include "log/file/log_file.h"
-#include "log/file/reader.h"
+#include "log/file/record.h"
 #include "log/file/verify.h"
 
 namespace attune {
@@ -21,15 +22,15 @@ namespace {
 
 constexpr char kLogDir[] = "data/log";
 
-LogOptions On(FakeDisk& disk) {
-  LogOptions options;
+FileLogOptions On(FakeDisk& disk) {
+  FileLogOptions options;
   options.disk = &disk;
   options.reserve_bytes = 64 << 10;
   return options;
 }
 
-std::unique_ptr<Log> MustOpen(LogOptions options) {
-  auto log = Log::Open(kLogDir, std::move(options));
+std::unique_ptr<FileLog> MustOpen(FileLogOptions options) {
+  auto log = FileLog::Open(kLogDir, std::move(options));
   EXPECT_TRUE(log.ok()) << log.error().message;
   return std::move(*log);
 }
@@ -56,7 +57,7 @@ Answer AppendAndWait(Log& log, std::vector<std::string> payloads) {
 
 std::vector<std::string> ReadAll(Disk& disk, uint64_t from = 1) {
   std::vector<std::string> payloads;
-  auto reader = LogReader::Open(kLogDir, from, {.disk = &disk});
+  auto reader = FileReader::Open(kLogDir, from, {.disk = &disk});
   EXPECT_TRUE(reader.ok()) << reader.error().message;
   RecordView record;
   uint64_t sequence = from;
@@ -69,7 +70,7 @@ std::vector<std::string> ReadAll(Disk& disk, uint64_t from = 1) {
   }
 }
 
-TEST(Log, SequencesRiseByOneFromOne) {
+TEST(FileLog, SequencesRiseByOneFromOne) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   EXPECT_EQ(AppendAndWait(*log, {"a", "b"}).first_sequence, 1u);
@@ -83,14 +84,14 @@ TEST(Log, SequencesRiseByOneFromOne) {
   EXPECT_EQ(ReadAll(disk), (std::vector<std::string>{"a", "b", "c", ""}));
 }
 
-TEST(Log, ARecordKeepsItsTypeAndShard) {
+TEST(FileLog, ARecordKeepsItsTypeAndShard) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   std::promise<void> done;
   const LogEntry entry{9, 63, "payload"};
   ASSERT_TRUE(log->Append({&entry, 1}, [&](const Status&, uint64_t) { done.set_value(); }).ok());
   done.get_future().wait();
-  auto reader = LogReader::Open(kLogDir, 1, {.disk = &disk});
+  auto reader = FileReader::Open(kLogDir, 1, {.disk = &disk});
   RecordView record;
   ASSERT_TRUE(*reader->Next(&record));
   EXPECT_EQ(record.type, 9);
@@ -98,7 +99,7 @@ TEST(Log, ARecordKeepsItsTypeAndShard) {
   EXPECT_EQ(record.payload, "payload");
 }
 
-TEST(Log, WhatWasAnsweredSurvivesAPowerCut) {
+TEST(FileLog, WhatWasAnsweredSurvivesAPowerCut) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(AppendAndWait(*log, {std::to_string(i)}).status.ok());
@@ -109,7 +110,7 @@ TEST(Log, WhatWasAnsweredSurvivesAPowerCut) {
   EXPECT_EQ(ReadAll(disk).size(), 20u);
 }
 
-TEST(Log, WhatWasNotSyncedIsGoneAndNothingElse) {
+TEST(FileLog, WhatWasNotSyncedIsGoneAndNothingElse) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   ASSERT_TRUE(AppendAndWait(*log, {"a", "b", "c"}).status.ok());
@@ -125,23 +126,20 @@ TEST(Log, WhatWasNotSyncedIsGoneAndNothingElse) {
   EXPECT_EQ(AppendAndWait(*log, {"f"}).first_sequence, 4u);
 }
 
-TEST(Log, TheSinkSeesEveryRecordInOrderBeforeItsAnswer) {
+TEST(FileLog, TheSinkSeesEveryRecordInOrderBeforeItsAnswer) {
   FakeDisk disk;
   std::vector<std::string> seen;
   uint64_t seen_sequence = 0;
-  std::vector<std::shared_ptr<const std::string>> kept;
-  LogOptions options = On(disk);
+  std::vector<DurableBlock> kept;
+  FileLogOptions options = On(disk);
   options.on_durable = [&](const DurableBlock& block) {
-    EXPECT_EQ(block.first_sequence, seen_sequence + 1);
-    std::string_view bytes = *block.bytes;
-    RecordView record;
-    while (TakeRecord(&bytes, &record)) {
+    EXPECT_EQ(block->first_sequence(), seen_sequence + 1);
+    for (const RecordView& record : block->records) {
       EXPECT_EQ(record.sequence, ++seen_sequence);
       seen.emplace_back(record.payload);
     }
-    EXPECT_TRUE(bytes.empty());
-    EXPECT_EQ(block.last_sequence, seen_sequence);
-    kept.push_back(block.bytes);
+    EXPECT_EQ(block->last_sequence(), seen_sequence);
+    kept.push_back(block);
   };
   auto log = MustOpen(options);
   for (int i = 1; i <= 10; ++i) {
@@ -151,17 +149,14 @@ TEST(Log, TheSinkSeesEveryRecordInOrderBeforeItsAnswer) {
   log.reset();
   EXPECT_EQ(seen.size(), 10u);
   // Blocks that were kept still hold what they held, even after the log is gone.
-  std::string_view bytes = *kept.front();
-  RecordView record;
-  ASSERT_TRUE(TakeRecord(&bytes, &record));
-  EXPECT_EQ(record.payload, "1");
+  EXPECT_EQ(kept.front()->records.front().payload, "1");
 }
 
 // Whoever sees a sequence finds the sink to have its block; whoever gets an answer sees its sequence.
-TEST(Log, ASequenceIsPublishedBetweenTheSinkAndTheAnswer) {
+TEST(FileLog, ASequenceIsPublishedBetweenTheSinkAndTheAnswer) {
   FakeDisk disk;
-  std::unique_ptr<Log> log;
-  LogOptions options = On(disk);
+  std::unique_ptr<FileLog> log;
+  FileLogOptions options = On(disk);
   std::vector<uint64_t> in_sink, in_answer;
   options.on_durable = [&](const DurableBlock&) { in_sink.push_back(log->durable_sequence()); };
   log = MustOpen(options);
@@ -179,7 +174,7 @@ TEST(Log, ASequenceIsPublishedBetweenTheSinkAndTheAnswer) {
   EXPECT_EQ(in_answer, (std::vector<uint64_t>{2, 4, 6}));
 }
 
-TEST(Log, OneSyncServesEverybodyWhoWaits) {
+TEST(FileLog, OneSyncServesEverybodyWhoWaits) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   disk.HoldSyncs();
@@ -194,9 +189,9 @@ TEST(Log, OneSyncServesEverybodyWhoWaits) {
   EXPECT_EQ(disk.calls(FakeDisk::Op::kSync), before + 2);
 }
 
-TEST(Log, TakesNoMoreThanASlowDiskWritesInTheTimeToWait) {
+TEST(FileLog, TakesNoMoreThanASlowDiskWritesInTheTimeToWait) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   std::chrono::steady_clock::time_point now;
   std::chrono::milliseconds each(1000);
   options.steady = [&] { return now += each; };  // each group takes a second
@@ -225,9 +220,9 @@ TEST(Log, TakesNoMoreThanASlowDiskWritesInTheTimeToWait) {
   EXPECT_GT(fill(), 100u);
 }
 
-TEST(Log, RefusesAtOnceWhenTooMuchIsPending) {
+TEST(FileLog, RefusesAtOnceWhenTooMuchIsPending) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   options.max_pending_bytes = 1000;
   auto log = MustOpen(options);
   disk.HoldSyncs();
@@ -242,7 +237,7 @@ TEST(Log, RefusesAtOnceWhenTooMuchIsPending) {
   EXPECT_EQ(AppendAndWait(*log, {"d"}).first_sequence, 3u);
 }
 
-TEST(Log, RefusesWhatCanNeverBeARecord) {
+TEST(FileLog, RefusesWhatCanNeverBeARecord) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   const std::string large(kMaxPayloadBytes + 1, 'x');
@@ -254,9 +249,9 @@ TEST(Log, RefusesWhatCanNeverBeARecord) {
   EXPECT_EQ(AppendAndWait(*log, {"good"}).first_sequence, 1u);
 }
 
-TEST(Log, FilesRotateAndAreReadAsOne) {
+TEST(FileLog, FilesRotateAndAreReadAsOne) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   options.max_file_bytes = 500;
   auto log = MustOpen(options);
   for (int i = 0; i < 30; ++i) {
@@ -278,9 +273,9 @@ TEST(Log, FilesRotateAndAreReadAsOne) {
   EXPECT_EQ(report.files, 10u);
 }
 
-TEST(Log, OldFilesGoWhenNoRecordOfThemIsNeeded) {
+TEST(FileLog, OldFilesGoWhenNoRecordOfThemIsNeeded) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   options.max_file_bytes = 500;
   auto log = MustOpen(options);
   for (int i = 0; i < 30; ++i) (void)AppendAndWait(*log, {std::string(100, 'x')});
@@ -292,11 +287,11 @@ TEST(Log, OldFilesGoWhenNoRecordOfThemIsNeeded) {
   log = MustOpen(options);
   EXPECT_EQ(log->recovery().first_sequence, 28u);
   EXPECT_EQ(log->recovery().last_sequence, 30u);
-  EXPECT_EQ(LogReader::Open(kLogDir, 27, {.disk = &disk}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(FileReader::Open(kLogDir, 27, {.disk = &disk}).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(ReadAll(disk, 28).size(), 3u);
 }
 
-TEST(Log, AFullDiskIsReportedAndAppendsResumeWithoutAGap) {
+TEST(FileLog, AFullDiskIsReportedAndAppendsResumeWithoutAGap) {
   for (const bool at_write : {false, true}) {
     FakeDisk disk;
     auto log = MustOpen(On(disk));
@@ -322,7 +317,7 @@ TEST(Log, AFullDiskIsReportedAndAppendsResumeWithoutAGap) {
   }
 }
 
-TEST(Log, WhatWasAppendedBehindAFullDiskFailsToo) {
+TEST(FileLog, WhatWasAppendedBehindAFullDiskFailsToo) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   disk.HoldSyncs();
@@ -339,9 +334,9 @@ TEST(Log, WhatWasAppendedBehindAFullDiskFailsToo) {
   EXPECT_EQ(ReadAll(disk), (std::vector<std::string>{"a", "d"}));
 }
 
-TEST(Log, AFullDiskWhileRotatingIsNoFailure) {
+TEST(FileLog, AFullDiskWhileRotatingIsNoFailure) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   options.max_file_bytes = 300;
   auto log = MustOpen(options);
   ASSERT_TRUE(AppendAndWait(*log, {std::string(200, 'a')}).status.ok());
@@ -352,7 +347,7 @@ TEST(Log, AFullDiskWhileRotatingIsNoFailure) {
   EXPECT_EQ(ReadAll(disk).size(), 2u);
 }
 
-TEST(Log, AfterAFailedSyncNothingIsAcceptedAndNothingIsRetried) {
+TEST(FileLog, AfterAFailedSyncNothingIsAcceptedAndNothingIsRetried) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   ASSERT_TRUE(AppendAndWait(*log, {"a"}).status.ok());
@@ -372,7 +367,7 @@ TEST(Log, AfterAFailedSyncNothingIsAcceptedAndNothingIsRetried) {
 
 // After a failed sync the kernel may show bytes that it has given up writing. What the next Open
 // finds and counts must be durable all the same.
-TEST(Log, WhatIsFoundAfterAFailedSyncIsDurableFromThenOn) {
+TEST(FileLog, WhatIsFoundAfterAFailedSyncIsDurableFromThenOn) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   ASSERT_TRUE(AppendAndWait(*log, {"a"}).status.ok());
@@ -387,7 +382,7 @@ TEST(Log, WhatIsFoundAfterAFailedSyncIsDurableFromThenOn) {
   EXPECT_EQ(log->recovery().last_sequence, 3u);
 }
 
-TEST(Log, AFailedWriteIsTheEndToo) {
+TEST(FileLog, AFailedWriteIsTheEndToo) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   ASSERT_TRUE(AppendAndWait(*log, {"a"}).status.ok());
@@ -401,7 +396,7 @@ TEST(Log, AFailedWriteIsTheEndToo) {
   EXPECT_EQ(AppendAndWait(*log, {"c"}).first_sequence, 2u);
 }
 
-TEST(Log, CloseFinishesWhatIsPendingAndGivesSpaceBack) {
+TEST(FileLog, CloseFinishesWhatIsPendingAndGivesSpaceBack) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   disk.HoldSyncs();
@@ -416,7 +411,7 @@ TEST(Log, CloseFinishesWhatIsPendingAndGivesSpaceBack) {
   EXPECT_EQ(disk.Content(LogFilePath(kLogDir, 1)).size(), kFileHeaderBytes + 2 * 21);
 }
 
-TEST(Log, CallbacksMayAppend) {
+TEST(FileLog, CallbacksMayAppend) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   std::promise<uint64_t> second;
@@ -431,14 +426,16 @@ TEST(Log, CallbacksMayAppend) {
   EXPECT_EQ(second.get_future().get(), 2u);
 }
 
-TEST(Log, FourThreadsAppendAndEveryRecordIsThereOnce) {
+TEST(FileLog, FourThreadsAppendAndEveryRecordIsThereOnce) {
   constexpr int kThreads = 4;
   constexpr int kAppends = 300;
   FakeDisk disk;
-  std::string in_sink;  // what went to shards, in order
-  LogOptions options = On(disk);
+  std::vector<std::string> in_sink;  // payloads that went to shards, in order
+  FileLogOptions options = On(disk);
   options.max_file_bytes = 20000;
-  options.on_durable = [&](const DurableBlock& block) { in_sink += *block.bytes; };
+  options.on_durable = [&](const DurableBlock& block) {
+    for (const RecordView& record : block->records) in_sink.emplace_back(record.payload);
+  };
   auto log = MustOpen(options);
   std::mutex mutex;
   std::map<uint64_t, std::string> answered;  // first sequence: payload prefix
@@ -467,21 +464,16 @@ TEST(Log, FourThreadsAppendAndEveryRecordIsThereOnce) {
     EXPECT_EQ(payloads[first - 1], name + "/a");
     EXPECT_EQ(payloads[first], name + "/b");
   }
-  std::string_view bytes = in_sink;
-  RecordView record;
-  for (const std::string& payload : payloads) {
-    ASSERT_TRUE(TakeRecord(&bytes, &record));
-    EXPECT_EQ(record.payload, payload);
-  }
+  EXPECT_EQ(in_sink, payloads);
 }
 
-TEST(Log, AReaderFollowsALogThatRunsThroughItsFiles) {
+TEST(FileLog, AReaderFollowsALogThatRunsThroughItsFiles) {
   FakeDisk disk;
-  LogOptions options = On(disk);
+  FileLogOptions options = On(disk);
   options.max_file_bytes = 700;
   auto log = MustOpen(options);
   (void)AppendAndWait(*log, {"1"});
-  auto reader = LogReader::Open(kLogDir, 1, {.last_sequence = 1, .disk = &disk});
+  auto reader = FileReader::Open(kLogDir, 1, {.last_sequence = 1, .disk = &disk});
   ASSERT_TRUE(reader.ok());
   uint64_t seen = 0;
   for (uint64_t i = 2; i <= 60; ++i) {
@@ -500,13 +492,13 @@ TEST(Log, AReaderFollowsALogThatRunsThroughItsFiles) {
 // Power cuts in the middle of a write, again and again on the same disk: of the sectors that were
 // on their way, any may have arrived. What was answered is there each time, and what is there
 // beyond is the beginning of what was asked.
-TEST(Log, NoPowerCutTakesWhatWasAnswered) {
+TEST(FileLog, NoPowerCutTakesWhatWasAnswered) {
   for (uint32_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     const auto payload = [&] { return std::string(random() % 900, 'a' + random() % 26); };
     FakeDisk disk;
-    LogOptions options = On(disk);
+    FileLogOptions options = On(disk);
     options.max_file_bytes = 20000;
     std::vector<std::string> expected;
     for (int round = 0; round < 6; ++round) {
@@ -537,7 +529,7 @@ TEST(Log, NoPowerCutTakesWhatWasAnswered) {
 }
 
 // As above, the write cut at a byte: nothing behind it arrived.
-TEST(Log, NoTornWriteTakesWhatWasAnswered) {
+TEST(FileLog, NoTornWriteTakesWhatWasAnswered) {
   for (uint64_t arrived = 0; arrived < 200; ++arrived) {
     FakeDisk disk;
     auto log = MustOpen(On(disk));
@@ -555,12 +547,12 @@ TEST(Log, NoTornWriteTakesWhatWasAnswered) {
   }
 }
 
-TEST(Log, WorksOnTheRealDisk) {
+TEST(FileLog, WorksOnTheRealDisk) {
   const std::string dir = testing::TempDir() + "/attune_log_test_" + std::to_string(getpid());
-  LogOptions options;
+  FileLogOptions options;
   options.max_file_bytes = 100000;
   for (int run = 0; run < 3; ++run) {
-    auto log = Log::Open(dir, options);
+    auto log = FileLog::Open(dir, options);
     ASSERT_TRUE(log.ok()) << log.error().message;
     EXPECT_EQ((*log)->recovery().last_sequence, 100u * run);
     for (int i = 0; i < 100; ++i) {

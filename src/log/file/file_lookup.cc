@@ -1,4 +1,4 @@
-#include "log/file/lookup.h"
+#include "log/file/file_lookup.h"
 
 #include <fmt/format.h>
 
@@ -13,28 +13,28 @@ constexpr uint64_t kMarkBytes = 64 << 10;
 
 }  // namespace
 
-Result<std::unique_ptr<LogLookup>> LogLookup::Open(const std::string& dir, Disk* disk) {
+Result<std::unique_ptr<FileLookup>> FileLookup::Open(const std::string& dir, Disk* disk) {
   const auto files = ListLogFiles(*disk, dir);
   if (!files.ok()) return files.error();
-  auto lookup = std::unique_ptr<LogLookup>(new LogLookup(dir, disk));
+  auto lookup = std::unique_ptr<FileLookup>(new FileLookup(dir, disk));
   for (const uint64_t first : *files) lookup->files_[first] = {{first, kFileHeaderBytes}};
   return lookup;
 }
 
-void LogLookup::Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t offset) {
+void FileLookup::Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t offset) {
   const std::lock_guard hold(mutex_);
   AddMark(&files_[file_first_sequence], {sequence, offset});
 }
 
 // Keeps marks apart. Requires mutex_.
-void LogLookup::AddMark(std::vector<Mark>* marks, Mark mark) {
+void FileLookup::AddMark(std::vector<Mark>* marks, Mark mark) {
   const auto after = std::upper_bound(marks->begin(), marks->end(), mark.offset,
                                       [](uint64_t offset, const Mark& m) { return offset < m.offset; });
   if (after != marks->begin() && mark.offset - (after - 1)->offset < kMarkBytes) return;
   marks->insert(after, mark);
 }
 
-std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t sequence) {
+std::optional<std::pair<uint64_t, FileLookup::Mark>> FileLookup::Before(uint64_t sequence) {
   const std::lock_guard hold(mutex_);
   const auto file = files_.upper_bound(sequence);
   if (file == files_.begin()) return std::nullopt;
@@ -45,9 +45,9 @@ std::optional<std::pair<uint64_t, LogLookup::Mark>> LogLookup::Before(uint64_t s
   return std::pair{first, *(after - 1)};
 }
 
-Result<std::vector<std::optional<LogLookup::Found>>> LogLookup::Read(std::span<const uint64_t> sequences) {
+Result<std::vector<std::optional<FoundRecord>>> FileLookup::Read(std::span<const uint64_t> sequences) {
   const std::lock_guard one(reading_);
-  std::vector<std::optional<Found>> found(sequences.size());
+  std::vector<std::optional<FoundRecord>> found(sequences.size());
   std::unique_ptr<DiskFile> file;
   uint64_t opened = 0;  // the first sequence of `file`
   Mark reached{0, 0};   // in it
@@ -76,7 +76,7 @@ Result<std::vector<std::optional<LogLookup::Found>>> LogLookup::Read(std::span<c
   return found;
 }
 
-Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark* reached,
+Result<std::optional<FoundRecord>> FileLookup::ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark* reached,
                                                             uint64_t sequence) {
   Mark& mark = *reached;
   const auto damaged = [&] {
@@ -85,20 +85,20 @@ Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint
   };
   while (true) {
     auto bytes = View(file, mark.offset, kRecordHeaderBytes);
-    RecordView record;
+    FileRecord record;
     uint32_t payload_bytes = 0;
     if (!bytes.ok()) return bytes.error();
     // The end of the file, or of what was written into it.
     if (bytes->size() < kRecordHeaderBytes || bytes->substr(0, kRecordHeaderBytes).find_first_not_of('\0') == bytes->npos) {
-      return std::optional<Found>();
+      return std::optional<FoundRecord>();
     }
     if (!ParseRecordHeader(*bytes, &record, &payload_bytes)) return damaged();
     bytes = View(file, mark.offset, kRecordHeaderBytes + payload_bytes);
     if (!bytes.ok()) return bytes.error();
     if (!ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return damaged();
-    if (record.sequence > sequence) return std::optional<Found>();  // it fell into a hole
-    std::optional<Found> found;
-    if (record.sequence == sequence && record.type != kHoleType) found = Found{record.type, record.shard, std::string(record.payload)};
+    if (record.sequence > sequence) return std::optional<FoundRecord>();  // it fell into a hole
+    std::optional<FoundRecord> found;
+    if (record.sequence == sequence && record.type != kHoleType) found = FoundRecord{record.type, record.shard, std::string(record.payload)};
     mark.offset += kRecordHeaderBytes + payload_bytes;
     mark.sequence = record.type == kHoleType ? record.sequence : record.sequence + 1;
     if (found) return found;
@@ -107,7 +107,7 @@ Result<std::optional<LogLookup::Found>> LogLookup::ReadFrom(DiskFile& file, uint
   }
 }
 
-Result<std::string_view> LogLookup::View(DiskFile& file, uint64_t offset, size_t size) {
+Result<std::string_view> FileLookup::View(DiskFile& file, uint64_t offset, size_t size) {
   if (offset < block_offset_ || offset + size > block_offset_ + block_size_) {
     const size_t wanted = std::max<size_t>(size, kMarkBytes);
     if (block_.size() < wanted) block_.resize(wanted);

@@ -1,4 +1,4 @@
-#include "log/file/lookup.h"
+#include "log/file/file_lookup.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,9 @@
 #include <random>
 
 #include "fake_disk/fake_disk.h"
-#include "log/file/log.h"
+#include "log/file/file_log.h"
 #include "log/file/log_file.h"
+#include "log/file/log_folder.h"
 
 namespace attune {
 namespace {
@@ -28,19 +29,14 @@ std::string LookupPayload(uint64_t sequence) {
 }
 
 // A log of kRecords records in groups of 1 to 20, over several files.
-class LogLookupTest : public testing::Test {
+class FileLookupTest : public testing::Test {
  protected:
-  LogLookupTest() {
-    EXPECT_TRUE(disk_.MakeDir(kLookupDir).ok());
-    noted_ = *LogLookup::Open(kLookupDir, &disk_);
-    LogOptions options;
+  FileLookupTest() {
+    FileLogOptions options;
     options.disk = &disk_;
     options.max_file_bytes = 2 << 20;
     options.reserve_bytes = 256 << 10;
-    options.on_durable = [this](const DurableBlock& block) {
-      noted_->Note(block.file_first_sequence, block.first_sequence, block.offset);
-    };
-    const auto log = *Log::Open(kLookupDir, options);
+    noted_ = *FileLog::Open(kLookupDir, options);
     std::mt19937_64 random(1);
     for (uint64_t next = 1; next <= kRecords;) {
       std::vector<std::string> payloads;
@@ -50,10 +46,10 @@ class LogLookupTest : public testing::Test {
       std::vector<LogEntry> entries;
       for (const std::string& payload : payloads) entries.push_back({3, 9, payload});
       std::promise<void> done;
-      EXPECT_TRUE(log->Append(entries, [&](const Status&, uint64_t) { done.set_value(); }).ok());
+      EXPECT_TRUE(noted_->Append(entries, [&](const Status&, uint64_t) { done.set_value(); }).ok());
       done.get_future().wait();
     }
-    log->Close();
+    noted_->Close();
     files_ = *ListLogFiles(disk_, kLookupDir);
   }
 
@@ -70,17 +66,17 @@ class LogLookupTest : public testing::Test {
   }
 
   FakeDisk disk_;
-  std::unique_ptr<LogLookup> noted_;
+  std::unique_ptr<FileLog> noted_;  // knows where it wrote each block
   std::vector<uint64_t> files_;
 };
 
-TEST_F(LogLookupTest, FindsEachRecordWhoeverSetTheMarks) {
+TEST_F(FileLookupTest, FindsEachRecordWhoeverSetTheMarks) {
   ASSERT_GE(files_.size(), 3u);
-  const auto fresh = *LogLookup::Open(kLookupDir, &disk_);
+  LogFolder fresh(kLookupDir, &disk_);
   std::vector<uint64_t> order(kRecords);
   std::iota(order.begin(), order.end(), 1);
   std::shuffle(order.begin(), order.end(), std::mt19937_64(7));
-  for (LogLookup* lookup : {noted_.get(), fresh.get()}) {
+  for (ReadableLog* lookup : {static_cast<ReadableLog*>(noted_.get()), static_cast<ReadableLog*>(&fresh)}) {
     for (size_t i = 0; i < kRecords; i += 10) {
       const auto found = *lookup->Read({order.data() + i, 10});
       for (size_t k = 0; k < 10; ++k) {
@@ -93,21 +89,21 @@ TEST_F(LogLookupTest, FindsEachRecordWhoeverSetTheMarks) {
   }
 }
 
-TEST_F(LogLookupTest, ReadsLittleWhereMarksAre) {
+TEST_F(FileLookupTest, ReadsLittleWhereMarksAre) {
   const uint64_t late = files_[1] - 1;  // the last of the first file
-  const auto reads = [&](LogLookup* lookup, uint64_t sequence) {
+  const auto reads = [&](ReadableLog* lookup, uint64_t sequence) {
     const int before = disk_.calls(FakeDisk::Op::kRead);
     EXPECT_TRUE((*lookup->Read({&sequence, 1}))[0]);
     return disk_.calls(FakeDisk::Op::kRead) - before;
   };
   EXPECT_LE(reads(noted_.get(), late), 4);
-  const auto fresh = *LogLookup::Open(kLookupDir, &disk_);
-  EXPECT_GT(reads(fresh.get(), late), 20) << "the file is read over once";
-  EXPECT_LE(reads(fresh.get(), late), 4);
-  EXPECT_LE(reads(fresh.get(), late - 200), 4);
+  LogFolder fresh(kLookupDir, &disk_);
+  EXPECT_GT(reads(&fresh, late), 20) << "the file is read over once";
+  EXPECT_LE(reads(&fresh, late), 4);
+  EXPECT_LE(reads(&fresh, late - 200), 4);
 }
 
-TEST_F(LogLookupTest, SaysWhatIsNotThere) {
+TEST_F(FileLookupTest, SaysWhatIsNotThere) {
   const uint64_t removed = 5, kept = files_[1];
   ASSERT_TRUE(disk_.Remove(PathOf(removed)).ok());
   const std::vector<uint64_t> asked = {removed, 0, kept, kRecords + 1, removed};
@@ -122,7 +118,7 @@ TEST_F(LogLookupTest, SaysWhatIsNotThere) {
   }
 }
 
-TEST_F(LogLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
+TEST_F(FileLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
   const uint64_t bad = files_[1] + 3;
   std::string bytes = disk_.Content(PathOf(bad));
   bytes[OffsetOf(bad) + kRecordHeaderBytes] ^= 1;
@@ -140,20 +136,21 @@ TEST_F(LogLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
   EXPECT_EQ(failed.error().message, fmt::format("{}: damage at offset {}; attune verify says more", PathOf(bad), OffsetOf(bad)));
 }
 
-TEST_F(LogLookupTest, AFailedReadIsNoMissingRecord) {
+TEST_F(FileLookupTest, AFailedReadIsNoMissingRecord) {
   const std::vector<uint64_t> asked = {files_[1], files_[1] + 1};
   disk_.FailAfter(FakeDisk::Op::kRead, 0, Error{ErrorCode::kIo, "no"});
   EXPECT_EQ(noted_->Read(asked).error().code, ErrorCode::kIo);
   EXPECT_TRUE((*noted_->Read(asked))[1]) << "the disk reads again";
 }
 
-TEST_F(LogLookupTest, StepsOverAHole) {
+TEST_F(FileLookupTest, StepsOverAHole) {
   // What a repair leaves: over the bytes of three records stands one of type 0 with the sequence of the first.
   const uint64_t lost = files_[1] + 4, next = lost + 3;
   std::string bytes = disk_.Content(PathOf(lost));
   const size_t from = OffsetOf(lost), to = OffsetOf(next);
   std::string hole;
-  AppendRecord({lost, kHoleType, 0, 0, std::string(to - from - kRecordHeaderBytes, 'x')}, &hole);
+  const std::string lost_bytes(to - from - kRecordHeaderBytes, 'x');
+  AppendRecord({{lost, kHoleType, 0, lost_bytes}, 0}, &hole);
   disk_.SetContent(PathOf(lost), bytes.replace(from, hole.size(), hole));
   const std::vector<uint64_t> asked = {lost - 1, lost, lost + 1, lost + 2, next};
   const auto found = *noted_->Read(asked);

@@ -1,4 +1,4 @@
-#include "log/file/reader.h"
+#include "log/file/file_reader.h"
 
 #include <fmt/format.h>
 
@@ -14,11 +14,12 @@ namespace {
 // How long the end of a log that may be in use is looked at again before it is called damaged.
 constexpr int kTries = 20;
 constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr size_t kReadTogetherBytes = 1 << 20;  // of payloads, handed out together
 
 }  // namespace
 
-Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence, LogReaderOptions options) {
-  LogReader reader(dir, options);
+Result<FileReader> FileReader::Open(const std::string& dir, uint64_t from_sequence, FileReaderOptions options) {
+  FileReader reader(dir, options);
   const auto files = ListLogFiles(*options.disk, dir);
   if (!files.ok()) return files.error();
   reader.next_sequence_ = std::max<uint64_t>(from_sequence, 1);
@@ -34,23 +35,52 @@ Result<LogReader> LogReader::Open(const std::string& dir, uint64_t from_sequence
   return reader;
 }
 
-void LogReader::ReadTo(uint64_t last_sequence) {
+void FileReader::ReadTo(uint64_t last_sequence) {
   options_.last_sequence = last_sequence;
   if (scanner_) scanner_->Refresh();
 }
 
-Result<bool> LogReader::Next(RecordView* record) {
-  if (options_.last_sequence != 0 && next_sequence_ > options_.last_sequence) return false;
+Result<std::unique_ptr<LogReader>> NewFileReader(const std::string& dir, uint64_t from_sequence, FileReaderOptions options) {
+  auto reader = FileReader::Open(dir, from_sequence, options);
+  if (!reader.ok()) return reader.error();
+  return std::unique_ptr<LogReader>(std::make_unique<FileReader>(std::move(reader).value()));
+}
+
+Result<DurableBlock> FileReader::NextBlock() {
+  if (!failure_.ok()) return std::exchange(failure_, Status()).error();
+  auto block = std::make_shared<RecordBlock>();
+  std::vector<size_t> ends;  // of payloads: `bytes` moves while it grows
+  RecordView record;
+  while (block->bytes.size() < kReadTogetherBytes) {
+    const auto more = NextRecord(&record);
+    if (!more.ok() && ends.empty()) return more.error();
+    if (!more.ok()) failure_ = more.error();
+    if (!more.ok() || !*more) break;
+    block->bytes.append(record.payload);
+    block->records.push_back(record);
+    ends.push_back(block->bytes.size());
+  }
+  if (ends.empty()) return DurableBlock();
+  size_t begin = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    block->records[i].payload = std::string_view(block->bytes).substr(begin, ends[i] - begin);
+    begin = ends[i];
+  }
+  return DurableBlock(std::move(block));
+}
+
+Result<bool> FileReader::NextRecord(RecordView* record) {
+  if (options_.last_sequence && next_sequence_ > *options_.last_sequence) return false;
   while (true) {
     const auto found = NextInFiles(record);
     if (!found.ok() || !*found) return found;
     if (record->type == kHoleType || record->sequence < next_sequence_) continue;
-    if (options_.last_sequence != 0 && record->sequence > options_.last_sequence) {
-      // Behind a hole that covers the end; the record is found again by ReadTo and a later Next.
+    if (options_.last_sequence && record->sequence > *options_.last_sequence) {
+      // Behind a hole that covers the end; the record is found again by ReadTo and a later call.
       next_sequence_ = record->sequence;
       auto again = Open(dir_, next_sequence_, options_);
       if (!again.ok()) return again.error();
-      *this = std::move(*again);
+      scanner_ = std::move(again->scanner_);
       return false;
     }
     next_sequence_ = record->sequence + 1;
@@ -58,7 +88,7 @@ Result<bool> LogReader::Next(RecordView* record) {
   }
 }
 
-Result<bool> LogReader::NextInFiles(RecordView* record) {
+Result<bool> FileReader::NextInFiles(RecordView* record) {
   int tries = 0;
   while (true) {
     if (scanner_) {
@@ -74,14 +104,14 @@ Result<bool> LogReader::NextInFiles(RecordView* record) {
     const Status end = moved.ok() ? CheckEnd() : Status(moved.error());
     if (end.ok()) return false;
     // Where another process writes, what is half written looks like damage until it is all there.
-    if (options_.last_sequence != 0 || ++tries > kTries || !scanner_) return end.error();
+    if (options_.last_sequence || ++tries > kTries || !scanner_) return end.error();
     std::this_thread::sleep_for(kPause);
     scanner_->Refresh();
   }
 }
 
 // False when the file that is being read is the newest.
-Result<bool> LogReader::GoToNextFile() {
+Result<bool> FileReader::GoToNextFile() {
   const auto files = ListLogFiles(*options_.disk, dir_);
   if (!files.ok()) return files.error();
   auto next = files->begin();
@@ -107,10 +137,10 @@ Result<bool> LogReader::GoToNextFile() {
 }
 
 // The newest file ends here. That is right when nothing was promised to follow.
-Status LogReader::CheckEnd() {
+Status FileReader::CheckEnd() {
   if (!scanner_) return {};
-  const bool promised = options_.last_sequence != 0 && scanner_->expected() <= options_.last_sequence;
-  if (!promised && options_.last_sequence != 0) return {};
+  const bool promised = options_.last_sequence && scanner_->expected() <= *options_.last_sequence;
+  if (!promised && options_.last_sequence) return {};
   const auto damage = scanner_->Examine();
   if (!damage.ok()) return damage.error();
   if (!damage->has_value() && !promised) return {};

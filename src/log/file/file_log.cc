@@ -1,4 +1,4 @@
-#include "log/file/log.h"
+#include "log/file/file_log.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "log/file/file_reader.h"
 #include "log/file/log_file.h"
+#include "log/file/record.h"
 
 namespace attune {
 namespace {
@@ -30,45 +32,46 @@ Error AsIo(const Error& error) { return Error{ErrorCode::kIo, error.message}; }
 
 }  // namespace
 
-// Buffers that went through the log and the shard loops, to be filled again: fresh memory of that
-// size costs page faults. Shared with the blocks' deleters, which may run after the log is gone.
-class Log::BlockPool : public std::enable_shared_from_this<BlockPool> {
+// Blocks that went through the log and the shard loops, to be filled again: fresh memory of that size costs page faults.
+// Shared with the blocks' deleters, which may run after the log is gone.
+class FileLog::BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
-  std::shared_ptr<std::string> Take() {
-    std::unique_ptr<std::string> bytes;
+  std::shared_ptr<RecordBlock> Take() {
+    std::unique_ptr<RecordBlock> block;
     {
       std::lock_guard lock(mutex_);
       if (!spare_.empty()) {
-        bytes = std::move(spare_.back());
+        block = std::move(spare_.back());
         spare_.pop_back();
       }
     }
-    if (!bytes) bytes = std::make_unique<std::string>();
-    return {bytes.release(), [pool = shared_from_this()](std::string* returned) {
-              pool->Return(std::unique_ptr<std::string>(returned));
+    if (!block) block = std::make_unique<RecordBlock>();
+    return {block.release(), [pool = shared_from_this()](RecordBlock* returned) {
+              pool->Return(std::unique_ptr<RecordBlock>(returned));
             }};
   }
 
  private:
-  void Return(std::unique_ptr<std::string> bytes) {
-    if (bytes->capacity() > kKeptBlockBytes) return;
-    bytes->clear();
+  void Return(std::unique_ptr<RecordBlock> block) {
+    if (block->bytes.capacity() + block->records.capacity() * sizeof(RecordView) > kKeptBlockBytes) return;
+    block->bytes.clear();
+    block->records.clear();
     std::lock_guard lock(mutex_);
-    if (spare_.size() < kKeptBlocks) spare_.push_back(std::move(bytes));
+    if (spare_.size() < kKeptBlocks) spare_.push_back(std::move(block));
   }
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<std::string>> spare_;
+  std::vector<std::unique_ptr<RecordBlock>> spare_;
 };
 
-Log::Log(std::string dir, LogOptions options)
+FileLog::FileLog(std::string dir, FileLogOptions options)
     : dir_(std::move(dir)), options_(std::move(options)), disk_(*options_.disk), pool_(std::make_shared<BlockPool>()) {
-  filling_.bytes = pool_->Take();
+  filling_.block = pool_->Take();
   most_pending_ = options_.max_pending_bytes;
 }
 
-Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions options) {
-  std::unique_ptr<Log> log(new Log(dir, std::move(options)));
+Result<std::unique_ptr<FileLog>> FileLog::Open(const std::string& dir, FileLogOptions options) {
+  std::unique_ptr<FileLog> log(new FileLog(dir, std::move(options)));
   if (Status status = log->disk_.MakeDir(dir); !status.ok()) return status.error();
   auto recovery = RecoverLog(log->disk_, dir, log->options_.repair);
   if (!recovery.ok()) return recovery.error();
@@ -87,15 +90,18 @@ Result<std::unique_ptr<Log>> Log::Open(const std::string& dir, LogOptions option
     log->end_ = log->zeroed_ = recovery->end_offset;
     log->reserved_ = *size;
   }
+  auto lookup = FileLookup::Open(dir, &log->disk_);
+  if (!lookup.ok()) return lookup.error();
+  log->lookup_ = std::move(lookup).value();
   log->durable_sequence_ = recovery->last_sequence;
   log->next_sequence_ = recovery->last_sequence + 1;
   log->worker_ = log->options_.workers->Start("attune-log", [raw = log.get()] { return raw->Step(); });
   return log;
 }
 
-Log::~Log() { Close(); }
+FileLog::~FileLog() { Close(); }
 
-void Log::Close() {
+void FileLog::Close() {
   std::lock_guard close_lock(close_mutex_);
   {
     std::lock_guard lock(mutex_);
@@ -111,18 +117,18 @@ void Log::Close() {
   if (file_ && !failed()) (void)CutToEnd();
 }
 
-Worker::Next Log::Step() {
+Worker::Next FileLog::Step() {
   Group group;
   {
     std::lock_guard lock(mutex_);
-    if (filling_.bytes->empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
+    if (filling_.block->bytes.empty()) return closing_ ? Worker::Next::Done() : Worker::Next::WhenWoken();
     group = TakeGroup();
   }
   WriteOut(std::move(group));
   return Worker::Next::Now();
 }
 
-Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
+Status FileLog::Append(std::span<const LogEntry> entries, Callback callback) {
   size_t added = 0;
   for (const LogEntry& entry : entries) {
     if (entry.type == kHoleType) return Error{ErrorCode::kInvalid, "record type 0 is a hole"};
@@ -145,12 +151,12 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
       return Error{ErrorCode::kUnavailable, fmt::format("{} bytes wait for the disk already", pending_bytes_)};
     }
     pending_bytes_ += added;
-    was_empty = filling_.bytes->empty();
+    was_empty = filling_.block->bytes.empty();
     if (was_empty) filling_.first_sequence = next_sequence_;
     filling_.waiters.push_back({next_sequence_, std::move(callback)});
     for (const LogEntry& entry : entries) {
-      const uint16_t flags = filling_.bytes->empty() ? kGroupStart : 0;
-      AppendUnsealed({next_sequence_++, entry.type, entry.shard, flags, entry.payload}, filling_.bytes.get());
+      const uint16_t flags = filling_.block->bytes.empty() ? kGroupStart : 0;
+      AppendUnsealed({{next_sequence_++, entry.type, entry.shard, entry.payload}, flags}, &filling_.block->bytes);
     }
     filling_.last_sequence = next_sequence_ - 1;
   }
@@ -159,25 +165,31 @@ Status Log::Append(std::span<const LogEntry> entries, Callback callback) {
   return {};
 }
 
-Status Log::status() const {
+Status FileLog::status() const {
   std::lock_guard lock(mutex_);
   return failure_ ? Status(*failure_) : Status();
 }
 
-size_t Log::pending_bytes() const {
+size_t FileLog::pending_bytes() const {
   std::lock_guard lock(mutex_);
   return pending_bytes_;
 }
 
+Result<std::unique_ptr<LogReader>> FileLog::NewReader(uint64_t from_sequence, std::optional<uint64_t> last_sequence) {
+  return NewFileReader(dir_, from_sequence, {.last_sequence = last_sequence.value_or(durable_sequence()), .disk = &disk_});
+}
+
+Result<std::vector<std::optional<FoundRecord>>> FileLog::Read(std::span<const uint64_t> sequences) { return lookup_->Read(sequences); }
+
 // Requires mutex_.
-Log::Group Log::TakeGroup() {
+FileLog::Group FileLog::TakeGroup() {
   Group group = std::exchange(filling_, Group());
-  filling_.bytes = pool_->Take();
+  filling_.block = pool_->Take();
   return group;
 }
 
 // Small groups say how long a sync takes, not how fast the disk is.
-void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
+void FileLog::NotePace(size_t bytes, std::chrono::duration<double> took) {
   if (bytes < kTellingBytes) return;
   const double wait = std::chrono::duration<double>(options_.max_wait).count();
   const double most = static_cast<double>(bytes) / std::max(took.count(), 1e-6) * wait;
@@ -187,12 +199,12 @@ void Log::NotePace(size_t bytes, std::chrono::duration<double> took) {
                       : std::min(options_.max_pending_bytes, std::max(kLeastPendingBytes, static_cast<size_t>(most)));
 }
 
-void Log::WriteOut(Group group) {
-  SealRecords(group.bytes.get());  // here and not in Append, which holds the lock that all appends share
+void FileLog::WriteOut(Group group) {
+  SealRecords(group.block.get());  // here and not in Append, which holds the lock that all appends share
   const auto began = options_.steady();
   const Status status = WriteGroup(group);
   if (status.ok()) {
-    NotePace(group.bytes->size(), options_.steady() - began);
+    NotePace(group.block->bytes.size(), options_.steady() - began);
     Succeed(std::move(group));
   } else if (status.error().code == ErrorCode::kUnavailable) {
     FailFull(group, status.error());
@@ -203,8 +215,8 @@ void Log::WriteOut(Group group) {
 
 // kUnavailable: storage is full, and the file ends again where the durable records do. Else the
 // state is unknown.
-Status Log::WriteGroup(const Group& group) {
-  const std::string& bytes = *group.bytes;
+Status FileLog::WriteGroup(const Group& group) {
+  const std::string& bytes = group.block->bytes;
   if (end_ > kFileHeaderBytes && end_ + bytes.size() > options_.max_file_bytes) {
     if (Status status = Rotate(group.first_sequence); !status.ok()) return status;
   }
@@ -223,7 +235,7 @@ Status Log::WriteGroup(const Group& group) {
   return {};
 }
 
-Status Log::ZeroAhead(uint64_t written_end, size_t written_bytes) {
+Status FileLog::ZeroAhead(uint64_t written_end, size_t written_bytes) {
   if (written_end <= zeroed_) return {};
   zeroed_ = written_end;
   if (written_bytes >= kSmallWriteBytes) return {};
@@ -235,14 +247,14 @@ Status Log::ZeroAhead(uint64_t written_end, size_t written_bytes) {
 }
 
 // Durably ends the file at the last durable record, and gives back what was reserved.
-Status Log::CutToEnd() {
+Status FileLog::CutToEnd() {
   reserved_ = zeroed_ = end_;
   if (Status status = file_->Truncate(end_); !status.ok()) return AsIo(status.error());
   if (Status status = file_->Sync(); !status.ok()) return AsIo(status.error());
   return {};
 }
 
-Status Log::Reserve(uint64_t end) {
+Status FileLog::Reserve(uint64_t end) {
   if (end <= reserved_) return {};
   const uint64_t ahead = std::max(end, std::min(end + options_.reserve_bytes, options_.max_file_bytes));
   Status status = file_->Allocate(ahead);
@@ -261,13 +273,13 @@ Status Log::Reserve(uint64_t end) {
 }
 
 // The old file is complete, without reserved space, before the new one exists.
-Status Log::Rotate(uint64_t first_sequence) {
+Status FileLog::Rotate(uint64_t first_sequence) {
   if (Status status = CutToEnd(); !status.ok()) return status;
   return CreateFile(first_sequence);
 }
 
 // Changes nothing unless the file and its name are durable.
-Status Log::CreateFile(uint64_t first_sequence) {
+Status FileLog::CreateFile(uint64_t first_sequence) {
   const std::string path = LogFilePath(dir_, first_sequence);
   auto file = disk_.Open(path, Disk::Mode::kCreate);
   if (!file.ok()) return file.error();
@@ -286,24 +298,21 @@ Status Log::CreateFile(uint64_t first_sequence) {
   return {};
 }
 
-void Log::Succeed(Group group) {
+void FileLog::Succeed(Group group) {
   {
     std::lock_guard lock(mutex_);
-    pending_bytes_ -= group.bytes->size();
+    pending_bytes_ -= group.block->bytes.size();
   }
   storage_full_.store(false, std::memory_order_release);
-  if (options_.on_durable) {
-    const uint64_t offset = end_ - group.bytes->size();
-    options_.on_durable(
-        {std::move(group.bytes), group.first_sequence, group.last_sequence, file_first_sequence_, offset});
-  }
+  lookup_->Note(file_first_sequence_, group.first_sequence, end_ - group.block->bytes.size());
+  if (options_.on_durable) options_.on_durable(std::move(group.block));
   durable_sequence_.store(group.last_sequence, std::memory_order_release);
   for (const Waiter& waiter : group.waiters) {
     if (waiter.callback) waiter.callback({}, waiter.first_sequence);
   }
 }
 
-void Log::Fail(const Group& group, const Error& error) {
+void FileLog::Fail(const Group& group, const Error& error) {
   for (const Waiter& waiter : group.waiters) {
     if (waiter.callback) waiter.callback(error, waiter.first_sequence);
   }
@@ -311,7 +320,7 @@ void Log::Fail(const Group& group, const Error& error) {
 
 // What was appended meanwhile has sequences behind the failed ones, so it fails too, and the
 // sequences start over.
-void Log::FailFull(const Group& group, const Error& error) {
+void FileLog::FailFull(const Group& group, const Error& error) {
   Group after;
   {
     std::lock_guard lock(mutex_);
@@ -324,7 +333,7 @@ void Log::FailFull(const Group& group, const Error& error) {
   Fail(after, error);
 }
 
-void Log::FailForGood(const Group& group, const Error& error) {
+void FileLog::FailForGood(const Group& group, const Error& error) {
   Group after;
   {
     std::lock_guard lock(mutex_);
@@ -337,7 +346,7 @@ void Log::FailForGood(const Group& group, const Error& error) {
   Fail(after, AsIo(error));
 }
 
-Status Log::RemoveBefore(uint64_t sequence) {
+Status FileLog::RemoveBefore(uint64_t sequence) {
   auto files = ListLogFiles(disk_, dir_);
   if (!files.ok()) return files.error();
   bool removed = false;
@@ -347,6 +356,16 @@ Status Log::RemoveBefore(uint64_t sequence) {
     removed = true;
   }
   return removed ? disk_.SyncDir(dir_) : Status();
+}
+
+OpenLog FileLogIn(std::string dir, FileLogOptions options) {
+  return [dir = std::move(dir), options = std::move(options)](LogFollower follower) -> Result<std::unique_ptr<Log>> {
+    FileLogOptions with = options;
+    with.on_durable = std::move(follower);
+    auto log = FileLog::Open(dir, std::move(with));
+    if (!log.ok()) return log.error();
+    return std::unique_ptr<Log>(std::move(log).value());
+  };
 }
 
 }  // namespace attune
