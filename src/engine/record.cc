@@ -35,12 +35,16 @@ Record RecordReader::ReadHead(const EventHead& head) {
 Result<Record> RecordReader::Read(std::string_view bytes) {
   auto encoded = DecodeEvent(bytes);
   if (!encoded.ok()) return encoded.error();
-  const EventHead& head = encoded->head;
+  return Read(*encoded);
+}
+
+Result<Record> RecordReader::Read(const EncodedEvent& event) {
+  const EventHead& head = event.head;
   Record record = ReadHead(head);
-  const bool consents = MayHoldConsents(encoded->json);
+  const bool consents = MayHoldConsents(event.json);
   const bool wanted = head.kind == EventKind::kTrack && !program_->fields_of_name[record.name].empty();
   if (!wanted && head.kind != EventKind::kIdentify && !consents) return record;
-  if (Status status = reader_.Open(encoded->json); !status.ok()) return Error{ErrorCode::kCorrupt, status.error().message};
+  if (Status status = reader_.Open(event.json); !status.ok()) return Error{ErrorCode::kCorrupt, status.error().message};
   ReadBody(head, consents, &reader_, &record);
   return record;
 }

@@ -36,6 +36,8 @@ class RecordReader {
 
   // kCorrupt when the bytes are no event.
   Result<Record> Read(std::string_view bytes);
+  // Of an event that is decoded already.
+  Result<Record> Read(const EncodedEvent& event);
   // Of an event whose JSON `event` holds open.
   Record Read(const EventHead& head, std::string_view json, EventReader* event);
 

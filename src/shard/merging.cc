@@ -113,7 +113,7 @@ bool Merging::MayMerge(const Record& record, Shard& into, Shard& from, const std
 }
 
 Merging::Met Merging::Merge(const LoggedRecord& record, const Shards& shards) {
-  auto read = reader_.Read(record.payload);
+  auto read = reader_.Read(record.event());
   ATTUNE_CHECK(read.ok(), "a durable event can be read");
   Record& merging = *read;
   merging.sequence = record.sequence;

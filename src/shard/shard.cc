@@ -35,7 +35,7 @@ Shard::Outcome Shard::Apply(const LoggedRecord& record, std::string_view person,
 }
 
 Record Shard::Read(const LoggedRecord& record, std::string_view person) {
-  auto event = reader_.Read(record.payload);
+  auto event = reader_.Read(record.event());
   ATTUNE_CHECK(event.ok(), "a durable event can be read");
   event->sequence = record.sequence;
   if (!person.empty()) event->user = person;
