@@ -1,4 +1,4 @@
-// A history that lies somewhere and can be read from its beginning as often as a question needs.
+// A stored history, which can be read from its beginning as often as needed.
 #pragma once
 
 #include <atomic>
@@ -9,23 +9,16 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/study_progress.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
 #include "log/log.h"
 
 namespace attune {
 
-// How far a long question over a history has come, in units of the history, and whether it should end early. Any thread
-// may look and cancel; one computes.
-struct StudyProgress {
-  std::atomic<uint64_t> done{0};
-  std::atomic<uint64_t> total{0};  // 0: not known yet
-  std::atomic<bool> cancelled{false};
-};
-
-// One record of a history: an event, or that an id which was merged is a person of its own again.
+// One record of a history: an event, or the undoing of a merge.
 struct HistoryRecord {
-  std::string_view event;      // EncodeEvent; empty: the latter
+  std::string_view event;      // EncodeEvent; empty: a merge was undone
   std::string_view unmerged;
   Millis unmerged_at = 0;
 };
@@ -34,10 +27,10 @@ class StoredHistory {
  public:
   virtual ~StoredHistory() = default;
 
-  // Calls fn with each record, in the order in which the engine takes them. Reading ends early, and is ok, when fn says
-  // false. Every reading gives the same records.
+  // Calls fn with each record, in the order in which the engine applies them, until fn returns false (then the status
+  // is ok). Every reading gives the same records.
   virtual Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) = 0;
-  // How many units of progress one reading is, and how many of the present one are done. Any thread.
+  // How many units of progress one reading has, and how many of the present reading are done. Any thread.
   virtual uint64_t size() const = 0;
   virtual uint64_t read() const = 0;
 };

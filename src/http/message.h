@@ -14,9 +14,6 @@ namespace attune {
 // contain one, and no path here names a file.
 std::optional<std::string> DecodePathSegment(std::string_view text);
 
-// Decodes as browsers encode forms: %XX, and '+' for a space. A malformed escape is unchanged.
-std::string DecodeQueryText(std::string_view text);
-
 // Compares ASCII letters without case.
 bool EqualIgnoringCase(std::string_view a, std::string_view b);
 

@@ -19,12 +19,6 @@ TEST(Message, DecodesPathSegments) {
   }
 }
 
-TEST(Message, DecodesQueryText) {
-  EXPECT_EQ(DecodeQueryText("a+b%2Bc%20d"), "a b+c d");
-  EXPECT_EQ(DecodeQueryText("100%"), "100%");
-  EXPECT_EQ(DecodeQueryText("%zz%2"), "%zz%2");
-}
-
 TEST(Message, SplitsTheTarget) {
   const Request plain("GET", "/a/b");
   EXPECT_EQ(plain.path(), "/a/b");
