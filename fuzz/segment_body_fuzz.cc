@@ -1,5 +1,6 @@
 // A request's body: the first byte chooses the path, the rest is the body.
 #include "base/check.h"
+#include "event/event.h"
 #include "event/json_text.h"
 #include "ingest/protocol/segment.h"
 
@@ -8,13 +9,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   static const LoadedPlan loaded = ParsePlan("events:\n  e:\n    properties:\n      price: number\n      at: time?\n");
   static SegmentReader reader(*loaded.plan);
-  SegmentReader::Request request;
-  request.path = &kSegmentPaths[data[0] % std::size(kSegmentPaths)];
+  ProtocolRequest request;
+  request.path = kSegmentPaths[data[0] % std::size(kSegmentPaths)].path;
   request.body = {reinterpret_cast<const char*>(data) + 1, size - 1};
   request.received = 1'772'359'200'000;
-  const SegmentRequest read = reader.Read(request);
+  const ParsedRequest read = reader.Read(request);
   ATTUNE_CHECK(read.ok() || read.events.empty(), "of a refused request nothing is taken");
-  for (const SegmentEvent& event : read.events) {
+  for (const ParsedEvent& event : read.events) {
     ATTUNE_CHECK(event.ok() == !event.record.bytes().empty(), "an event is a record or a dead letter");
     if (event.ok()) {
       const auto stored = DecodeEvent(event.record.bytes());

@@ -11,7 +11,7 @@ struct KeySources {
   std::string_view authorization = {};  // the header's value
   std::string_view x_write_key = {};    // X-Write-Key
   std::string_view x_api_key = {};      // X-API-Key
-  std::string_view body = {};           // `writeKey` of the body, as SegmentRequest gives it
+  std::string_view body = {};           // `writeKey` of the body, as ParsedRequest gives it
   std::string_view query = {};          // the query as sent, without the question mark
 };
 

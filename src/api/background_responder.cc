@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-// How often clients that could not take more are looked at.
+// How often works that wait for their clients are tried again.
 constexpr auto kLook = std::chrono::milliseconds(20);
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Answers that read much of the store: on one thread, a slice at a time, by turns, so that neither the shards nor the
-// server wait for them, nor a short one for a long one.
+// Computes answers that read much of the store: on one thread, a slice of each in turn, so that neither the shards nor
+// the server wait for them, and a short one does not wait for a long one.
 #pragma once
 
 #include <condition_variable>
@@ -15,17 +15,17 @@ class BackgroundResponder {
  public:
   enum class Turn {
     kAgain,  // there is more to do
-    kWait,   // there is more to do, and the client must first take what it has
+    kWait,   // there is more to do, once the client has taken what was written
     kDone,
   };
-  // Does a slice of some milliseconds. Called until it is done; destroyed unfinished when this stops.
+  // Does a slice of a few milliseconds. Called until it returns kDone; Stop() destroys it unfinished.
   using Work = std::function<Turn()>;
   static constexpr size_t kMax = 32;
 
   BackgroundResponder();
   ~BackgroundResponder() { Stop(); }
 
-  // False: kMax are under way, or after Stop.
+  // False: kMax have begun and are not done, or after Stop.
   bool Begin(Work work);
   // Ends all of them.
   void Stop();

@@ -35,7 +35,7 @@ bool IsOf(const std::vector<std::string>& names, std::string_view name) {
   return std::binary_search(names.begin(), names.end(), name);
 }
 
-// What a parameter may say, and what it said.
+// The values that a parameter may have, and those that it has.
 struct Choice {
   const char* parameter;
   const char* what;  // for messages
@@ -71,7 +71,7 @@ Result<EffectFilter> EffectFilter::Parse(const Request& request, const Plan& pla
     if (choice) {
       if (Status status = choice->Take(value); !status.ok()) return status.error();
     } else if (name == "user") {
-      filter.users_.push_back(value);  // whole: ids may hold commas
+      filter.users_.push_back(value);  // not split: ids may contain commas
     } else if (std::find(others.begin(), others.end(), name) == others.end()) {
       const std::vector<std::string> known = {"segment", "trigger", "user", "change", "type", "since"};
       return Wrong(name, "there is no such parameter" + DidYouMean(name, known));
@@ -80,7 +80,7 @@ Result<EffectFilter> EffectFilter::Parse(const Request& request, const Plan& pla
   std::sort(filter.users_.begin(), filter.users_.end());
   filter.segments_ = std::move(segments.chosen);
   filter.triggers_ = std::move(triggers.chosen);
-  // What names one type alone leaves the other out.
+  // A filter on one type excludes the other.
   const bool of_transitions = !filter.segments_.empty() || !changes.chosen.empty();
   const bool of_firings = !filter.triggers_.empty();
   bool transitions = of_transitions || !of_firings;

@@ -1,4 +1,4 @@
-// Which effects a stream tells, as its query says.
+// Which effects a stream sends, by the parameters of its URL.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ class EffectFilter {
  public:
   // Takes everything.
   EffectFilter() = default;
-  // From `segment`, `trigger`, `user`, `change` and `type`; what else the query has is somebody else's, if it is in
-  // `others`. kInvalid names the parameter, what was found, and the nearest known name.
+  // Reads `segment`, `trigger`, `user`, `change` and `type`. Parameters in `others` are ignored; any other is an error.
+  // kInvalid names the parameter, what was found, and the nearest known name.
   static Result<EffectFilter> Parse(const Request& request, const Plan& plan, const std::vector<std::string>& others);
 
   bool Takes(const PublishedEffect& effect) const;

@@ -22,8 +22,8 @@ Result<EffectFilter> Parse(const std::string& query) {
   return EffectFilter::Parse(Request("GET", "/v1/stream?" + query), ShopPlan(), {"since", "token"});
 }
 
-// Which of eight effects pass: those of ann and of "b,c", each with entering and leaving buyer, entering high_intent, and
-// the firing of thanks.
+// Which of eight effects pass: those of ann and of "b,c", each with entering and leaving buyer, entering high_intent,
+// and the firing of thanks.
 std::string Passing(const std::string& query) {
   const auto filter = Parse(query);
   EXPECT_TRUE(filter.ok()) << query << ": " << (filter.ok() ? "" : filter.error().message);

@@ -7,14 +7,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Proxies and clients take a connection without a byte for dead after a minute or so.
+// Proxies and clients close a connection that is silent for about a minute.
 constexpr auto kHeartbeat = std::chrono::seconds(15);
-// How often clients that leave, or that could not take more, are looked at when nothing happens.
+// How often clients are checked when nothing is published: whether they left, and whether they can take more.
 constexpr auto kIdleLook = milliseconds(1000);
 constexpr auto kHeldBackLook = milliseconds(20);
-// A client that has not taken so much gets no more until it has: far below HttpLimits::stream_buffer_bytes.
+// A client gets no more while this much waits for it: far below HttpLimits::stream_buffer_bytes.
 constexpr size_t kMostWaitingBytes = 256 << 10;
-// What a client gets before it is the next one's turn.
+// How much a client gets in one turn.
 constexpr size_t kTurnBytes = 64 << 10;
 
 void AppendEvent(const PublishedEffect& effect, std::string* out) {
@@ -46,6 +46,12 @@ EffectStream::~EffectStream() {
   }
   work_.notify_one();
   thread_.join();
+}
+
+void EffectStream::AddMetrics(Metrics* metrics) const {
+  metrics->Gauge("attune_stream_clients", "Clients that listen to the stream", [this] { return subscribers_.load(); });
+  metrics->Counter("attune_stream_clients_cut_total", "Clients cut off for reading too slowly",
+                   [this] { return cut_.load(); });
 }
 
 bool EffectStream::Reserve() {
@@ -103,7 +109,7 @@ EffectStream::Served EffectStream::Serve(Subscriber* subscriber, Clock::time_poi
   if (!subscriber->writer.open()) return Served::kGone;
   if (subscriber->writer.waiting_bytes() > kMostWaitingBytes) return Served::kHeldBack;
   const Outbox::Page* page = PageAt(subscriber->cursor);
-  // Asking again from its last id, it learns why.
+  // When the client reconnects with its last id, the answer says why.
   if (!page || page->gone) return Served::kGone;
   std::string out;
   bool whole = true;
@@ -119,7 +125,7 @@ EffectStream::Served EffectStream::Serve(Subscriber* subscriber, Clock::time_poi
   }
   if (whole) subscriber->cursor = page->next;
   if (out.empty() && now - subscriber->written >= kHeartbeat) {
-    // An id without data: nothing is dispatched, and the client knows how far it has heard everything.
+    // An id without data dispatches no event, and moves the client's cursor.
     out = ": \nid: " + ToText(subscriber->cursor) + "\n\n";
   }
   if (!out.empty()) {

@@ -1,9 +1,9 @@
 // GET /v1/stream: one thread that reads the outbox for every client that listens, and writes what each asked for as
 // server-sent events.
 //
-// A client has a cursor, no queue: one who reads slowly lags behind, and is served from the store at its own pace. Only
-// one who takes nothing at all (HttpLimits::write_stall_ms), or so little that what it lacks is no longer kept, is cut
-// off. Its last id says where it takes up the thread.
+// A client has a cursor and no queue: one that reads slowly lags behind, and is served from the store at its own pace.
+// A client is cut off only when it takes nothing at all (HttpLimits::write_stall_ms), or falls behind what is still
+// kept. With the last id that it received it resumes where it stopped.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "api/effect_filter.h"
+#include "base/metrics.h"
 #include "effects/outbox.h"
 #include "http/server.h"
 
@@ -31,20 +32,18 @@ class EffectStream {
   // Ends all streams.
   ~EffectStream();
 
-  // Takes the place of one more subscriber, for Subscribe. False: there are kMaxSubscribers. Any thread.
+  // Reserves a place for one more subscriber, for Subscribe. False: there are kMaxSubscribers. Any thread.
   bool Reserve();
-  // Tells a reserved subscriber what comes after `from`, until it leaves. Any thread.
+  // Writes what comes after `from` to a reserved subscriber, until it leaves. Any thread.
   void Subscribe(EffectFilter filter, EffectId from, StreamWriter writer);
 
-  size_t subscribers() const { return subscribers_; }
-  // Clients that were cut off, because they read too slowly.
-  uint64_t cut() const { return cut_; }
+  void AddMetrics(Metrics* metrics) const;
 
  private:
   using Clock = std::chrono::steady_clock;
   struct Subscriber {
     EffectFilter filter;
-    EffectId cursor;  // everything up to it has been written, or was not asked for
+    EffectId cursor;  // every effect up to it was written, or filtered out
     StreamWriter writer;
     Clock::time_point written;
   };
@@ -56,11 +55,11 @@ class EffectStream {
 
   Outbox& outbox_;
   std::atomic<size_t> subscribers_{0};
-  std::atomic<uint64_t> cut_{0};
+  std::atomic<uint64_t> cut_{0};  // clients that were cut off because they read too slowly
 
-  // The thread's alone.
+  // Only the stream's thread uses these.
   std::list<Subscriber> listening_;
-  std::map<EffectId, Outbox::Page> pages_;  // of this round: most clients stand at one place
+  std::map<EffectId, Outbox::Page> pages_;  // of this round: most clients have the same cursor
 
   std::mutex mutex_;
   std::condition_variable work_;

@@ -1,16 +1,18 @@
-// What came of records, over all users: the stream, and the latest of each kind.
+#include "api/effects.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
-#include "api/call.h"
-#include "api/effect_stream.h"
-#include "http/problem.h"
+#include "api/after_all_shards.h"
+#include "api/effect_filter.h"
+#include "log/log.h"
 
 namespace attune {
 namespace {
 
-// The latest transitions, or firings, are looked for among so many effects.
+// The latest transitions, or firings, are searched for among this many effects.
 constexpr size_t kLookBack = 20'000;
 
 // `…,"sequence":17,"stream_id":"17-0"}`
@@ -29,10 +31,16 @@ Response Gone(EffectId asked, EffectId floor) {
 
 }  // namespace
 
-void Api::ListTransitions(Call call) { ListEffects(std::move(call), false); }
-void Api::ListFirings(Call call) { ListEffects(std::move(call), true); }
+EffectsResource::EffectsResource(RequestRouter* router, Runtime* runtime, const std::atomic<bool>* draining)
+    : runtime_(*runtime), draining_(*draining), stream_(&runtime->outbox()) {
+  router->On("GET /v1/transitions", [this](Call call) { List(std::move(call), false); });
+  router->On("GET /v1/firings", [this](Call call) { List(std::move(call), true); });
+  router->On("GET /v1/stream", [this](Call call) { Stream(std::move(call)); });
+}
 
-void Api::ListEffects(Call call, bool firings) {
+void EffectsResource::AddMetrics(Metrics* metrics) const { stream_.AddMetrics(metrics); }
+
+void EffectsResource::List(Call call, bool firings) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
@@ -49,26 +57,25 @@ void Api::ListEffects(Call call, bool firings) {
     if (!read.ok()) return shared->reply.Send(Problem(Code::kStorageFailed, ""));
     shared->Json(json + "]}");
   };
-  // Behind what was durable, and the timers that are due; then where it may wait for the disk.
+  // First what is durable is applied, and the timers that are due fire; then the answer is read where it may wait for
+  // the disk.
   AfterAllShards(&runtime_, [this, list] {
-    runtime_.outbox().WhenPassed(runtime_.durable_sequence(), [this, list] {
-      runtime_.AskLog([list](ReadableLog&) { list(); });
-    });
+    runtime_.outbox().WhenPassed(runtime_.durable_sequence(),
+                                 [this, list] { runtime_.AskLog([list](ReadableLog&) { list(); }); });
   });
 }
 
-void Api::Stream(Call call) {
+void EffectsResource::Stream(Call call) {
   if (draining_) return call.reply.Send(Problem(Code::kDraining, "the server is shutting down"));
-  // Loops get a block just before its sequence is published, so a client may know effects of later records already.
+  // Loops get a block just before its sequence is published, so a client may already know effects of later records.
   const uint64_t durable = std::max(runtime_.outbox().position(), runtime_.durable_sequence());
   if (!call.CheckPosition(durable)) return;
-  const auto wrong = [&](const std::string& detail) {
-    call.reply.Send(Problem(Code::kInvalidParameter, detail));
-  };
+  const auto wrong = [&](const std::string& detail) { call.reply.Send(Problem(Code::kInvalidParameter, detail)); };
   // A key may stand in the query: browsers' EventSource sends no headers.
-  auto filter = EffectFilter::Parse(call.request, runtime_.plan_state()->plan(), {"since", "writeKey", "api_secret", "token"});
+  auto filter =
+      EffectFilter::Parse(call.request, runtime_.plan_state()->plan(), {"since", "writeKey", "api_secret", "token"});
   if (!filter.ok()) return wrong(filter.error().message);
-  // A client that connects again sends the address that it began with, and how far it has come.
+  // A client that reconnects sends the same URL, and the id of the last effect that it received.
   const auto header = call.request.Header("Last-Event-ID");
   const bool resumed = header && !header->empty();
   const auto since = call.request.QueryParameter("since");
@@ -84,18 +91,18 @@ void Api::Stream(Call call) {
     from = id->sequence == 0 ? floor : *id;
     if (from < floor) return call.reply.Send(Gone(from, floor));
   }
-  if (!stream_->Reserve()) {
+  if (!stream_.Reserve()) {
     Response response = Problem(Code::kTooManyStreams,
                                 fmt::format("{} clients listen, and no more may", EffectStream::kMaxSubscribers));
     response.headers.emplace_back("Retry-After", "10");
     return call.reply.Send(std::move(response));
   }
-  // The id alone is no event; a client that is cut off before the first one comes back to this place.
+  // An id without data dispatches no event; a client that is cut off before the first event resumes here.
   Response head{200,
                 "text/event-stream",
                 {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}},
                 fmt::format("retry: 1000\nid: {}\n\n", ToText(from))};
-  stream_->Subscribe(std::move(*filter), from, call.reply.Stream(std::move(head)));
+  stream_.Subscribe(std::move(*filter), from, call.reply.Stream(std::move(head)));
 }
 
 }  // namespace attune

@@ -1,15 +1,22 @@
-// GET /v1/errors and GET /v1/limits: the tables of codes and limits, as they are in the sources.
-#include <fmt/format.h>
+#include "api/published.h"
 
 #include <nlohmann/json.hpp>
 
-#include "api/call.h"
+#include "access/rate_limits.h"
+#include "access/refusal_budget.h"
 #include "base/code.h"
 #include "base/limits.h"
+#include "event/event.h"
 
 namespace attune {
 
-void Api::ListErrors(Call call) {
+PublishedResource::PublishedResource(RequestRouter* router, const Runtime* runtime, const PublishedLimits& limits)
+    : runtime_(*runtime), limits_(limits) {
+  router->On("GET /v1/errors", [this](Call call) { ListErrors(std::move(call)); });
+  router->On("GET /v1/limits", [this](Call call) { ShowLimits(std::move(call)); });
+}
+
+void PublishedResource::ListErrors(Call call) const {
   nlohmann::ordered_json codes = nlohmann::ordered_json::array();
   for (const CodeInfo& info : kCodes) {
     nlohmann::ordered_json code = {{"code", info.text}, {"status", nullptr}};
@@ -23,11 +30,13 @@ void Api::ListErrors(Call call) {
   call.Json(nlohmann::ordered_json{{"version", kCodesVersion}, {"codes", codes}}.dump());
 }
 
-void Api::ShowLimits(Call call) {
-  const HttpLimits& http = options_.http_limits;
+void PublishedResource::ShowLimits(Call call) const {
+  const HttpLimits& http = limits_.http;
   const IngestLimits ingest;
-  const RateOptions& rates = options_.rates;
-  const auto rate = [](double events_per_second) { return events_per_second > 0 ? nlohmann::ordered_json(events_per_second) : nullptr; };
+  const RateOptions& rates = limits_.rates;
+  const auto rate = [](double events_per_second) {
+    return events_per_second > 0 ? nlohmann::ordered_json(events_per_second) : nullptr;
+  };
   const nlohmann::ordered_json limits = {
       {"http",
        {{"head_bytes", http.head_bytes},
@@ -57,11 +66,11 @@ void Api::ShowLimits(Call call) {
         {"clock_off_ms", ingest.clock_off},
         {"errors", ingest.errors}}},
       {"dead_letters",
-       {{"letters", dead_letters_.quota().letters},
-        {"bytes", dead_letters_.quota().bytes},
+       {{"letters", limits_.dead_letters.letters},
+        {"bytes", limits_.dead_letters.bytes},
         {"request_body_bytes", kLetterBodyBytes},
-        {"requests_per_second", Refusals::kKeptPerSecond},
-        {"requests_at_once", Refusals::kKeptAtOnce}}},
+        {"requests_per_second", RefusalBudget::kKeptPerSecond},
+        {"requests_at_once", RefusalBudget::kKeptAtOnce}}},
       {"rate",
        {{"events_per_second_per_key", rate(rates.per_key)},
         {"events_per_second_per_network", rate(rates.per_network)},

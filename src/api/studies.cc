@@ -1,103 +1,85 @@
 #include "api/studies.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include <algorithm>
+#include <memory>
 
-#include "base/hash.h"
 #include "base/json.h"
-#include "crypto/random_token.h"
-#include "http/problem.h"
 
 namespace attune {
 namespace {
 
-constexpr int kNice = 10;  // serving threads get nine tenths of a core that they share with a study
-
-}  // namespace
-
-Studies::Studies() : first_id_(RandomToken().substr(0, 8)) {}
-
-Studies::~Studies() { Stop(); }
-
-std::optional<std::string> Studies::Begin(Work work, std::function<void(Response)> answer) {
-  const std::lock_guard hold(mutex_);
-  if (running_ || stopped_) return std::nullopt;
-  if (thread_.joinable()) thread_.join();  // it has ended, but for a few instructions
-  auto study = std::make_shared<Study>();
-  study->id = fmt::format("{}-{}", first_id_, ++begun_);
-  study->began = std::chrono::steady_clock::now();
-  study->kept = !answer;
-  if (study->kept) {
-    studies_.push_back(study);
-    if (studies_.size() > kKept) studies_.pop_front();
+Response ResponseOf(StudyOutcome outcome) {
+  if (!outcome.failure) return {200, kJson, {{"Cache-Control", "no-store"}}, std::move(outcome.result)};
+  Response response = Problem(outcome.failure->code, outcome.failure->detail);
+  if (const int seconds = outcome.failure->retry_seconds; seconds > 0) {
+    response.headers.emplace_back("Retry-After", std::to_string(seconds));
   }
-  running_ = study;
-  thread_ = std::thread([this, study, work = std::move(work), answer = std::move(answer)] { Run(study, work, answer); });
-  return study->id;
+  return response;
 }
 
-void Studies::Run(const std::shared_ptr<Study>& study, const Work& work, const std::function<void(Response)>& answer) {
-  // On Linux the priority is the thread's alone. Being refused it costs the others some speed, nothing else.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-  Response response = work(&study->progress);
-  if (study->progress.cancelled) {
-    response = Problem(Code::kDraining, "the server is shutting down");
-    response.headers.emplace_back("Retry-After", "1");
-  }
-  {
-    const std::lock_guard hold(mutex_);
-    study->ended = true;
-    if (study->kept) study->answer = response;
-    running_.reset();
-  }
-  if (answer) answer(std::move(response));
-}
-
-std::optional<std::string> Studies::Show(std::string_view id) const {
-  const std::lock_guard hold(mutex_);
-  const auto found = std::find_if(studies_.begin(), studies_.end(), [&](const auto& study) { return study->id == id; });
-  if (found == studies_.end()) return std::nullopt;
-  const Study& study = **found;
-  const bool done = study.ended && study.answer.status == 200;
+// {"id","state","done","total","result","problem"}: state is running, done or failed. `null` when there is no study.
+std::string JsonOf(const std::optional<Studies::View>& study) {
+  if (!study) return "null";
+  const bool failed = study->outcome && study->outcome->failure;
+  const bool done = study->outcome && !failed;
   std::string json = "{\"id\":";
-  AppendJsonString(study.id, &json);
-  json += fmt::format(",\"state\":\"{}\",\"done\":{},\"total\":{}", !study.ended ? "running" : done ? "done" : "failed",
-                      study.progress.done.load(), study.progress.total.load());
-  json += ",\"result\":" + (done ? study.answer.body : "null");
-  json += ",\"problem\":" + (study.ended && !done ? study.answer.body : "null");
+  AppendJsonString(study->id, &json);
+  json += fmt::format(",\"state\":\"{}\",\"done\":{},\"total\":{}",
+                      failed ? "failed"
+                      : done ? "done"
+                             : "running",
+                      study->done, study->total);
+  json += ",\"result\":" + (done ? study->outcome->result : "null");
+  json += ",\"problem\":" + (failed ? ResponseOf(*study->outcome).body : "null");
   return json + '}';
 }
 
-bool Studies::Cancel(std::string_view id) {
-  const std::lock_guard hold(mutex_);
-  const auto found = std::find_if(studies_.begin(), studies_.end(), [&](const auto& study) { return study->id == id; });
-  if (found == studies_.end()) return false;
-  (*found)->progress.cancelled = true;
-  studies_.erase(found);
-  return true;
+bool PrefersLater(const Request& request) {
+  const auto prefer = request.Header("Prefer");
+  return prefer && prefer->find("respond-async") != std::string_view::npos;
 }
 
-int Studies::SecondsLeft() const {
-  const std::lock_guard hold(mutex_);
-  if (!running_) return 1;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - running_->began).count();
-  const auto done = static_cast<double>(running_->progress.done.load());
-  const auto total = static_cast<double>(running_->progress.total.load());
-  return done > 0 ? static_cast<int>(std::clamp(seconds * (total - done) / done, 1.0, 60.0)) : 1;
+}  // namespace
+
+StudiesResource::StudiesResource(RequestRouter* router, Studies* studies, RefusedRequests* refused,
+                                 const std::atomic<bool>* draining)
+    : router_(*router), studies_(*studies), refused_(*refused), draining_(*draining) {}
+
+void StudiesResource::AddShowAndCancel(const std::string& path) {
+  router_.On("GET " + path, [this](Call call) { Show(std::move(call)); });
+  router_.On("DELETE " + path, [this](Call call) { Cancel(std::move(call)); });
 }
 
-void Studies::Stop() {
-  std::thread thread;
-  {
-    const std::lock_guard hold(mutex_);
-    stopped_ = true;
-    if (running_) running_->progress.cancelled = true;
-    thread = std::move(thread_);
+void StudiesResource::Begin(Call call, Studies::Work work) {
+  if (draining_) return call.reply.Send(Later(Code::kDraining, "the server is shutting down"));
+  const bool later = PrefersLater(call.request);
+  auto shared = std::make_shared<Call>(std::move(call));
+  const auto id =
+      later ? studies_.Begin(std::move(work)) : studies_.Begin(std::move(work), [shared](StudyOutcome outcome) {
+        shared->reply.Send(ResponseOf(std::move(outcome)));
+      });
+  if (!id) {
+    Response response = Problem(Code::kStudyRunning, "another question over the whole history is being answered");
+    response.headers.emplace_back("Retry-After", std::to_string(studies_.SecondsLeft()));
+    return shared->reply.Send(refused_.Count(Code::kStudyRunning, std::move(response)));
   }
-  if (thread.joinable()) thread.join();
+  if (!later) return;
+  Response response{
+      202, kJson, {{"Cache-Control", "no-store"}, {"Preference-Applied", "respond-async"}}, JsonOf(studies_.Find(*id))};
+  response.headers.emplace_back("Location", std::string(shared->request.path()) + "/" + *id);
+  shared->reply.Send(std::move(response));
+}
+
+void StudiesResource::Show(Call call) const {
+  const auto study = studies_.Find(call.names[0]);
+  if (study) return call.Json(JsonOf(study));
+  call.reply.Send(Problem(Code::kUnknownStudy, call.names[0]));
+}
+
+void StudiesResource::Cancel(Call call) {
+  if (studies_.Cancel(call.names[0])) return call.reply.Send({204, "", {}, ""});
+  call.reply.Send(Problem(Code::kUnknownStudy, call.names[0]));
 }
 
 }  // namespace attune

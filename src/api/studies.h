@@ -1,68 +1,35 @@
-// Studies: questions over the whole stored history (previews, suggestions), which take as long as the history is long.
-// Each is computed on a thread of its own, at low priority, so that serving goes on; one at a time, as each keeps state
-// for every user.
+// Studies over HTTP: begun by other resources, they are answered when they are done, or, if the client prefers that,
+// with where to look for the outcome.
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <memory>
-#include <mutex>
-#include <optional>
+#include <atomic>
 #include <string>
-#include <string_view>
-#include <thread>
 
-#include "history/stored_history.h"
-#include "http/message.h"
+#include "analysis/studies.h"
+#include "api/refused_requests.h"
+#include "api/router.h"
 
 namespace attune {
 
-// Any thread.
-class Studies {
+class StudiesResource {
  public:
-  // Computes the answer; ends early, with any answer, once the progress says that it is cancelled.
-  using Work = std::function<Response(StudyProgress*)>;
+  // Pointers must outlive it.
+  StudiesResource(RequestRouter* router, Studies* studies, RefusedRequests* refused, const std::atomic<bool>* draining);
 
-  Studies();
-  // Stop().
-  ~Studies();
-
-  // Begins to compute; nullopt when another study is under way, or after Stop. With `answer` that is called with the
-  // answer, on the study's thread; otherwise the answer is kept, for as long as it is among the last kKept. The id names
-  // the study in what follows.
-  std::optional<std::string> Begin(Work work, std::function<void(Response)> answer = nullptr);
-  // {"id","state","done","total","result","problem"}: state is running, done or failed. nullopt: there is none with this
-  // id, or no longer.
-  std::optional<std::string> Show(std::string_view id) const;
-  // Ends a study that is under way, and forgets its answer. False: there is none with this id.
-  bool Cancel(std::string_view id);
-  // Seconds until the study under way may be done, as far as its pace tells; at least 1, at most 60.
-  int SecondsLeft() const;
-  // Cancels what is under way, waits for it, and begins nothing more.
-  void Stop();
-
-  static constexpr size_t kKept = 8;
+  // Registers GET and DELETE of the studies that a resource begins, such as `/v1/suggest/{id}`.
+  void AddShowAndCancel(const std::string& path);
+  // Begins the study and answers the call, later with its outcome or at once as `Prefer: respond-async` requires. Any
+  // thread.
+  void Begin(Call call, Studies::Work work);
 
  private:
-  struct Study {
-    std::string id;
-    StudyProgress progress;
-    std::chrono::steady_clock::time_point began;
-    bool ended = false;
-    bool kept = false;
-    Response answer;
-  };
+  void Show(Call call) const;
+  void Cancel(Call call);
 
-  void Run(const std::shared_ptr<Study>& study, const Work& work, const std::function<void(Response)>& answer);
-
-  const std::string first_id_;  // ids of different processes differ
-  mutable std::mutex mutex_;
-  uint64_t begun_ = 0;
-  bool stopped_ = false;
-  std::shared_ptr<Study> running_;
-  std::deque<std::shared_ptr<Study>> studies_;  // whose answers are or will be kept, the oldest first
-  std::thread thread_;
+  RequestRouter& router_;
+  Studies& studies_;
+  RefusedRequests& refused_;
+  const std::atomic<bool>& draining_;
 };
 
 }  // namespace attune

@@ -151,6 +151,12 @@ void DeadLetters::SetStore(Store* store) {
   Trim();
 }
 
+void DeadLetters::AddMetrics(Metrics* metrics) const {
+  metrics->Counter("attune_dead_letters_dropped_total", "Dead letters that went for others", [this] { return dropped(); });
+  metrics->Gauge("attune_dead_letters_kept", "Dead letters in the store", [this] { return letters(); });
+  metrics->Gauge("attune_dead_letters_kept_bytes", "What they take", [this] { return bytes(); });
+}
+
 uint64_t DeadLetters::letters() const {
   const std::lock_guard hold(mutex_);
   return tally_.events.letters + tally_.requests.letters;

@@ -177,9 +177,9 @@ TEST(DemoHistory, EveryBatchIsAcceptedAndKeepsAPersonTogether) {
       here.insert(body.substr(at, body.find('"', at) - at));
     }
     for (const std::string& user : here) EXPECT_TRUE(seen.insert(user).second) << user;
-    const auto read = reader.Read({FindSegmentPath("/v1/import"), body, now, {}});
+    const auto read = reader.Read({"/v1/import", body, now, {}});
     ASSERT_TRUE(read.ok()) << read.refusal->detail;
-    for (const SegmentEvent& event : read.events) {
+    for (const ParsedEvent& event : read.events) {
       ASSERT_TRUE(event.ok()) << event.dead->first().detail;
       EXPECT_TRUE(event.known);
     }

@@ -230,6 +230,10 @@ uint64_t Outbox::effects() const {
   return marks_.effects();
 }
 
+void Outbox::AddMetrics(Metrics* metrics) const {
+  metrics->Gauge("attune_outbox_effects", "Changes and firings that are kept", [this] { return effects(); });
+}
+
 void Outbox::WhenPassed(uint64_t sequence, std::function<void()> then) {
   {
     const std::lock_guard hold(mutex_);

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/result.h"
 #include "effects/effect.h"
 #include "effects/outbox_marks.h"
@@ -74,6 +75,7 @@ class Outbox {
   // This effect and those before it may be gone.
   EffectId floor() const;
   uint64_t effects() const;
+  void AddMetrics(Metrics* metrics) const;
   // Bytes not yet written to the store: the signal for backpressure on intake.
   size_t unwritten_bytes() const { return unwritten_bytes_.load(std::memory_order_relaxed); }
 

@@ -4,10 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 #include <thread>
 
-#include "server/page_assets.h"
+#include "api/router.h"
 
 namespace attune {
 namespace {
@@ -16,12 +17,6 @@ constexpr int64_t kDrainMs = 20'000;  // for requests that have begun; a supervi
 
 std::atomic<bool> signal_came{false};
 std::atomic<bool> hangup_came{false};
-
-std::vector<Asset> PageAssets() {
-  return {{"/", "text/html; charset=utf-8", std::string(PageHtml())},
-          {"/app.js", "text/javascript; charset=utf-8", std::string(PageJs())},
-          {"/app.css", "text/css; charset=utf-8", std::string(PageCss())}};
-}
 
 void OnSignal(int number) {
   if (number == SIGHUP) {
@@ -56,15 +51,16 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
   ServerOptions server_options;
   server_options.limits.max_connections_per_network = options.connections_per_network;
-  service->api_ = std::make_unique<Api>(&runtime, service->keys_.get(), service->dead_letters_.get(),
-                                        ApiOptions{PageAssets(), std::move(options.plan_path), std::move(options.status_note),
-                                                   options.rates, server_options.limits});
+  service->resources_ = std::make_unique<Resources>(
+      &runtime, service->keys_.get(), service->dead_letters_.get(),
+      ResourceOptions{std::move(options.plan_path), std::move(options.status_note), options.rates, server_options.limits});
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.threads = threads;
-  if (options.access_lines) server_options.route_of = &Api::RouteOf;
-  auto server = Server::Start(std::move(server_options), [api = service->api_.get()](Request request, Reply reply) {
-    api->Handle(std::move(request), std::move(reply));
+  const RequestRouter* router = &service->resources_->router();
+  if (options.access_lines) server_options.route_of = [router](const Request& request) { return router->RouteOf(request); };
+  auto server = Server::Start(std::move(server_options), [router](Request request, Reply reply) {
+    router->Handle(std::move(request), std::move(reply));
   });
   if (!server.ok()) return server.error();
   service->server_ = std::move(server).value();
@@ -74,7 +70,7 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
 Service::~Service() { Stop(); }
 
 void Service::Stop() {
-  if (api_) api_->Drain();
+  if (resources_) resources_->Drain();
   if (server_) server_->Drain(kDrainMs);
   if (folder_) folder_->runtime().Close();
 }
@@ -98,7 +94,7 @@ void NoteSignals() {
   sigaction(SIGHUP, &action, nullptr);
 }
 
-// A signal interrupts the pause when it comes to this thread; when another thread takes it, the flag is seen soon.
+// A signal interrupts the pause when this thread gets it; when another thread does, the flag is read after the pause.
 void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup) {
   while (!signal_came && !ended()) {
     if (hangup_came.exchange(false) && on_hangup) on_hangup();

@@ -1,15 +1,18 @@
-// Everything that serves, put together: runtime, API, HTTP server. What `serve`, `demo` and `bench` start.
+// A whole server: runtime, resources, HTTP server. `serve`, `demo` and `bench` start one.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
-#include "api/api.h"
+#include "access/keys.h"
+#include "access/rate_limits.h"
 #include "base/result.h"
 #include "dead_letter/dead_letters.h"
 #include "http/server.h"
 #include "server/folder_runtime.h"
+#include "server/resources.h"
 
 namespace attune {
 
@@ -25,7 +28,7 @@ struct ServiceOptions {
   bool access_lines = false;  // a line of the journal for each answer
   LetterQuota keep_letters;
   RateOptions rates;
-  size_t keep_effects = OutboxOptions().max_effects;  // about so many can be had from the stream again
+  size_t keep_effects = OutboxOptions().max_effects;  // about this many can be read from the stream again
   int connections_per_network = HttpLimits().max_connections_per_network;
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };
@@ -43,7 +46,7 @@ class Service {
   // What the start found in the log files.
   const LogRecovery& log_recovery() const { return folder_->log_recovery(); }
 
-  // Answers what is under way, makes durable what was accepted, writes a last snapshot.
+  // Answers the requests that have begun, makes durable what was accepted, writes a last snapshot.
   void Stop();
 
  private:
@@ -52,17 +55,16 @@ class Service {
   std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<FolderRuntime> folder_;
   std::unique_ptr<Keys> keys_;
-  std::unique_ptr<Api> api_;
+  std::unique_ptr<Resources> resources_;
   std::unique_ptr<Server> server_;
 };
 
 // `HOST:PORT`, `[::1]:PORT` or `:PORT`. False when it is none.
 bool ParseListen(const std::string& text, std::string* host, uint16_t* port);
 
-// From now on SIGTERM, SIGINT and SIGHUP are only noted; a second one of the first two ends the process at once.
+// From now on SIGTERM, SIGINT and SIGHUP are only recorded; a second SIGTERM or SIGINT ends the process at once.
 void NoteSignals();
-// Waits for SIGTERM or SIGINT, or until `ended` says that there is nothing to wait for. Meanwhile calls `on_hangup` for each
-// SIGHUP.
+// Waits for SIGTERM or SIGINT, or until `ended` returns true. Meanwhile calls `on_hangup` for each SIGHUP.
 void WaitForSignal(const std::function<bool()>& ended, const std::function<void()>& on_hangup = nullptr);
 
 }  // namespace attune

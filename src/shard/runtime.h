@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/result.h"
 #include "base/server_clock.h"
 #include "base/workers.h"
@@ -128,6 +129,10 @@ class Runtime {
   ReadableLog& log() { return *log_; }
   size_t log_pending_bytes() const { return log_->pending_bytes(); }
   const RuntimeStats& stats() const { return stats_; }
+  // What the loops do, and the segments' sizes.
+  void AddMetrics(Metrics* metrics) const;
+  // The log, the storage and the clock.
+  void AddLogMetrics(Metrics* metrics) const;
   // Records that recovery read from the log's tail.
   uint64_t recovered_records() const { return recovered_records_; }
 

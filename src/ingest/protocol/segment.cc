@@ -4,8 +4,15 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+#include "base/json.h"
+#include "base/query_text.h"
 #include "base/text_map.h"
+#include "dead_letter/dead_letter.h"
+#include "event/event.h"
 #include "event/json_text.h"
+#include "ingest/tracking_plan.h"
+#include "language/token.h"
 
 namespace attune {
 namespace {
@@ -40,13 +47,74 @@ std::string Merged(std::string_view object, std::string_view more) {
   return out + '}';
 }
 
-// What stands around the events of a batch.
+// The members of a batch beside its events.
 struct Envelope {
   std::string_view batch;
   std::string_view write_key;
   std::string_view sent_at;
   std::string_view context;
 };
+
+const SegmentPath& PathOf(std::string_view path) {
+  const SegmentPath* found = path == kValidatePath.path ? &kValidatePath : FindSegmentPath(path);
+  ATTUNE_CHECK(found, "requests are dispatched by the paths of the protocol");
+  return *found;
+}
+
+bool IsOfBatches(const SegmentPath& path) { return path.call == SegmentCall::kBatch || path.call == SegmentCall::kImport; }
+
+// The age that an import accepts; without a value: the plan's.
+Result<std::optional<Millis>> OldestEventOf(const SegmentPath& path, const ProtocolRequest& request) {
+  const auto text = path.call == SegmentCall::kImport ? QueryParameter(request.query, "oldest_event") : std::nullopt;
+  if (!text) return request.oldest_event;
+  Millis span = 0;
+  if (ParseDuration(*text, &span) && span > 0) return std::optional(span);
+  return Error{ErrorCode::kInvalid, "oldest_event: expected a duration such as 7300d, found \"" + *text + "\""};
+}
+
+void AppendTextOrNull(std::string_view text, std::string* out) {
+  if (text.empty()) {
+    *out += "null";
+  } else {
+    AppendJsonString(text, out);
+  }
+}
+
+// `"index":3,"messageId":"…","reason":"…","field":"…","detail":"…"`
+void AppendRejection(size_t index, const ParsedEvent& event, std::string* out) {
+  const EventError& error = event.dead->first();
+  *out += fmt::format("\"index\":{},\"messageId\":", index);
+  AppendTextOrNull(event.message_id, out);
+  *out += ",\"reason\":";
+  AppendJsonString(CodeOf(error.reason), out);
+  *out += ",\"field\":";
+  AppendTextOrNull(error.field, out);
+  *out += ",\"detail\":";
+  AppendJsonString(error.detail, out);
+}
+
+// `{"success":true,"accepted":2,"rejected":[…],"unknown":[1]}`: each rejected event with all of its errors.
+std::string DryRunJson(const std::vector<ParsedEvent>& events) {
+  std::string rejected, unknown;
+  size_t accepted = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].ok()) {
+      ++accepted;
+      if (!events[i].known) unknown += fmt::format("{}{}", unknown.empty() ? "" : ",", i);
+      continue;
+    }
+    if (!rejected.empty()) rejected += ',';
+    rejected += '{';
+    AppendRejection(i, events[i], &rejected);
+    rejected += ",\"errors\":[";
+    for (const EventError& error : events[i].dead->errors) {
+      if (rejected.back() != '[') rejected += ',';
+      AppendErrorJson(error, &rejected);
+    }
+    rejected += "]}";
+  }
+  return fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}],\"unknown\":[{}]}}", accepted, rejected, unknown);
+}
 
 }  // namespace
 
@@ -82,8 +150,8 @@ struct SegmentReader::Impl {
     return fault.has_value() && fault->kind == JsonFault::Kind::kSyntax;
   }
 
-  SegmentEvent Take(std::string_view json, const Origin& origin) {
-    SegmentEvent event;
+  ParsedEvent Take(std::string_view json, const Origin& origin) {
+    ParsedEvent event;
     Admission admitted = admission.Admit(json, origin);
     event.known = admitted.known;
     if (admitted.ok()) {
@@ -96,16 +164,16 @@ struct SegmentReader::Impl {
     return event;
   }
 
-  std::optional<Refusal> ReadSingle(const Request& request, SegmentRequest* out) {
+  std::optional<Refusal> ReadSingle(const ProtocolRequest& request, ParsedRequest* out) {
     Origin origin;
-    origin.source = request.path->path;
-    origin.type = request.path->type;
+    origin.source = path->path;
+    origin.type = path->type;
     origin.received = request.received;
     origin.sent_at = request.sent_at;
-    origin.oldest_event = request.oldest_event;
+    origin.oldest_event = oldest_event;
     origin.id = request.id;
     const std::string_view json = Trim(body);
-    SegmentEvent event = Take(json, origin);
+    ParsedEvent event = Take(json, origin);
     if (event.dead && (IsNoEvent(event.dead->first().reason) || IsNoJson(*event.dead))) return NotJson();
     out->write_key = KeyOf(json);
     out->events.push_back(std::move(event));
@@ -146,7 +214,7 @@ struct SegmentReader::Impl {
     return members.ok() && members.is_object();
   }
 
-  std::optional<Refusal> ReadBatch(const Request& request, SegmentRequest* out) {
+  std::optional<Refusal> ReadBatch(const ProtocolRequest& request, ParsedRequest* out) {
     Envelope envelope;
     if (!ReadEnvelope(&envelope)) return NotJson();
     if (!envelope.batch.starts_with('[')) {
@@ -161,8 +229,8 @@ struct SegmentReader::Impl {
     Origin origin;
     origin.received = request.received;
     origin.sent_at = SentAt(envelope.sent_at, request.sent_at);
-    origin.history = request.path->call == SegmentCall::kImport;
-    origin.oldest_event = request.oldest_event;
+    origin.history = path->call == SegmentCall::kImport;
+    origin.oldest_event = oldest_event;
     return ReadEvents(request, envelope, origin, out);
   }
 
@@ -172,15 +240,15 @@ struct SegmentReader::Impl {
     return sent ? sent : otherwise;
   }
 
-  std::optional<Refusal> ReadEvents(const Request& request, const Envelope& envelope, Origin origin,
-                                    SegmentRequest* out) {
+  std::optional<Refusal> ReadEvents(const ProtocolRequest& request, const Envelope& envelope, Origin origin,
+                                    ParsedRequest* out) {
     out->events.reserve(envelope.batch.size() / 512 + 1);
     JsonSlices items(envelope.batch);
     size_t index = 0;
     while (items.Next()) {
       if (index == limits.batch_events) return TooMany(items);
       if (!request.id.empty()) origin.id = id = fmt::format("{}-{}", request.id, index);
-      source = fmt::format("{}[{}]", request.path->path, index++);
+      source = fmt::format("{}[{}]", path->path, index++);
       origin.source = source;
       std::string_view json = items.value();
       // What is too large in any case is not made larger: a context of megabytes would come again with each event.
@@ -189,7 +257,7 @@ struct SegmentReader::Impl {
         json = WithContext(json, envelope);
       }
       out->events.push_back(Take(json, origin));
-      const SegmentEvent& event = out->events.back();
+      const ParsedEvent& event = out->events.back();
       if (event.dead && IsNoJson(*event.dead)) return NotJson();
     }
     if (!items.ok()) return NotJson();
@@ -225,10 +293,24 @@ struct SegmentReader::Impl {
     return spliced;
   }
 
+  std::optional<Refusal> ReadBody(const ProtocolRequest& request, ParsedRequest* out) {
+    if (auto refusal = DecodeBody(request.body, limits, &inflated, &body)) return refusal;
+    if (Trim(body).empty()) {
+      Refusal refusal;
+      refusal.reason = Reason::kBodyEmpty;
+      refusal.detail = "expected an event in JSON";
+      return refusal;
+    }
+    const bool batch = path->call == SegmentCall::kEither ? HasBatch() : path->type.empty();
+    return batch ? ReadBatch(request, out) : ReadSingle(request, out);
+  }
+
   TrackingPlan admission;
   IngestLimits limits;
-  EventReader reader;  // for what stands around events
+  EventReader reader;  // for a batch's members beside its events
   std::string inflated;
+  const SegmentPath* path = nullptr;    // of the request at hand, as are those below
+  std::optional<Millis> oldest_event;
   std::string_view body;
   std::string source;
   std::string id;
@@ -239,20 +321,68 @@ SegmentReader::SegmentReader(const Plan& plan, const IngestLimits& limits)
     : impl_(std::make_unique<Impl>(plan, limits)) {}
 SegmentReader::~SegmentReader() = default;
 
-SegmentRequest SegmentReader::Read(const Request& request) {
-  SegmentRequest out;
-  out.refusal = DecodeBody(request.body, impl_->limits, &impl_->inflated, &impl_->body);
-  if (out.refusal) return out;
-  if (Trim(impl_->body).empty()) {
-    out.refusal.emplace();
-    out.refusal->reason = Reason::kBodyEmpty;
-    out.refusal->detail = "expected an event in JSON";
-    return out;
-  }
-  const bool batch = request.path->call == SegmentCall::kEither ? impl_->HasBatch() : request.path->type.empty();
-  out.refusal = batch ? impl_->ReadBatch(request, &out) : impl_->ReadSingle(request, &out);
+ParsedRequest SegmentReader::Read(const ProtocolRequest& request) {
+  impl_->path = &PathOf(request.path);
+  const auto oldest_event = OldestEventOf(*impl_->path, request);
+  impl_->oldest_event = oldest_event.ok() ? *oldest_event : std::nullopt;
+  ParsedRequest out;
+  out.refusal = impl_->ReadBody(request, &out);
+  // The body is read all the same: its key says who made the mistake.
+  if (!oldest_event.ok()) out.refusal = Refusal{Code::kInvalidParameter, oldest_event.error().message};
   if (out.refusal) out.events.clear();
   return out;
+}
+
+ParsedEvent SegmentReader::ReadEvent(const KeptEvent& kept) {
+  const SegmentPath& path = PathOf(kept.path);
+  Origin origin;
+  origin.source = kept.source;
+  origin.type = path.type;
+  origin.received = kept.received;
+  origin.sent_at = kept.sent_at;
+  origin.history = path.call == SegmentCall::kImport;
+  origin.oldest_event = kept.oldest_event;
+  origin.id = kept.id;
+  return impl_->Take(kept.json, origin);
+}
+
+std::vector<ProtocolPath> SegmentProtocol::paths() const {
+  std::vector<ProtocolPath> paths;
+  for (const SegmentPath& path : kSegmentPaths) {
+    paths.push_back({.path = path.path,
+                     .summary = IsOfBatches(path) ? "Takes a batch of events" : fmt::format("Takes one {} event", path.type),
+                     .query = path.call == SegmentCall::kImport ? "oldest_event" : ""});
+  }
+  paths.push_back({.path = kValidatePath.path, .summary = "", .is_dry_run = true});
+  return paths;
+}
+
+std::unique_ptr<ProtocolReader> SegmentProtocol::NewReader(const Plan& plan) const {
+  return std::make_unique<SegmentReader>(plan);
+}
+
+ProtocolAnswer SegmentProtocol::Answer(std::string_view path, const std::vector<ParsedEvent>& events) const {
+  constexpr const char* kJsonType = "application/json; charset=utf-8";
+  const SegmentPath& known = PathOf(path);
+  if (known.call == SegmentCall::kEither) return {kJsonType, DryRunJson(events)};
+  std::string rejected;
+  size_t accepted = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].ok()) {
+      ++accepted;
+      continue;
+    }
+    if (!rejected.empty()) rejected += ',';
+    rejected += '{';
+    AppendRejection(i, events[i], &rejected);
+    rejected += '}';
+  }
+  std::string body = fmt::format("{{\"success\":true,\"accepted\":{},\"rejected\":[{}]", accepted, rejected);
+  if (!IsOfBatches(known) && !events.empty() && events[0].ok()) {
+    body += ",\"messageId\":";
+    AppendJsonString(events[0].message_id, &body);
+  }
+  return {kJsonType, body + '}'};
 }
 
 }  // namespace attune

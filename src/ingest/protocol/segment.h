@@ -1,15 +1,13 @@
-// Segment's HTTP API, which RudderStack and others speak too: a body's bytes in, events for the log out.
+// Segment's HTTP API, which RudderStack and others use too.
 #pragma once
 
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "event/event_record.h"
-#include "ingest/body_encoding.h"
-#include "ingest/tracking_plan.h"
+#include "base/limits.h"
+#include "ingest/protocol.h"
+#include "plan/plan.h"
 
 namespace attune {
 
@@ -39,60 +37,46 @@ inline constexpr SegmentPath kSegmentPaths[] = {
     {"/beacon/v1/batch", SegmentCall::kBatch, ""},
 };
 
-// The path of the dry run, whose body is a batch when it has a member `batch`, and else a single event with its `type`.
+// The path of the dry run. Its body is a batch when it has a member `batch`, otherwise a single event with its `type`.
 inline constexpr SegmentPath kValidatePath = {"/v1/events/validate", SegmentCall::kEither, ""};
 
-// Null when the path is none of the table.
+// Null when the path is not in the table.
 const SegmentPath* FindSegmentPath(std::string_view path);
 
-// One event of a request: a record for the log, or a dead letter.
-struct SegmentEvent {
-  bool ok() const { return !dead.has_value(); }
-
-  std::string message_id;  // as sent, or made; empty when a dead letter was sent without
-  EventRecord record;
-  bool known = false;      // the plan names this event
-  std::optional<DeadLetter> dead;
-};
-
-struct SegmentRequest {
-  bool ok() const { return !refusal.has_value(); }
-
-  std::optional<Refusal> refusal;    // of the whole request; then there are no events
-  std::vector<SegmentEvent> events;  // in the order sent
-  std::string write_key;             // the body's `writeKey`; empty when it has none
-};
-
-// Holds buffers: one for each thread. The Content-Type is not asked, nor the Content-Encoding: see DecodeBody.
+// Reads requests of these paths. It ignores Content-Type and Content-Encoding: see DecodeBody.
 //
 // - The path of a single event says its type, whatever the body says. An event of a batch says its own.
-// - A body that is not JSON is refused as a whole, with the place. So is a single event that is no object.
-// - An event that is JSON but cannot be taken (bad UTF-8, nested too deep, no object, no user …) becomes a dead letter;
-//   its neighbours do not notice.
-// - `sentAt` of a batch counts for events that have none. /v1/import brings a history (Origin::history), whose
-//   times have the bounds of live ones.
-// - `context` of a batch is merged into each event's own, member by member, the event's own members counting more (as
-//   Segment does). Such an event's JSON is no longer byte for byte what was sent: the context's text is spliced in. In
-//   all other cases the log keeps exactly the bytes of the event. A batch's `integrations` mean nothing here.
-class SegmentReader {
+// - A body that is not JSON is refused as a whole, with the place. So is a single event that is not an object.
+// - An event that is JSON but cannot be taken (bad UTF-8, nested too deep, not an object, no user …) becomes a dead
+// letter;
+//   the other events of its batch are not affected.
+// - `sentAt` of a batch counts for events that have none; without it, the header's. /v1/import brings a history
+//   (Origin::history), whose times have the bounds of live ones; its parameter `oldest_event` moves the older bound.
+// - `context` of a batch is merged into each event's own, member by member; the event's own members win (as with
+//   Segment). Such an event's JSON is no longer byte for byte what was sent: the context's text is spliced in. In all
+//   other cases the log keeps exactly the bytes of the event. A batch's `integrations` are ignored.
+class SegmentReader : public ProtocolReader {
  public:
   // `plan` must outlive this.
   explicit SegmentReader(const Plan& plan, const IngestLimits& limits = {});
-  ~SegmentReader();
+  ~SegmentReader() override;
 
-  struct Request {
-    const SegmentPath* path = nullptr;
-    std::string_view body;
-    Millis received = 0;
-    std::optional<Millis> sent_at;  // RudderStack's header `SentAt`; the body's counts more
-    std::string_view id{};           // ids of events that have none begin with it; empty: they are made
-    std::optional<Millis> oldest_event{};  // see Origin
-  };
-  SegmentRequest Read(const Request& request);
+  ParsedRequest Read(const ProtocolRequest& request) override;
+  ParsedEvent ReadEvent(const KeptEvent& kept) override;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// The answer is `{"success":true,"accepted":1,"rejected":[…]}`, and of a single event that was taken also its
+// `messageId`.
+class SegmentProtocol : public Protocol {
+ public:
+  // Those of kSegmentPaths, and kValidatePath.
+  std::vector<ProtocolPath> paths() const override;
+  std::unique_ptr<ProtocolReader> NewReader(const Plan& plan) const override;
+  ProtocolAnswer Answer(std::string_view path, const std::vector<ParsedEvent>& events) const override;
 };
 
 }  // namespace attune

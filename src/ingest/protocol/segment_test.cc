@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "data_files/data_files.h"
+#include "event/event.h"
 
 namespace attune {
 namespace {
@@ -14,9 +15,9 @@ constexpr Millis kReceived = 1772359200000;  // 2026-03-01T10:00:00Z
 
 Plan NoPlan() { return std::move(*ParsePlan("events: {}\n").plan); }
 
-SegmentRequest Read(SegmentReader* reader, std::string_view path, std::string_view body,
+ParsedRequest Read(SegmentReader* reader, std::string_view path, std::string_view body,
                     std::optional<Millis> sent_at = std::nullopt) {
-  return reader->Read({FindSegmentPath(path), body, kReceived, sent_at});
+  return reader->Read({path, body, kReceived, sent_at});
 }
 
 std::string Compressed(std::string_view text, int window = 15 + 16) {
@@ -38,10 +39,10 @@ std::string Event(std::string_view id) {
 }
 
 // `accepted ids / refused reasons`, in order.
-std::string Verdicts(const SegmentRequest& request) {
+std::string Verdicts(const ParsedRequest& request) {
   if (!request.ok()) return "refused: " + std::string(CodeOf(request.refusal->reason));
   std::string out;
-  for (const SegmentEvent& event : request.events) {
+  for (const ParsedEvent& event : request.events) {
     if (!out.empty()) out += ' ';
     out += event.ok() ? event.message_id : '!' + std::string(CodeOf(event.dead->first().reason));
   }
@@ -53,7 +54,7 @@ TEST(SegmentProtocol, TakesASingleEventByItsPath) {
   SegmentReader reader(plan);
   for (const SegmentPath& path : kSegmentPaths) {
     if (path.type.empty()) continue;
-    const SegmentRequest request =
+    const ParsedRequest request =
         Read(&reader, path.path,
              R"({"event":"E","userId":"u","previousId":"p","groupId":"g","messageId":"m","writeKey":"WK"})");
     ASSERT_EQ(Verdicts(request), "m") << path.path;
@@ -70,7 +71,7 @@ TEST(SegmentProtocol, KeepsTheBytesOfEachEvent) {
                             R"("userId":"u","properties":{"x":1.50,"s":"}]"}})";
   const std::string body =
       " {\"batch\" : [ " + first + " ,\n" + Event("2") + "] , \"writeKey\":\"W\\u004b\", \"sentAt\":null}\n";
-  const SegmentRequest request = Read(&reader, "/v1/batch", body);
+  const ParsedRequest request = Read(&reader, "/v1/batch", body);
   ASSERT_TRUE(request.ok());
   ASSERT_EQ(request.events.size(), 2u);
   EXPECT_EQ(request.write_key, "WK");
@@ -105,7 +106,7 @@ TEST(SegmentProtocol, OneBadEventDoesNotHarmItsNeighbours) {
   };
   for (const auto& [bad, reason] : kBad) {
     const std::string body = "{\"batch\":[" + Event("1") + "," + bad + "," + Event("3") + "]}";
-    const SegmentRequest request = Read(&reader, "/v1/batch", body);
+    const ParsedRequest request = Read(&reader, "/v1/batch", body);
     EXPECT_EQ(Verdicts(request), "1 !" + std::string(reason) + " 3") << bad.substr(0, 80);
     if (!request.ok()) continue;
     EXPECT_EQ(request.events[1].dead->source, "/v1/batch[1]");
@@ -140,7 +141,7 @@ TEST(SegmentProtocol, RefusesABodyThatIsNotJsonWithItsPlace) {
       {"/v1/track", "data=eyJ9", Reason::kInvalidJson, 1, 1},
   };
   for (const auto& [path, body, reason, line, column] : kBodies) {
-    const SegmentRequest request = Read(&reader, path, body);
+    const ParsedRequest request = Read(&reader, path, body);
     ASSERT_FALSE(request.ok()) << body.substr(0, 60);
     EXPECT_TRUE(request.events.empty());
     EXPECT_EQ(CodeOf(request.refusal->reason), CodeOf(reason)) << body.substr(0, 60);
@@ -162,7 +163,7 @@ TEST(SegmentProtocol, CountsTheEventsOfABatch) {
   for (const size_t count : {size_t{0}, size_t{999}, size_t{1000}, size_t{1001}, size_t{1500}}) {
     std::string body = "{\"batch\":[";
     for (size_t i = 0; i < count; ++i) body += (i > 0 ? "," : "") + Event(std::to_string(i));
-    const SegmentRequest request = Read(&reader, "/v1/b", body + "]}");
+    const ParsedRequest request = Read(&reader, "/v1/b", body + "]}");
     EXPECT_EQ(request.ok(), count <= 1000) << count;
     if (request.ok()) {
       EXPECT_EQ(request.events.size(), count);
@@ -199,7 +200,7 @@ TEST(SegmentProtocol, ABombCostsNoMoreThanTheLimit) {
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Compressed(std::string(16 << 20, ' ')))), "refused: bad_compression");
   std::string mixed;
   for (uint64_t i = 0; mixed.size() < (5 << 20); ++i) mixed += std::to_string(i * 7919 % 10007);
-  const SegmentRequest request = Read(&reader, "/v1/batch", Compressed(mixed));
+  const ParsedRequest request = Read(&reader, "/v1/batch", Compressed(mixed));
   EXPECT_EQ(Verdicts(request), "refused: body_too_large");
   EXPECT_EQ(request.refusal->limit, size_t{4 << 20});
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", std::string((4 << 20) + 1, ' '))), "refused: body_too_large");
@@ -211,11 +212,11 @@ TEST(SegmentProtocol, TheEnvelopesClockCountsForEventsWithoutOne) {
   const std::string body = R"({"sentAt":"2026-06-01T00:00:10Z","batch":[
       {"type":"track","event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z"},
       {"type":"track","event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z","sentAt":"2026-06-01T00:00:01Z"}]})";
-  const SegmentRequest request = Read(&reader, "/v1/batch", body, 0);
+  const ParsedRequest request = Read(&reader, "/v1/batch", body, 0);
   ASSERT_EQ(request.events.size(), 2u);
   EXPECT_EQ(DecodeEvent(request.events[0].record.bytes())->head.time, kReceived - 10 * kSecond);
   EXPECT_EQ(DecodeEvent(request.events[1].record.bytes())->head.time, kReceived - kSecond);
-  const SegmentRequest header =
+  const ParsedRequest header =
       Read(&reader, "/v1/t", R"({"event":"e","userId":"u","timestamp":"2026-06-01T00:00:00Z"})",
            1780272000000 + 3 * kSecond);
   EXPECT_EQ(DecodeEvent(header.events[0].record.bytes())->head.time, kReceived - 3 * kSecond);
@@ -228,11 +229,11 @@ TEST(SegmentProtocol, AnImportsTimesAreTakenAsTheyAreWithinBounds) {
       {"type":"track","event":"e","userId":"u","timestamp":"2026-02-01T00:00:00Z"},
       {"type":"track","event":"e","userId":"u","timestamp":"9999-01-01T00:00:00Z"},
       {"type":"track","event":"e","userId":"u","timestamp":"2012-01-01T00:00:00Z"}]})";
-  SegmentRequest history = Read(&reader, "/v1/import", body);
+  ParsedRequest history = Read(&reader, "/v1/import", body);
   EXPECT_EQ(DecodeEvent(history.events[0].record.bytes())->head.time, 1769904000000);
   EXPECT_EQ(history.events[1].dead->first().reason, Reason::kTimestampOutOfRange);
   EXPECT_EQ(history.events[2].dead->first().reason, Reason::kTimestampTooOld);
-  SegmentReader::Request older{FindSegmentPath("/v1/import"), body, kReceived, {}};
+  ProtocolRequest older{"/v1/import", body, kReceived, {}};
   older.oldest_event = 6'000 * kDay;
   history = reader.Read(older);
   EXPECT_TRUE(history.events[0].ok());
@@ -240,6 +241,54 @@ TEST(SegmentProtocol, AnImportsTimesAreTakenAsTheyAreWithinBounds) {
   EXPECT_TRUE(history.events[2].ok());
 }
 
+TEST(SegmentProtocol, AWrongParameterRefusesAnImportAndItsKeyIsRead) {
+  const Plan plan = NoPlan();
+  SegmentReader reader(plan);
+  ProtocolRequest request{"/v1/import", R"({"writeKey":"WK","batch":[]})", kReceived};
+  request.query = "oldest_event=soon";
+  const ParsedRequest wrong = reader.Read(request);
+  EXPECT_EQ(Verdicts(wrong), "refused: invalid_parameter");
+  EXPECT_EQ(wrong.write_key, "WK");
+  request.body = "{";
+  EXPECT_EQ(Verdicts(reader.Read(request)), "refused: invalid_parameter");
+  request.path = "/v1/batch";
+  EXPECT_EQ(Verdicts(reader.Read(request)), "refused: invalid_json") << "only imports have the parameter";
+}
+
+TEST(SegmentProtocol, AnswersWithWhatWasAcceptedAndRejected) {
+  const Plan plan = NoPlan();
+  const SegmentProtocol protocol;
+  const auto reader = protocol.NewReader(plan);
+  const auto answer = [&](std::string_view path, std::string_view body) {
+    const ParsedRequest request = reader->Read({path, body, kReceived});
+    EXPECT_TRUE(request.ok());
+    return protocol.Answer(path, request.events).body;
+  };
+  EXPECT_EQ(answer("/v1/track", Event("m1")), R"({"success":true,"accepted":1,"rejected":[],"messageId":"m1"})");
+  const std::string batch = "{\"batch\":[" + Event("m2") + ",3]}";
+  const std::string rejection =
+      R"({"index":1,"messageId":null,"reason":"not_an_object","field":null,"detail":"expected an object at byte 0")";
+  EXPECT_EQ(answer("/v1/batch", batch), R"({"success":true,"accepted":1,"rejected":[)" + rejection + "}]}");
+  const std::string dry_run = answer("/v1/events/validate", batch);
+  EXPECT_TRUE(dry_run.starts_with(R"({"success":true,"accepted":1,"rejected":[)" + rejection + R"(,"errors":[{)")) << dry_run;
+  EXPECT_TRUE(dry_run.ends_with(R"("unknown":[0]})")) << dry_run;
+}
+
+TEST(SegmentProtocol, ReadsAnEventOfADeadLetterAsItsRequestWouldHave) {
+  const Plan plan = NoPlan();
+  SegmentReader reader(plan);
+  KeptEvent kept{.path = "/v1/page", .source = "/v1/page", .json = R"({"userId":"u"})", .received = kReceived, .id = "made"};
+  ParsedEvent event = reader.ReadEvent(kept);
+  ASSERT_TRUE(event.ok());
+  EXPECT_EQ(event.message_id, "made");
+  EXPECT_EQ(DecodeEvent(event.record.bytes())->head.name, "page_viewed");
+  kept.path = "/v1/batch";
+  kept.source = "/v1/batch[3]";
+  event = reader.ReadEvent(kept);
+  ASSERT_FALSE(event.ok());
+  EXPECT_EQ(event.dead->first().reason, Reason::kUnknownType) << "an event of a batch says its own type";
+  EXPECT_EQ(event.dead->source, "/v1/batch[3]");
+}
 
 TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
   const Plan plan = NoPlan();
@@ -258,7 +307,7 @@ TEST(SegmentProtocol, ABatchsContextIsMergedIntoItsEvents) {
   };
   for (const auto& [event, stored] : kEvents) {
     const std::string body = R"({"context":{"ip":"1","page":{"a":1}},"batch":[)" + std::string(event) + "]}";
-    const SegmentRequest request = Read(&reader, "/v1/batch", body);
+    const ParsedRequest request = Read(&reader, "/v1/batch", body);
     ASSERT_EQ(request.events.size(), 1u);
     ASSERT_TRUE(request.events[0].ok()) << ToNdjson(*request.events[0].dead);
     EXPECT_EQ(DecodeEvent(request.events[0].record.bytes())->json, stored);
@@ -292,9 +341,9 @@ TEST(SegmentProtocol, TakesWhatClientLibrariesSend) {
   int requests = 0, events = 0, keys = 0;
   for (const char* file : {"wire-captures-node-sdks.txt", "wire-captures-browser-sdks.txt"}) {
     for (const auto& [path, body] : CapturedRequests(file)) {
-      const SegmentRequest request = reader.Read({FindSegmentPath(path), Compressed(body), 1795309700000, {}});
+      const ParsedRequest request = reader.Read({path, Compressed(body), 1795309700000, {}});
       ASSERT_TRUE(request.ok()) << body;
-      for (const SegmentEvent& event : request.events) EXPECT_TRUE(event.ok()) << body;
+      for (const ParsedEvent& event : request.events) EXPECT_TRUE(event.ok()) << body;
       ++requests;
       events += static_cast<int>(request.events.size());
       keys += request.write_key == "WK";

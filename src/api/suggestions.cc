@@ -1,9 +1,12 @@
-// GET /v1/suggest.
+#include "api/suggestions.h"
+
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "analysis/suggestion.h"
-#include "api/call.h"
-#include "http/problem.h"
+#include "api/expression_problem.h"
+#include "history/stored_history.h"
 
 namespace attune {
 namespace {
@@ -16,28 +19,34 @@ bool ReadInstant(const Request& request, const char* name, std::optional<Millis>
   if (!text) return true;
   *instant = ParseInstant(*text);
   if (*instant) return true;
-  *wrong = WrongQuestion(fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", name, *text));
+  *wrong = WrongQuestion(
+      fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", name, *text));
   return false;
 }
 
-Response Answer(const SuggestQuestion& question, const Result<SuggestAnswer>& answer) {
-  if (answer.ok()) return {200, kJson, {{"Cache-Control", "no-store"}}, SuggestionJson(question, *answer)};
+StudyOutcome OutcomeOf(const SuggestQuestion& question, const Result<SuggestAnswer>& answer) {
+  if (answer.ok()) return {SuggestionJson(question, *answer)};
   const Error& error = answer.error();
-  if (error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound) {
-    return Problem(Code::kHistoryTooShort, error.message);
-  }
-  return Problem(Code::kLogUnreadable, error.message);
+  const bool too_short = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound;
+  return {"", StudyOutcome::Failure{too_short ? Code::kHistoryTooShort : Code::kLogUnreadable, error.message}};
 }
 
 }  // namespace
 
-void Api::Suggest(Call call) {
+SuggestionsResource::SuggestionsResource(RequestRouter* router, Runtime* runtime, StudiesResource* studies)
+    : runtime_(*runtime), studies_(*studies) {
+  router->On("GET /v1/suggest", [this](Call call) { Begin(std::move(call)); });
+  studies->AddShowAndCancel("/v1/suggest/{id}");
+}
+
+void SuggestionsResource::Begin(Call call) {
   const uint64_t position = runtime_.durable_sequence();
   if (!call.CheckPosition(position)) return;
   const auto metric = call.request.QueryParameter("metric");
   const auto goal = call.request.QueryParameter("goal");
   if (!metric || !goal) return call.reply.Send(WrongQuestion("expected `metric` and `goal`"));
-  AskedSuggestion asked = AskForSuggestion(runtime_.plan_state()->program().plan, *metric, *goal, call.request.QueryParameter("horizon").value_or(""));
+  AskedSuggestion asked = AskForSuggestion(runtime_.plan_state()->program().plan, *metric, *goal,
+                                           call.request.QueryParameter("horizon").value_or(""));
   if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
   Response wrong;
   if (!ReadInstant(call.request, "at", &asked.question->at, &wrong) ||
@@ -46,9 +55,9 @@ void Api::Suggest(Call call) {
   }
   asked.question->now = runtime_.Now();
   const auto question = std::make_shared<SuggestQuestion>(std::move(*asked.question));
-  BeginStudy(std::move(call), [this, question, position](StudyProgress* progress) {
+  studies_.Begin(std::move(call), [this, question, position](StudyProgress* progress) {
     LogHistory history(&runtime_.log(), position);
-    return Answer(*question, RunSuggestion(*question, &history, progress));
+    return OutcomeOf(*question, RunSuggestion(*question, &history, progress));
   });
 }
 

@@ -1,34 +1,35 @@
-// The questions about dead letters.
+#include "api/dead_letters.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 
-#include "api/call.h"
+#include "api/after_all_shards.h"
 #include "base/json.h"
+#include "dead_letter/dead_letters.h"
 #include "dead_letter/letter_filter.h"
-#include "http/problem.h"
 #include "state/keyspace.h"
 
 namespace attune {
 namespace {
 
-constexpr size_t kSliceLetters = 500;            // looked at before it is another answer's turn
-constexpr size_t kSliceBytes = 128 << 10;        // and so many written
-constexpr size_t kMostUnreadBytes = 256 << 10;  // a client that has not taken so much gets no more until it has
+constexpr size_t kSliceLetters = 500;           // visited before it is another answer's turn
+constexpr size_t kSliceBytes = 128 << 10;       // and written
+constexpr size_t kMostUnreadBytes = 256 << 10;  // a client gets no more while this much waits for it
 constexpr size_t kMostGroups = 10'000;
 
 using Turn = BackgroundResponder::Turn;
 
-// Reads letters from a place on, newest first.
+// Reads letters, newest first, a slice at a time.
 class LetterWalk {
  public:
   LetterWalk(const Store* store, LetterFilter filter, std::string from)
       : store_(*store), filter_(std::move(filter)), next_(std::move(from)) {}
 
-  // Calls `take` with each letter of one slice that the filter takes, until it says false: then that letter is the next
-  // one.
+  // Calls `take` with each letter of one slice that the filter selects, until it returns false: the next slice begins
+  // with that letter.
   template <typename Take>
   Status Slice(const Take& take) {
     size_t seen = 0;
@@ -59,7 +60,7 @@ class LetterWalk {
   bool done_ = false;
 };
 
-struct Group {
+struct LetterGroup {
   uint64_t letters = 0;
   uint64_t repeats = 0;
   std::string example;
@@ -67,7 +68,7 @@ struct Group {
 };
 
 // Of (reason, field, event), as JSON.
-using Groups = std::map<std::array<std::string, 3>, Group>;
+using Groups = std::map<std::array<std::string, 3>, LetterGroup>;
 
 void AddTo(Groups* groups, const KeptLetter& letter, uint64_t* left_out) {
   std::array<std::string, 3> of = {std::string(letter.reason), std::string(letter.field),
@@ -75,11 +76,11 @@ void AddTo(Groups* groups, const KeptLetter& letter, uint64_t* left_out) {
   auto found = groups->find(of);
   if (found == groups->end()) {
     if (groups->size() == kMostGroups) return ++*left_out, void();
-    found = groups->emplace(std::move(of), Group()).first;
+    found = groups->emplace(std::move(of), LetterGroup()).first;
     found->second.example = letter.name;  // the newest
     found->second.first = found->second.last = letter.received;
   }
-  Group& group = found->second;
+  LetterGroup& group = found->second;
   ++group.letters;
   group.repeats += letter.repeats;
   // Times of one length, which sort as text.
@@ -106,32 +107,42 @@ std::string GroupsJson(const Groups& groups, size_t limit, uint64_t left_out) {
   return json + fmt::format("],\"left_out\":{}}}", left_out);
 }
 
-}  // namespace
-
-std::optional<LetterFilter> Api::Call::Letters() {
-  auto filter = LetterFilter::Read([this](std::string_view name) { return request.QueryParameter(name); });
+// Which dead letters are asked for. nullopt: the request has been answered.
+std::optional<LetterFilter> FilterOf(Call* call) {
+  auto filter = LetterFilter::Read([call](std::string_view name) { return call->request.QueryParameter(name); });
   if (filter.ok()) return std::move(*filter);
-  reply.Send(Problem(Code::kInvalidParameter, filter.error().message));
+  call->reply.Send(Problem(Code::kInvalidParameter, filter.error().message));
   return std::nullopt;
 }
 
-void Api::AnswerInBackground(std::shared_ptr<Call> call, BackgroundResponder::Work work) {
-  // Behind each loop's queue and the store's, so that every letter that was answered for is stored before it is looked
-  // for.
+}  // namespace
+
+DeadLettersResource::DeadLettersResource(RequestRouter* router, Runtime* runtime, BackgroundResponder* background,
+                                         RefusedRequests* refused, const std::atomic<bool>* draining)
+    : runtime_(*runtime), background_(*background), refused_(*refused), draining_(*draining) {
+  router->On("GET /v1/dead-letters", [this](Call call) { List(std::move(call)); });
+  router->On("GET /v1/dead-letters/groups", [this](Call call) { Group(std::move(call)); });
+  router->On("GET /v1/dead-letters/export", [this](Call call) { Export(std::move(call)); });
+  router->On("GET /v1/dead-letters/{id}", [this](Call call) { Show(std::move(call)); });
+}
+
+void DeadLettersResource::AnswerInBackground(std::shared_ptr<Call> call, BackgroundResponder::Work work) {
+  // Behind the queues of the loops and of the store, so that every letter whose request was answered is stored before
+  // the store is read.
   AfterAllShards(&runtime_, [this, call, work = std::move(work)] {
     runtime_.WhenStored([this, call, work] {
       if (background_.Begin(work)) return;
       Response response = draining_ ? Later(Code::kDraining, "the server is shutting down")
                                     : Later(Code::kOverloaded, "many long questions are being answered");
-      call->reply.Send(Refused(draining_ ? Code::kDraining : Code::kOverloaded, std::move(response)));
+      call->reply.Send(refused_.Count(draining_ ? Code::kDraining : Code::kOverloaded, std::move(response)));
     });
   });
 }
 
-void Api::ListDeadLetters(Call call) {
+void DeadLettersResource::List(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
-  auto filter = call.Letters();
+  auto filter = FilterOf(&call);
   if (!filter) return;
   const std::string cursor = call.request.QueryParameter("cursor").value_or("");
   if (!cursor.empty() && !SequenceOfLetter(cursor)) {
@@ -166,10 +177,10 @@ void Api::ListDeadLetters(Call call) {
   });
 }
 
-void Api::GroupDeadLetters(Call call) {
+void DeadLettersResource::Group(Call call) {
   const auto limit = call.Number("limit", 100, 1, 1000);
   if (!limit || !call.CheckPosition(runtime_.durable_sequence())) return;
-  auto filter = call.Letters();
+  auto filter = FilterOf(&call);
   if (!filter) return;
   struct Count {
     LetterWalk walk;
@@ -194,9 +205,9 @@ void Api::GroupDeadLetters(Call call) {
   });
 }
 
-void Api::ExportDeadLetters(Call call) {
+void DeadLettersResource::Export(Call call) {
   if (!call.CheckPosition(runtime_.durable_sequence())) return;
-  auto filter = call.Letters();
+  auto filter = FilterOf(&call);
   if (!filter) return;
   struct Export {
     LetterWalk walk;
@@ -226,7 +237,7 @@ void Api::ExportDeadLetters(Call call) {
   });
 }
 
-void Api::ShowDeadLetter(Call call) {
+void DeadLettersResource::Show(Call call) {
   if (!call.CheckPosition(runtime_.durable_sequence())) return;
   auto shared = std::make_shared<Call>(std::move(call));
   AnswerInBackground(shared, [this, shared] {

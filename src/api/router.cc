@@ -1,0 +1,83 @@
+#include "api/router.h"
+
+#include "access/write_key.h"
+#include "api/request_key.h"
+#include "base/check.h"
+#include "http/problem.h"
+
+namespace attune {
+
+RequestRouter::RequestRouter(const Keys* keys) : keys_(*keys), handlers_(Routes().size()) {}
+
+void RequestRouter::On(std::string_view row, Handler handler) {
+  const auto routes = Routes();
+  for (size_t i = 0; i < routes.size(); ++i) {
+    if (std::string(routes[i].method) + " " + routes[i].path != row) continue;
+    ATTUNE_CHECK(!handlers_[i], "a row has one handler");
+    handlers_[i] = std::move(handler);
+    return;
+  }
+  ATTUNE_CHECK(false, "a handler is for a row of the table of routes");
+}
+
+void RequestRouter::OnPath(std::string_view path, std::string_view name, Handler handler) {
+  ATTUNE_CHECK(others_.try_emplace(path, OtherPath{name, std::move(handler)}).second, "a path has one handler");
+}
+
+void RequestRouter::CheckComplete() const {
+  for (const Handler& handler : handlers_) ATTUNE_CHECK(handler, "every row of the table of routes has a handler");
+}
+
+void RequestRouter::Handle(Request request, Reply reply) const {
+  if (const auto other = others_.find(request.path()); other != others_.end()) {
+    return other->second.handler({std::move(request), std::move(reply)});
+  }
+  const auto pieces = request.PathSegments();
+  if (!pieces) return reply.Send(Problem(Code::kMalformedPath, request.path()));
+  std::string allowed;
+  const auto routes = Routes();
+  for (size_t i = 0; i < routes.size(); ++i) {
+    std::vector<std::string> names;
+    if (!MatchesPath(routes[i].path, *pieces, &names)) continue;
+    if (request.method() != routes[i].method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(routes[i].method);
+      continue;
+    }
+    if (!CheckKey(request, routes[i].access, &reply)) return;
+    return handlers_[i]({std::move(request), std::move(reply), std::move(names)});
+  }
+  if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
+  reply.Send(Problem(Code::kNotFound, std::string(request.method()) + " " + std::string(request.path())));
+}
+
+std::string_view RequestRouter::RouteOf(const Request& request) const {
+  if (const auto other = others_.find(request.path()); other != others_.end()) return other->second.name;
+  const auto pieces = request.PathSegments();
+  if (!pieces) return {};
+  std::vector<std::string> names;
+  for (const Route& route : Routes()) {
+    names.clear();
+    if (MatchesPath(route.path, *pieces, &names)) return route.path;
+  }
+  return {};
+}
+
+// False: the request has been answered.
+bool RequestRouter::CheckKey(const Request& request, Access access, Reply* reply) const {
+  if (access == Access::kOpen) return true;
+  KeySources sources = HeaderKeys(request);
+  sources.query = request.query();
+  const std::string key = FindWriteKey(sources);
+  const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
+  if (kind == KeyKind::kApi || (kind && access == Access::kAnyKey)) return true;
+  if (kind == KeyKind::kWrite) {
+    reply->Send(Problem(Code::kInsufficientScope, "a write key only sends events; this needs an API key"));
+    return false;
+  }
+  Response response = Problem(Code::kInvalidKey, "send it as Authorization: Bearer <API key>");
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  reply->Send(std::move(response));
+  return false;
+}
+
+}  // namespace attune
