@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "dead_letter/dead_letters.h"
 #include "log/record_type.h"
+#include "shard/new_record.h"
 
 namespace attune {
 namespace {

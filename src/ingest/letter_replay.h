@@ -11,6 +11,7 @@
 #include "dead_letter/dead_letters.h"
 #include "dead_letter/letter_filter.h"
 #include "ingest/protocols.h"
+#include "shard/new_record.h"
 #include "shard/runtime.h"
 
 namespace attune {

@@ -127,7 +127,6 @@ class Runtime {
   Outbox& outbox() { return *outbox_; }
   // To be read.
   ReadableLog& log() { return *log_; }
-  size_t log_pending_bytes() const { return log_->pending_bytes(); }
   const RuntimeStats& stats() const { return stats_; }
   // What the loops do, and the segments' sizes.
   void AddMetrics(Metrics* metrics) const;
