@@ -49,7 +49,7 @@ class DeadLettersTest : public testing::Test {
     return DeadLetterRecord(LetterOfRequest("/v1/batch", body, Reason::kInvalidJson, "no"), 1'000);
   }
   static void StoreOne(DeadLetters* letters, uint64_t sequence, const std::string& payload, RecordType type = RecordType::kDeadLetter) {
-    letters->StoreRecord({sequence, static_cast<uint8_t>(type), 0, 0, payload});
+    letters->StoreRecord({sequence, static_cast<uint8_t>(type), 0, payload});
   }
   // Sequences of what is kept, oldest first; then the rows themselves.
   std::map<uint64_t, std::string> Kept() {
