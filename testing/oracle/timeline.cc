@@ -97,9 +97,10 @@ class UserRun {
 
   UserValues ValuesOf(Millis at) const {
     UserValues values = MetricsAt(at);
-    for (size_t i = 0; i < plan_.segments.size(); ++i) {
-      if (member_[i]) values.segments.push_back(plan_.segments[i].name);
+    for (const Segment& segment : plan_.segments) {
+      if (Evaluate(*segment.when, history_, at).IsTrue()) values.segments.push_back(segment.name);
     }
+    Forget();
     std::sort(values.segments.begin(), values.segments.end());
     return values;
   }

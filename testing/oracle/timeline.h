@@ -90,8 +90,8 @@ class Moment {
   virtual const RunResult& so_far() const = 0;
   // A person's clock; nullopt when there is no record of theirs.
   virtual std::optional<Millis> ClockOf(const std::string& person) const = 0;
-  // What is known of a person at an instant that is not before the clock; of segments those that
-  // were held when the clock was there.
+  // What is known of a person at an instant that is not before the clock, with the segments that
+  // hold there.
   virtual std::optional<UserValues> ValuesOf(const std::string& person, Millis at) const = 0;
 };
 
