@@ -24,7 +24,7 @@ Result<Keys> Keys::Open(Store* store, const std::string& file, const std::string
   if (!read.ok()) return read.error();
   KeyHashes stored = std::move(read).value();
   auto beside = ReadKeyFile(file);
-  // A damaged file is written anew from the store; without keys there it is all that is left of them.
+  // A damaged file is written again from the store; without keys there it is all that is left of them.
   if (!beside.ok() && (stored.empty() || beside.error().code != ErrorCode::kCorrupt)) return beside.error();
   WriteBatch batch;
   if (stored.empty()) {

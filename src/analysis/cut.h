@@ -11,7 +11,7 @@
 
 namespace attune {
 
-// One user: a number known of her at an instant (NaN: none), and whether she reached the goal afterwards.
+// One user: a number known at an instant (NaN: none), and whether the user reached the goal afterwards.
 struct Observation {
   double value = 0;
   bool reached = false;

@@ -21,7 +21,7 @@ constexpr Millis kNow = 100 * kDay;
 class TestHistory : public StoredHistory {
  public:
   void Track(std::string_view user, std::string_view name, Millis time) { Add(EventKind::kTrack, user, user, name, time); }
-  // The user is known by her id, and was `anonymous` before.
+  // The user is known by its id, and was `anonymous` before.
   void Identify(std::string_view user, std::string_view anonymous, Millis time) { Add(EventKind::kIdentify, user, anonymous, "", time); }
   void Unmerge(std::string_view id, Millis time) { records_.push_back({"", std::string(id), time}); }
 

@@ -124,7 +124,7 @@ TEST_F(DeadLettersTest, JunkGoesBeforeEventsAndTheOldestFirst) {
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8, 9, 10, 11, 12}));
   EXPECT_EQ(letters.dropped(), 7u);  // junk 1 to 4, a and b, junk 13
   EXPECT_EQ(letters.letters(), 5u);
-  // What went does not come again, but what is sent anew does.
+  // What was trimmed does not come again, but what is sent again does.
   const auto kept = Kept();
   Open();
   DeadLetters again({.letters = 5});

@@ -126,7 +126,7 @@ void Engine::AdvanceUser(UserState* user, Millis now, Effects* effects) {
   Arm(user);
 }
 
-// Marks the conditions that are due by an instant. What is due next is then known anew.
+// Marks the conditions that are due by an instant. The next due instant is then computed again.
 void Engine::MarkDue(UserState* user, Millis by) {
   user->next_due = user->ForEachDue(by, [&](ConditionId c) {
     dirty_.Add(c);

@@ -135,7 +135,7 @@ class Engine {
   // its own instant until there have been limits.catch_up of them. The instants after that are passed over: only the net
   // change is reported, at the last instant.
   void Advance(Millis now, Effects* effects);
-  // The same for one user, as a replay does before it looks at her at `now`.
+  // The same for one user, as a replay does before it reads the user at `now`.
   void AdvanceUser(UserState* user, Millis now, Effects* effects);
   // No timer is due before this instant.
   Millis NextDue() const { return timers_.empty() ? kNever : timers_.top().at; }
@@ -176,7 +176,7 @@ class Engine {
 
   // --- snapshots ---
 
-  // Called with a user just before she changes.
+  // Called with a user just before the user changes.
   void set_before_change(std::function<void(UserState*)> fn) { before_change_ = std::move(fn); }
 
   const Interner& interner() const { return interner_; }
@@ -282,7 +282,7 @@ class Engine {
 
   // retelling.cc
   void RememberPast(UserState* user, const Record& record);
-  // Without telling anew what it changes. Whether it was kept.
+  // Does not correct past memberships. Returns whether it was kept.
   bool KeepPast(UserState* user, const Record& record);
   bool MattersToThePast() const;
   void Retell(UserState* user, Millis from);

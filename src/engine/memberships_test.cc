@@ -170,7 +170,7 @@ TEST(Facts, ScoresAndClustersAreWhatAModelSaidLast) {
   EXPECT_EQ(after.Metric(1, kHour), R"("bold")");
   EXPECT_EQ(after.IsSaid(FactKind::kScore, "churn", 5 * kMinute, "0.25"), "");
   EXPECT_EQ(after.IsSaid(FactKind::kScore, "churn", 20 * kMinute, "0.25"), "20 -risky 20 +was_risky ");
-  // Said late: she was at risk at no instant.
+  // A late event: the user was at risk at no instant.
   EXPECT_EQ(after.IsSaid(FactKind::kScore, "churn", 10 * kMinute, "0.25"), "20 -was_risky* ");
 }
 

@@ -18,7 +18,7 @@ struct Record {
   EventKind kind = EventKind::kTrack;
   std::string_view user;
   std::string_view anonymous_id;          // of an alias: the previous id; may be empty
-  bool names_user = false;                // by a userId, so that she is known; an alias makes nobody known
+  bool names_user = false;                // by a userId, which makes the user known; an alias does not
   uint64_t id = 0;                        // hash of the message id
   uint64_t sequence = 0;                  // in the log; 0 when it comes from elsewhere
   std::string_view event;                 // its name, of a track
@@ -54,7 +54,7 @@ class RecordReader {
   std::vector<Fact> facts_;
 };
 
-// Appends a record as bytes, on its way from the thread that reads it to the one that applies it: her id first.
+// Appends a record as bytes, on its way from the thread that reads it to the one that applies it: the user's id first.
 void PackRecord(const Record& record, const Program& program, ByteWriter* out);
 
 // Gives it back. One thread; the record lives until the next Unpack and as long as the bytes.

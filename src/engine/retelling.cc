@@ -1,4 +1,4 @@
-// The memberships' part of the engine: keeping what was, and telling it anew when a late event changes it.
+// The memberships' part of the engine: keeps past changes, and corrects them when a late event changes them.
 #include <algorithm>
 #include <utility>
 
@@ -45,7 +45,7 @@ bool Engine::MattersToThePast() const {
 }
 
 // Finds the changes of tracked segments from an instant to the user's clock as they are now that a record of that instant
-// is known: another user lives through what is remembered of her. Before that instant nothing is judged, for what was
+// is known: a copy of the user applies again what is remembered. Before that instant nothing is judged, for what was
 // found then stays true. Changes so old that no window can show them are not looked for.
 void Engine::Retell(UserState* user, Millis from) {
   Memberships& told = user->MakeMemberships();

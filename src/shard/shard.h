@@ -66,7 +66,7 @@ class Shard {
 
   // Whether the last snapshot is not of the state as it is now.
   bool NeedsSnapshot() const { return position_ != snapshot_position_ || engine_.has_dirty(); }
-  // Begins one of the state as it is now. Every user is written as she was at this moment: one who is about to change
+  // Begins one of the state as it is now. Every user is written as of this moment: one who is about to change
   // is written first. The batch of the one before must have been written.
   void BeginSnapshot();
   bool in_snapshot() const { return in_snapshot_; }

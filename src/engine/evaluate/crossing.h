@@ -13,7 +13,7 @@ namespace attune {
 // the crossing is looked at more closely. The answer is exact to the millisecond, rounding included.
 //
 // One thing is left out. Of two numbers that move alike, such as `since(a) / 1h - since(b) / 1h` and a constant equal to
-// it, only rounding errors say which is larger, at each millisecond anew. Their comparison stays as it came out.
+// it, rounding errors alone decide which is larger, at each millisecond. The comparison keeps its result there.
 class Crossing {
  public:
   // `operands` are the values of the predicate's operands at the evaluator's instant t, and `now` what comes of them.

@@ -26,7 +26,7 @@ struct Motion {
   double slope = 0;  // per millisecond
   double base_low = 0;
   double base_high = 0;
-  // A straight line but for rounding; `gross` is the sum of the slopes that went into it, each taken as positive.
+  // A straight line apart from rounding; `gross` is the sum of the slopes that went into it, each taken as positive.
   bool straight = false;
   double gross = 0;
 

@@ -93,7 +93,7 @@ Explanation Explainer::At(Millis t) {
   std::stable_sort(past_.begin(), past_.end(), [](const Past& a, const Past& b) { return a.time < b.time; });
   const Scope whole{*program_, kNone, nullptr, {}};
   UserState* user = engine_->Find(user_);
-  if (!user) {  // nothing of her yet: what every expression says of nobody
+  if (!user) {  // no record yet: the value of the expression for an unknown user
     const UserState nobody(user_, 0, *program_);
     state_ = &nobody;
     return Explain(expression_, program_->extra_root, whole);

@@ -42,7 +42,7 @@ struct Explanation {
 inline constexpr size_t kExplainedEvents = 100;
 inline constexpr size_t kExplainedKeys = 10;
 
-// Given all records of one user, whichever of her ids they bear, it is asked about any instant. One thread.
+// Takes all records of one user, under any of the user's ids, and explains any instant. One thread.
 class Explainer {
  public:
   // The expression must have been parsed against the plan; both must outlive this.

@@ -1,4 +1,4 @@
-// A look through one user's step history for what her runs do not tell: windows that end before t, and matches in a
+// A scan of one user's step history for what runs do not record: windows that end before t, and matches in a
 // window.
 #pragma once
 

@@ -109,7 +109,7 @@ void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const St
   }
 }
 
-// Makes anew the runs that an inserted row may change: those of the sequences that listen to it, and of all with `=>`,
+// Rebuilds the runs that an inserted row may change: those of the sequences that listen to it, and of all with `=>`,
 // since it comes between its neighbours and gives those behind it other serials.
 void SequenceState::Rebuild(const SequenceProgram& program, size_t row, Interner* interner) {
   scans_.clear();

@@ -17,7 +17,7 @@ namespace attune {
 // Every event costs one pass over the steps of the sequences that listen to it. Windows that end at t are read from the
 // runs in constant time; the others, and matches(…) but of [ever] and of a range, by scans that look at each row of the
 // history once while their window only moves on, and again after a late event or when the window leaves the first match
-// behind. A late event makes the runs of the sequences that it concerns anew from the history.
+// behind. A late event rebuilds the runs of the sequences that it concerns from the history.
 //
 // The history keeps an event as long as some sequence can see it, and at most the program's limit. What is dropped at the
 // limit is first taken into runs of its own, from which those of late events start: so only an event that is older than

@@ -86,7 +86,7 @@ void Extremes::Truncate(size_t size) {
 void Extremes::Drop(size_t n) {
   if (levels_.empty()) return;
   dropped_ += static_cast<uint32_t>(n);
-  // Begun anew now and then, so that what is gone takes no more room than what is held.
+  // Rebuilt periodically, so that removed entries take no more room than present ones.
   if (dropped_ < kFan * levels_[0].size() / 2) return;
   levels_.clear();
   dropped_ = 0;

@@ -1,4 +1,4 @@
-// What records say of a user, beside what she did.
+// What records state about a user, apart from the user's events.
 #pragma once
 
 #include <cstdint>

@@ -74,7 +74,7 @@ void Sessions::Join(Millis time, uint64_t id, Millis gap) {
   });
 }
 
-// Cut sessions: the run around the inserted event is cut anew from its first event.
+// Cut sessions: the run around the inserted event is cut again from its first event.
 void Sessions::Recut(size_t inserted, const SessionRules& rules) {
   const auto& instants = past_->instants;
   size_t begin = inserted;

@@ -1,4 +1,4 @@
-// One user's sessions: maximal runs of her events with gaps of at most `gap`, cut at `max`.
+// One user's sessions: maximal runs of the user's events with gaps of at most `gap`, cut at `max`.
 #pragma once
 
 #include <cstdint>

@@ -15,8 +15,8 @@
 
 namespace attune {
 
-// A key with the state of the program within: a small user, of whom the sessions, the facts and the segments are not
-// her own.
+// A key with the state of the program within. It is a small user, except that its sessions, facts and segments are those of
+// the user around it.
 struct Key {
   Key(Stored v, const Program& program) : value(v), state("", 0, program) {}
 
@@ -25,7 +25,7 @@ struct Key {
   Millis last = kAlways;   // of the latest event that carries it
   uint64_t seen = 0;       // the event's number by arrival, which orders those of one millisecond
   uint64_t touched = 0;    // the same of the event that arrived last
-  bool stale = true;       // to be judged anew whatever `until` says
+  bool stale = true;       // to be evaluated again regardless of `until`
 
   // As judged. `holds`: some's expression is true; top lists the key, if there is room.
   bool holds = false;
@@ -45,7 +45,7 @@ class KeyStates {
   // The key of an event, made when it is not there: it is stale then. Takes over a use of the text. Beyond `limit` keys
   // those whose last event arrived first are forgotten, many at a time.
   Key* Take(Stored value, Millis time, size_t limit, Interner* interner);
-  // To be judged anew before they are next looked at.
+  // To be evaluated again before they are next read.
   void Invalidate(Key* key);
   void InvalidateAll() { all_stale_ = true; }
 

@@ -1,5 +1,5 @@
-// What `in_segment(…) for`, `entered` and `left` remember of one user: when the segments that they name changed, and what
-// she did, from which a late event has those changes told anew.
+// What `in_segment(…) for`, `entered` and `left` remember of one user: when the segments that they name changed, and the
+// user's events, from which a late event corrects those changes.
 #pragma once
 
 #include <memory>

@@ -31,8 +31,8 @@ struct Firing {
 
 inline constexpr size_t kRecentEvents = 10;
 
-// Series, totals, conditions and the like are asked for by their numbers in the program. Pointers and views into a user
-// live until she is next changed.
+// Series, totals and conditions go by their numbers in the program. Pointers and views into a user are valid until the
+// user's next change.
 class UserState {
  public:
   UserState(std::string_view id, uint32_t slot, const Program& program);
@@ -44,12 +44,12 @@ class UserState {
 
   Millis first_seen = kNever;
   Millis now = kAlways;        // the latest instant at which an event came or a condition changed
-  Millis looked = kAlways;     // the latest instant at which a timer looked at her
-  Millis armed = kNever;       // the instant under which she stands in the timer queue
+  Millis looked = kAlways;     // the latest instant at which a timer read the user
+  Millis armed = kNever;       // the instant of the user's entry in the timer queue
   Millis next_due = kNever;    // no condition is due before
-  const uint32_t slot;         // her place in the engine's list of users
+  const uint32_t slot;         // the index in the engine's list of users
   bool known = false;          // by a userId
-  bool ended = false;          // her history became another's
+  bool ended = false;          // the history became another user's
   bool dirty = false;          // changed since the last snapshot began
   bool in_snapshot = false;    // still to be written by the snapshot at hand
   Sessions sessions;
@@ -143,11 +143,11 @@ class UserState {
 
   std::span<const Firing> firings() const { return rare_ ? std::span<const Firing>(rare_->firings) : std::span<const Firing>(); }
 
-  // Gives back the texts that her values hold, and those of her keys.
+  // Releases the texts that the user's values and keys hold.
   void ReleaseTexts(Interner* interner) const;
-  // Takes the state of `other` and gives her own; only the place in the engine's list stays.
+  // Swaps states with `other`; only the index in the engine's list stays.
   void Swap(UserState* other);
-  // Forgets all but the id: her texts must have been released.
+  // Drops everything except the id. The texts must have been released.
   void End();
 
   // Null as long as no sequence knows an event of hers.
@@ -167,7 +167,7 @@ class UserState {
   Memberships& MakeMemberships();
 
   size_t MemoryBytes() const;
-  // Ask the processor to bring her near: first what stands here, then, when that has come, her block.
+  // Prefetch the user into the processor's cache: first this object, then, once that has arrived, the block.
   void Prefetch() const {
     for (size_t i = 0; i < sizeof(UserState); i += 64) __builtin_prefetch(reinterpret_cast<const char*>(this) + i);
   }
@@ -240,9 +240,9 @@ class UserState {
   std::unique_ptr<Rare> rare_;
 };
 
-// All of a user but her id, as snapshots keep it. Series, totals and conditions go by their numbers in the program, so
+// All of a user except the id, as snapshots keep it. Series, totals and conditions go by their numbers in the program, so
 // the bytes can be read under the plan alone that wrote them (the snapshot names it); under another plan the state is
-// built anew from the log.
+// built again from the log.
 void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
 
