@@ -39,6 +39,7 @@ set(ATTUNE_MAY_INCLUDE_cli base crypto event language plan ${ENGINE} log log/fil
 
 # Modules of testing/: they may include those of src/; of src/, only tests include them.
 set(ATTUNE_MAY_INCLUDE_data_files base)
+set(ATTUNE_MAY_INCLUDE_compressor base)
 set(ATTUNE_MAY_INCLUDE_fake_disk base log log/file)
 set(ATTUNE_MAY_INCLUDE_memory_log base log)
 set(ATTUNE_MAY_INCLUDE_step_workers base)

@@ -19,8 +19,8 @@ LIBRARIES = {
     "date/": "date", "zlib.h": "zlib", "zstd": "zstd", "openssl/": "openssl", "nlohmann/": "nlohmann", "lzma": "lzma",
 }
 # The oracle shares no code with what it judges, so it asks these libraries itself; nor do the data files with the reading
-# of histories. The simulator is a program of its own.
-INDEPENDENT = {"data_files": {"lzma"}, "oracle": {"re2", "date"}, "simulator": {"CLI"}}
+# of histories, nor the compressor with what undoes its work. The simulator is a program of its own.
+INDEPENDENT = {"data_files": {"lzma"}, "compressor": {"lzma", "zlib", "zstd"}, "oracle": {"re2", "date"}, "simulator": {"CLI"}}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TABLE_LINE = re.compile(r'set\(ATTUNE_MAY_INCLUDE_([\w/]+)\s*([^)]*)\)')
 LIST_LINE = re.compile(r'set\(([A-Z]+)\s+([^)]*)\)')  # a list that lines of the table name as ${NAME}

@@ -1,8 +1,6 @@
 #include "history/history_file.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <cctype>
 #include <filesystem>
@@ -11,6 +9,7 @@
 #include <set>
 
 #include "base/hash.h"
+#include "compressor/compressor.h"
 #include "data_files/data_files.h"
 #include "ingest/tracking_plan.h"
 
@@ -70,26 +69,6 @@ class HistoryFileOnDisk : public testing::Test {
 
   std::filesystem::path folder_;
 };
-
-std::string Gzip(const std::string& text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string Zstd(const std::string& text) {
-  std::string out(ZSTD_compressBound(text.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
-  return out;
-}
 
 TEST_F(HistoryFileOnDisk, IsReadWhateverItsCompression) {
   std::string text;

@@ -1,10 +1,10 @@
 #include "ingest/protocol/segment.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <sstream>
 
+#include "compressor/compressor.h"
 #include "data_files/data_files.h"
 #include "event/event.h"
 
@@ -18,20 +18,6 @@ Plan NoPlan() { return std::move(*ParsePlan("events: {}\n").plan); }
 ParsedRequest Read(SegmentReader* reader, std::string_view path, std::string_view body,
                     std::optional<Millis> sent_at = std::nullopt) {
   return reader->Read({path, body, kReceived, sent_at});
-}
-
-std::string Compressed(std::string_view text, int window = 15 + 16) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
 }
 
 std::string Event(std::string_view id) {
@@ -179,10 +165,10 @@ TEST(SegmentProtocol, DecompressesByTheBytes) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
   const std::string body = "{\"batch\":[" + Event("1") + "]}";
-  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Compressed(body))), "1");
-  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Compressed(body, 15))), "1");
+  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Gzip(body))), "1");
+  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Zlib(body))), "1");
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", "\xEF\xBB\xBF" + body)), "1");
-  const std::string gzip = Compressed(body);
+  const std::string gzip = Gzip(body);
   for (size_t size = 2; size < gzip.size(); ++size) {
     const auto request = Read(&reader, "/v1/batch", std::string_view(gzip).substr(0, size));
     EXPECT_EQ(Verdicts(request), "refused: bad_compression") << size;
@@ -197,10 +183,10 @@ TEST(SegmentProtocol, DecompressesByTheBytes) {
 TEST(SegmentProtocol, ABombCostsNoMoreThanTheLimit) {
   const Plan plan = NoPlan();
   SegmentReader reader(plan);
-  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Compressed(std::string(16 << 20, ' ')))), "refused: bad_compression");
+  EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", Gzip(std::string(16 << 20, ' ')))), "refused: bad_compression");
   std::string mixed;
   for (uint64_t i = 0; mixed.size() < (5 << 20); ++i) mixed += std::to_string(i * 7919 % 10007);
-  const ParsedRequest request = Read(&reader, "/v1/batch", Compressed(mixed));
+  const ParsedRequest request = Read(&reader, "/v1/batch", Gzip(mixed));
   EXPECT_EQ(Verdicts(request), "refused: body_too_large");
   EXPECT_EQ(request.refusal->limit, size_t{4 << 20});
   EXPECT_EQ(Verdicts(Read(&reader, "/v1/batch", std::string((4 << 20) + 1, ' '))), "refused: body_too_large");
@@ -341,7 +327,7 @@ TEST(SegmentProtocol, TakesWhatClientLibrariesSend) {
   int requests = 0, events = 0, keys = 0;
   for (const char* file : {"wire-captures-node-sdks.txt", "wire-captures-browser-sdks.txt"}) {
     for (const auto& [path, body] : CapturedRequests(file)) {
-      const ParsedRequest request = reader.Read({path, Compressed(body), 1795309700000, {}});
+      const ParsedRequest request = reader.Read({path, Gzip(body), 1795309700000, {}});
       ASSERT_TRUE(request.ok()) << body;
       for (const ParsedEvent& event : request.events) EXPECT_TRUE(event.ok()) << body;
       ++requests;
