@@ -358,12 +358,13 @@ Status FileLog::RemoveBefore(uint64_t sequence) {
   return removed ? disk_.SyncDir(dir_) : Status();
 }
 
-OpenLog FileLogIn(std::string dir, FileLogOptions options) {
-  return [dir = std::move(dir), options = std::move(options)](LogFollower follower) -> Result<std::unique_ptr<Log>> {
+OpenLog FileLogIn(std::string dir, FileLogOptions options, LogRecovery* recovery) {
+  return [dir = std::move(dir), options = std::move(options), recovery](LogFollower follower) -> Result<std::unique_ptr<Log>> {
     FileLogOptions with = options;
     with.on_durable = std::move(follower);
     auto log = FileLog::Open(dir, std::move(with));
     if (!log.ok()) return log.error();
+    if (recovery) *recovery = (*log)->recovery();
     return std::unique_ptr<Log>(std::move(log).value());
   };
 }

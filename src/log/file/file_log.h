@@ -134,7 +134,8 @@ class FileLog : public Log {
   std::unique_ptr<Worker> worker_;
 };
 
-// Opens a FileLog in the folder with these options and the follower given.
-OpenLog FileLogIn(std::string dir, FileLogOptions options);
+// Opens a FileLog in the folder with these options and the follower given. `recovery`, unless null, is set to what the opening
+// found, and must live until then.
+OpenLog FileLogIn(std::string dir, FileLogOptions options, LogRecovery* recovery = nullptr);
 
 }  // namespace attune
