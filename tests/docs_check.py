@@ -3,6 +3,7 @@
 
 - Every relative link of every *.md leads to a file, and its #anchor to a heading.
 - Every path in backticks that begins with a folder of this tree exists (a * stands for any name).
+- ARCHITECTURE.md lists every module, each below those that it may include.
 - Every command of README.md's boxes is a script of this tree or a subcommand of the binary.
 - docs/http.md names every route of the sources, and no other, and every metric that a module adds. Its tables of reasons and
   of problem codes say of each code what src/base/code.h says, and have no other.
@@ -113,6 +114,23 @@ def check_commands(root, binary, cases):
                 cases.expect(words[1] in known, f"README.md: attune has no subcommand {words[1]}")
 
 
+def check_modules(root, cases):
+    """ARCHITECTURE.md lists every module of cmake/modules.cmake below those that it may include."""
+    text = (root / "cmake/modules.cmake").read_text()
+    for name, rest in re.findall(r"set\(([A-Z]+)\s+([^)]*)\)", text):
+        text = text.replace(f"${{{name}}}", rest)
+    table = {module: rest.replace('"', "").split() for module, rest in re.findall(r"set\(ATTUNE_MAY_INCLUDE_([\w/]+)\s*([^)]*)\)", text)}
+    rows = re.findall(r"^\| `([\w/]+)` \|", section((root / "ARCHITECTURE.md").read_text(), "## Modules"), re.MULTILINE)
+    place = {row.removeprefix("bench/"): number for number, row in enumerate(rows)}
+    testing = {path.name for path in (root / "testing").iterdir()}
+    for module in sorted(table.keys() - testing):
+        cases.expect(module in place, f"ARCHITECTURE.md does not list the module {module}")
+        above = [included for included in table[module] if place.get(included, 0) >= place.get(module, len(rows))]
+        cases.expect(not above, f"ARCHITECTURE.md lists {module} above {' '.join(above)}, which it may include")
+    for module in sorted(place.keys() - table.keys()):
+        cases.expect(False, f"ARCHITECTURE.md lists {module}, which is no module")
+
+
 def check_http(root, cases):
     page = (root / "docs/http.md").read_text()
     everything = "\n".join(path.read_text() for path in sorted((root / "src").rglob("*.[hc]*")) if not path.name.endswith("_test.cc"))
@@ -183,6 +201,7 @@ def main():
         check_links(root, page, cases)
         check_paths(root, page, cases)
     check_commands(root, options.attune, cases)
+    check_modules(root, cases)
     check_http(root, cases)
     check_codes(root, cases)
     check_aggregates(root, cases)
