@@ -37,8 +37,8 @@ std::optional<std::string> Studies::Begin(Work work, Done done) {
 }
 
 void Studies::Run(const std::shared_ptr<Study>& study, const Work& work, const Done& done) {
-  // On Linux the priority is the thread's alone. Without it the serving threads are somewhat slower; nothing else
-  // changes.
+  // On Linux this sets the priority of the calling thread only. If it fails, the study competes with serving threads for the
+  // processor; its answer is the same.
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   StudyOutcome outcome = work(&study->progress);
   if (study->progress.cancelled) {

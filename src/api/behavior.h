@@ -18,7 +18,7 @@ struct Behavior {
   size_t limit;                  // how many of them the answer shows
 };
 
-// On the thread of the user's shard. `engine` is the one that the user is of.
+// `engine` holds the user. Call it on the thread of the user's shard.
 Behavior BehaviorOf(const UserState& user, Millis now, size_t limit, Engine* engine);
 
 // The whole profile, the latest event first; of events at one instant, the last in the log first. Events that the log

@@ -36,7 +36,7 @@ class Workers {
  public:
   virtual ~Workers() = default;
 
-  // Calls `step` repeatedly; the calls of one worker never overlap. `name` is the thread's name, at most 15 characters.
+  // Calls `step` repeatedly. Calls of one worker never overlap. `name` names its thread and has at most 15 characters.
   virtual std::unique_ptr<Worker> Start(const char* name, std::function<Worker::Next()> step) = 0;
   // Waits until done() is true. The worker that makes it true notifies `changed`. `hold` guards what done() reads.
   virtual void Await(std::unique_lock<std::mutex>* hold, std::condition_variable* changed, const std::function<bool()>& done) = 0;

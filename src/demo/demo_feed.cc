@@ -27,7 +27,7 @@ uint64_t Spread(uint64_t a, uint64_t b, uint64_t range) {
 
 std::string VisitorOf(const DemoVisit& visit) { return "visitor-" + std::to_string(visit.number); }
 
-// The days of the data up to `today`, mapped to calendar days of which the last contains `now`.
+// Returns the calendar day of each day of the data up to `today`. `now` is in the last one.
 std::vector<Zone::Period> CalendarDays(const Zone& zone, Millis now, int today) {
   std::vector<Zone::Period> days(static_cast<size_t>(today) + 1);
   days.back() = zone.DayAt(now);

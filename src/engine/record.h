@@ -54,10 +54,10 @@ class RecordReader {
   std::vector<Fact> facts_;
 };
 
-// Appends a record as bytes, on its way from the thread that reads it to the one that applies it: the user's id first.
+// Appends a record as bytes, to pass it from the thread that reads it to the thread that applies it. The user's id comes first.
 void PackRecord(const Record& record, const Program& program, ByteWriter* out);
 
-// Gives it back. One thread; the record lives until the next Unpack and as long as the bytes.
+// Reads such bytes. One thread; the record lives until the next Unpack and as long as the bytes.
 class RecordUnpacker {
  public:
   explicit RecordUnpacker(std::shared_ptr<const Program> program) : program_(std::move(program)), fields_(program_->fields.size()) {}

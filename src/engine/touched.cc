@@ -42,7 +42,7 @@ class GuardTest {
   }
 
  private:
-  static constexpr size_t kFew = 64;  // plain sums of so many terms are off by less than the doubt
+  static constexpr size_t kFew = 64;  // a plain sum of this many terms is off by less than the guard's `doubt`
 
   Millis Low(const Guard& guard) const {
     if (guard.window == WindowKind::kSliding) return t_ - guard.length;
