@@ -1,4 +1,4 @@
-// What happens while all loops of a runtime stand still at one record.
+// What a runtime does while all of its loops stand still at one record.
 #include <algorithm>
 
 #include "base/bytes.h"
