@@ -1,4 +1,4 @@
-// What the passing of time alone may cost: counted in transitions and in judgements, however much time passes.
+// Bounds the cost of the passing of time: counts transitions and judgements over any span.
 #include <gtest/gtest.h>
 
 #include <string>

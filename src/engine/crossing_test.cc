@@ -1,4 +1,4 @@
-// When a comparison of moving values changes by itself: the instants are reckoned by hand.
+// When a comparison of moving values changes without an event. The expected instants are computed by hand.
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
@@ -98,19 +98,19 @@ TEST(Crossing, SkipsWhatMovesAlikeOrRests) {
   });
 }
 
-// What it cannot see through it looks at piece by piece, and says how far it came.
+// Where the search cannot decide, it examines piece by piece and returns how far the outcome is certain.
 TEST(Crossing, IsCertainUpToWhereItGivesUp) {
   const Millis until = CrossingAnn("since(a) / since(a) = since(b) / since(b)").Until(20 * kMinute);
   EXPECT_GT(until, 20 * kMinute + kSecond);
   EXPECT_LT(until, kNever);
 }
 
-// Beside a very large number a double has steps of an eighth: an hour is reached when fifteen sixteenths of it are over.
+// Next to a very large number a double has steps of 1/8, so an hour counts as reached when 15/16 of it have passed.
 TEST(Crossing, CountsRoundingIn) {
   Check({{"since(a) / 1h + 1000000000000000 >= 1000000000000001", 20 * kMinute, kHour / 16 * 15}});
 }
 
-// Only rounding tells which is larger, otherwise at every millisecond: the search neither follows it nor goes on for ever.
+// Rounding alone decides which value is larger, and the result would differ at every millisecond. The search must end.
 TEST(Crossing, IsNotLedByRoundingAlone) {
   Check({
       {"since(a) / 1h - since(b) / 1h > 0.16666666666666666", 20 * kMinute, kNever},

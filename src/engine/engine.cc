@@ -13,7 +13,7 @@ Engine::Engine(std::shared_ptr<const Program> program)
       sizes_(program_->segment_count),
       not_false_(program_->conditions.size()),
       dirty_(program_->conditions.size()) {
-  // Asked long before any event, so that what is false then and for ever waits for events alone.
+  // Earlier than any event, so conditions that are false here and never due can only become true at an event.
   constexpr Millis kBegin = -100'000'000'000'000;
   const UserState nobody("", 0, *program_);
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
@@ -79,9 +79,9 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
 
 // --- timers ---
 
-// A user has one live entry in the queue: at `armed`, which is no later than the earliest due instant. An entry that
-// comes too early is put back when it is reached, so that a timer that moves on costs nothing until then. A timer that moves
-// to an earlier instant leaves a stale entry behind.
+// A user has one live entry in the queue, at `armed`, which is no later than the earliest due instant. An entry that
+// comes too early is queued again when it is reached, so a timer that moves to a later instant costs nothing until
+// then. A timer that moves to an earlier instant leaves a stale entry behind.
 void Engine::Arm(UserState* user) {
   if (user->next_due >= user->armed) return;
   Disarm(user);
@@ -126,7 +126,7 @@ void Engine::AdvanceUser(UserState* user, Millis now, Effects* effects) {
   Arm(user);
 }
 
-// Marks the conditions that are due by an instant. The next due instant is then computed again.
+// Marks the conditions that are due by an instant. Their next due instants are then computed again.
 void Engine::MarkDue(UserState* user, Millis by) {
   user->next_due = user->ForEachDue(by, [&](ConditionId c) {
     dirty_.Add(c);
@@ -143,12 +143,11 @@ void Engine::CatchUp(UserState* user, Millis before, Effects* effects) {
     const Millis at = user->next_due;
     due_ = false;
     MarkDue(user, at);
-    if (!due_) continue;  // a condition that was due then has been put off since
+    if (!due_) continue;  // the condition that was due has been postponed since
     Touch(user);
     const uint64_t changes = changes_;
     Judge(user, at, false, effects);
-    // A look that changed nothing is the engine's own affair: only an instant at which something happened makes
-    // later events late.
+    // Only an instant at which something happened makes later events late. A judgement that changed nothing does not.
     if (changes_ != changes) user->now = std::max(user->now, at);
     user->looked = at;
     const uint64_t looked = ClockLooks() - looks;
@@ -161,8 +160,8 @@ void Engine::CatchUp(UserState* user, Millis before, Effects* effects) {
   evaluator_.set_patient(false);
 }
 
-// Passes over the instants up to `last` and judges everything there. The changes of tracked segments in between are found
-// as after a late event.
+// Skips the instants up to `last` and judges everything there. Changes of tracked segments in between are found as
+// after a late event.
 void Engine::PassOver(UserState* user, Millis last, Effects* effects) {
   if (last <= user->looked || last == kNever - 1) return;
   const Millis from = user->looked + 1;
@@ -212,7 +211,7 @@ Applied Engine::ApplyTo(UserState* user, const Record& record, Effects* effects)
     if (user->next_due <= record.time) MarkDue(user, record.time);
   }
   if (added) dirty_.AddAll(not_false_);
-  // A timer may have looked at the user after this event's time and found nothing changed; what it found then is stale.
+  // A timer may have judged the user after this event's time and found no change. That result is stale.
   if (late || record.time < user->looked) MarkAll(user);
   user->first_seen = std::min(user->first_seen, record.time);
   TakeIn(user, record);
@@ -232,7 +231,7 @@ void Engine::TakeIn(UserState* user, const Record& record) {
   if (record.kind != EventKind::kTrack) return;
   user->AddRecent(record.sequence);
   dirty_.AddAll(program_->event_listeners);
-  // Where none was open, what looks at the open one alone has seen nothing and sees but this event.
+  // If no session was open, conditions that read only the open session have seen no other event.
   const bool was_open = user->sessions.OpenAt(record.time, program_->sessions) != nullptr;
   const bool began = user->sessions.Insert(record.time, record.id, program_->sessions);
   if (began) dirty_.AddAll(was_open ? program_->session_listeners : program_->past_session_listeners);
@@ -269,7 +268,7 @@ void Engine::TakeInKey(UserState* user, uint32_t index, const Record& record, st
   Key* key = keys.Take(value, record.time, program_->series_limit, &interner_);
   UserState* state = &key->state;
   state->now = user->now;
-  bool concerns = key->stale || spec.kind == Expression::Kind::kTop;  // its place among equals
+  bool concerns = key->stale || spec.kind == Expression::Kind::kTop;  // its rank among equals
   bool marked = false;
   for (const uint32_t selector : matched) {
     concerns |= spec.selectors[selector];
@@ -298,7 +297,7 @@ bool Engine::AddToSelector(UserState* user, uint32_t selector, const Record& rec
   return adds;
 }
 
-// Of a user, or of a key with the series of its own program.
+// The state is a user's, or a key's with the series of the program within.
 bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) {
   const SeriesSpec& spec = user->program().series[index];
   if (!TakesIn(spec, record)) return true;
@@ -308,7 +307,8 @@ bool Engine::AddToSeries(UserState* user, uint32_t index, const Record& record) 
   return whole && !(value.is_number() && value.number() < 0);
 }
 
-// Drops from the front what can never be asked for again, when it is time to. False when the limit dropped what can.
+// Drops entries that no window can need, if enough have accumulated. Returns false if the limit dropped entries that a
+// window can still need.
 bool Engine::Prune(UserState* user, uint32_t index) {
   const uint32_t limit = user->program().SeriesLimit(index);
   if (!user->IsSeriesFull(index, limit)) return true;
@@ -320,7 +320,7 @@ bool Engine::Prune(UserState* user, uint32_t index) {
     while (held.size() - drop > spec.keep_count && held.time(drop) <= horizon) ++drop;
   }
   const auto skipped = static_cast<uint32_t>(held.skipped());
-  if (drop > 0 || skipped > limit / 8) user->DropFromSeries(index, skipped + drop, &interner_);  // many at a time
+  if (drop > 0 || skipped > limit / 8) user->DropFromSeries(index, skipped + drop, &interner_);  // in batches
   if (drop > 0 || held.size() < limit) return true;
   user->SetSeriesTruncated(index);
   return false;
@@ -372,7 +372,7 @@ bool Engine::AddToTotal(UserState* user, uint32_t index, const Record& record) {
 
 // --- conditions ---
 
-// Judges every dirty condition at one instant, each after what it refers to.
+// Judges every dirty condition at one instant, each after the conditions that it refers to.
 void Engine::Judge(UserState* user, Millis at, bool corrected, Effects* effects) {
   dirty_.TakeEach([&](ConditionId c) { JudgeOne(user, c, at, corrected, effects); });
   evaluator_.Forget();
@@ -403,7 +403,7 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
   }
 }
 
-// A trigger that fires for each key, in the order of their JSON.
+// Judges a trigger that fires for each key, in the order of the keys' JSON.
 void Engine::JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effects) {
   const Condition& condition = program_->conditions[c];
   std::vector<const Key*> changed;
@@ -450,9 +450,9 @@ bool Engine::Selects(uint32_t selector, const Record& record) {
          evaluator_.Matches(program_->selectors[selector].filter, record.name, record.fields);
 }
 
-// A sum changes whenever an event leaves its window, and may suffice all the same: so each change is looked at.
+// A sum changes whenever an event leaves its window, but the condition may still hold. So each change is examined.
 Millis Engine::LapsesAt(const UserState& user, ConditionId segment, Millis t) {
-  constexpr int kChanges = 1000;  // what holds through so many, such as `hour() >= 0`, is said not to lapse
+  constexpr int kChanges = 1000;  // a condition that holds through this many, as `hour() >= 0`, never lapses
   for (int i = 0; i < kChanges && t != kNever; ++i) {
     const Timed timed = Evaluate(program_->conditions[segment].root, user, t);
     if (!timed.value.IsTrue()) return t;

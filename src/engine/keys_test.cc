@@ -1,4 +1,4 @@
-// Of some(…) and top(…): what happens at the limit, and what an event costs.
+// some(…) and top(…): behaviour at the limit, and the cost of an event.
 #include "engine/state/keys.h"
 
 #include <gtest/gtest.h>
@@ -65,7 +65,7 @@ TEST(KeyStates, TheLimitForgetsThoseWhoseLastEventCameFirst) {
   EXPECT_LE(shop.keys(0).size(), 10u);
   shop.Metric(50);
   EXPECT_TRUE(shop.engine().incomplete());
-  // Texts of what was forgotten are given back: one for each key held.
+  // Texts of forgotten keys are released: one text remains for each key.
   EXPECT_EQ(shop.engine().interner().size(), shop.keys(0).size());
 }
 
@@ -80,7 +80,7 @@ TEST(KeyStates, AForgottenKeyThatHeldHoldsNoMore) {
   EXPECT_FALSE(shop.effects.transitions[1].enter);
 }
 
-// An event has its own key judged, and time those that are due: all the others stay as they were.
+// An event causes only its own key to be judged, and time only the keys that are due. All others are untouched.
 TEST(KeyStates, AnEventCostsItsOwnKeyAlone) {
   Shop shop("triggers: {t: {enter: 'some(k: count(a[1h]) >= 2)'}}");
   constexpr int kKeys = 1000;
@@ -91,7 +91,7 @@ TEST(KeyStates, AnEventCostsItsOwnKeyAlone) {
   EXPECT_EQ(shop.effects.firings[0].key, "7");
   shop.keys(0).Refresh(kKeysBegin + kKeys, [&](Key*) { ++stale; });
   EXPECT_EQ(stale, 0);
-  // At one hour after its first event key 7 holds no more. No other key has two.
+  // One hour after its first event key 7 no longer holds. No other key has two events.
   EXPECT_EQ(shop.keys(0).NextDue(), kKeysBegin + 7 + kHour);
 }
 

@@ -1,4 +1,4 @@
-// What segments were, consents and scores: state that outlives a snapshot and has a bound.
+// Past memberships, consents and scores: state that is part of a snapshot and has a bound.
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
@@ -21,7 +21,7 @@ class Ann {
  public:
   explicit Ann(std::shared_ptr<const Program> program) : program_(program), engine_(program), reader_(program) {}
 
-  // Transitions and firings as `minute +segment`, `minute -segment`, `minute !trigger`, a corrected one with `*`.
+  // Transitions and firings as `minute +segment`, `minute -segment`, `minute !trigger`; a corrected one with `*`.
   std::string Does(const std::string& name, Millis at, const std::string& properties = "{}", const std::string& context = "{}") {
     EventHead head;
     const std::string id = std::to_string(++events_);
@@ -53,7 +53,7 @@ class Ann {
     return Text(effects);
   }
 
-  // The same user in another engine, by way of a snapshot.
+  // Moves the user to another engine by way of a snapshot.
   void Moves(Ann* other) const {
     const std::string bytes = Written();
     EXPECT_TRUE(other->engine_.Restore("ann", bytes).ok());
@@ -128,7 +128,7 @@ TEST(Memberships, KeepOfThePastWhatALateEventCanChange) {
   for (int i = 0; i < 5000; ++i) ann.Does("page_viewed", i * 40 * kMinute, R"({"path":"/"})");
   const Memberships& kept = *ann.user().memberships();
   EXPECT_FALSE(kept.truncated());
-  // A day and an hour of events, 38, and what is dropped in one go.
+  // 25 hours of events, that is 38, and the batch that is dropped at once.
   EXPECT_LE(kept.events().size(), 80u);
   EXPECT_LE(kept.changes(0).size(), 16u);
 }

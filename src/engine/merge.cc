@@ -1,4 +1,4 @@
-// Histories join, and part again.
+// Merges and parts histories.
 #include <algorithm>
 #include <memory>
 
@@ -21,7 +21,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
   UserState& state = *draft.user_;
   ByteReader in(bytes);
   if (!ReadUser(&in, &interner_, &state)) return Error{ErrorCode::kCorrupt, "the state of a user does not fit its plan"};
-  // What it held was another's.
+  // The state that it held was another user's.
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
     if (state.Holds(c)) state.Leave(c);
   }
@@ -30,7 +30,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
   }
   state.ForgetIds();
   draft.in_order_ = false;
-  draft.changed_from_ = state.now;  // what comes of the time since then is not known yet
+  draft.changed_from_ = state.now;  // changes since that time are not known yet
   return draft;
 }
 
@@ -45,7 +45,7 @@ bool Engine::AddTo(Draft* draft, const PastRecord& past, RecordReader* reader) {
   user->known |= record->names_user;
   if (draft->ids_) user->Remember(record->id, record->time, program_->series_limit);
   Add(user, *record);
-  dirty_.Clear();  // all conditions are judged in the end
+  dirty_.Clear();  // all conditions are judged at the end
   return true;
 }
 
@@ -63,7 +63,7 @@ bool Engine::CanAdd(const UserState& user, const Record& record, bool came_last)
     if (evaluator_.Matches(program_->selectors[selector].filter, record.name, record.fields)) matched_.push_back(selector);
   }
   for (size_t i = 0; i < user.sessions.size(); ++i) {
-    if (user.sessions[i].first == record.time) return false;  // which of the two gives the session its id
+    if (user.sessions[i].first == record.time) return false;  // either may be the session's first event
   }
   if (HasEqual(user, *program_, matched_, record.time)) return false;
   if (user.memberships()) {
@@ -85,7 +85,7 @@ bool Engine::HasEqual(const UserState& state, const Program& program, std::span<
   if (state.sequences() && state.sequences()->HasEventAt(program.sequences, time)) return true;
   for (const uint32_t selector : matched) {
     for (const uint32_t index : program.series_of_selector[selector]) {
-      if (program.series[index].field == kNone) continue;  // equals are alike
+      if (program.series[index].field == kNone) continue;  // without values, equal instants are interchangeable
       const Series held = state.FindSeries(index);
       uint32_t low = 0, high = static_cast<uint32_t>(held.size());
       while (low < high) {
@@ -121,7 +121,7 @@ UserState* Engine::AdmitMerge(const Record& merging, const UserState& other) {
   return into;
 }
 
-// Neither can be changed before the instant of what was returned for it already.
+// Neither user can change before the instant of an effect that was already returned for it.
 Millis Engine::BeginMerge(const Record& merging, UserState* into, Engine* others, UserState* from, Effects* effects) {
   const Millis at = std::max({merging.time, into->now, from->now});
   Touch(into);
@@ -204,7 +204,7 @@ void Engine::Replace(UserState* user, Draft draft, Millis at, Effects* effects) 
     next.RememberAll(*user, program_->series_limit);
     next.known |= user->known;
   }
-  user->Swap(&next);  // from here on `next` is what was
+  user->Swap(&next);  // `next` now has the previous state
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
     if (next.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*next.keys(i));
   }

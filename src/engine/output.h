@@ -1,4 +1,4 @@
-// Effects and values as JSON: the lines that replay writes and the answers that the API gives are the same words.
+// Effects and values as JSON. The output of replay and the answers of the API share these functions.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@ namespace attune {
 std::string TransitionJson(const Transition& transition, const Program& program);
 // {"at","trigger","user","key","id","values"}
 std::string FiringJson(const TriggerFiring& firing, const Program& program);
-// {"pages_this_session":6,…}: all metrics of the plan at t, those that are null left out. Names of metrics that rest
-// on less than the whole history, because the plan's limit dropped events, are added to `incomplete`.
+// {"pages_this_session":6,…}: all metrics of the plan at t, without those that are null. Adds to `incomplete` the names
+// of metrics that lack events because the plan's limit dropped them.
 std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::vector<std::string>* incomplete);
-// {"at","user","metrics","segments"}, and "incomplete" when there is something to say.
+// {"at","user","metrics","segments"}, and "incomplete" if it is not empty.
 std::string ValuesJson(const UserState& user, Millis t, Engine* engine);
 
 }  // namespace attune

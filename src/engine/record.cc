@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::string_view kConsents = "categoryPreferences";
 
-// Whether the JSON speaks of consents. Asked of every event, so that most need not be opened for it: the one capital is
-// rare, and memchr finds it 32 bytes at a time. A name written with escapes is not found, on any machine.
+// Whether the JSON may contain consents. It is tested for every event, so that most events need not be parsed for them.
+// The search is for the one capital letter, which is rare; memchr finds it 32 bytes at a time. A name written with
+// escapes is never found.
 bool MayHoldConsents(std::string_view json) {
   constexpr size_t kCapital = kConsents.find('P');
   for (size_t at = json.find('P', kCapital); at != json.npos; at = json.find('P', at + 1)) {

@@ -1,4 +1,4 @@
-// The memberships' part of the engine: keeps past changes, and corrects them when a late event changes them.
+// Past memberships: keeps changes, and corrects them after a late event.
 #include <algorithm>
 #include <utility>
 
@@ -7,10 +7,10 @@
 
 namespace attune {
 
-// Keeps what the tracked segments see of a record that was just taken in.
+// Keeps what the tracked segments read of a record that was just applied.
 void Engine::RememberPast(UserState* user, const Record& record) {
   const bool kept = KeepPast(user, record);
-  // A user's first record is where their memberships begin, whatever it says.
+  // Memberships begin at a user's first record, so a record before it always needs a correction.
   if (record.time < user->now && (kept || record.time == user->first_seen)) Retell(user, record.time);
 }
 
@@ -44,9 +44,9 @@ bool Engine::MattersToThePast() const {
   return past.all_events || std::any_of(matched_.begin(), matched_.end(), [&](uint32_t selector) { return past.selectors[selector]; });
 }
 
-// Finds the changes of tracked segments from an instant to the user's clock as they are now that a record of that instant
-// is known: a copy of the user applies again what is remembered. Before that instant nothing is judged, for what was
-// found then stays true. Changes so old that no window can show them are not looked for.
+// Recomputes the changes of tracked segments from an instant to the user's clock, now that a record of that instant is
+// known: applies what is kept to a copy of the user. Changes before that instant are still right and are not judged.
+// Changes that no window can show any more are not computed.
 void Engine::Retell(UserState* user, Millis from) {
   Memberships& told = user->MakeMemberships();
   told.ForgetChanges(from);

@@ -1,4 +1,4 @@
-// Aggregates: from a running total, from the events of a window, from sessions.
+// Aggregates: computed from a running total, the events of a window, or sessions.
 #include <absl/container/flat_hash_map.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// hour(), weekday(), date(), and the calendar period that an instant lies in.
+// hour(), weekday(), date(), and the calendar period of an instant.
 #include <absl/container/inlined_vector.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ Timed Evaluator::Calendar(Kind kind) {
   return {Value::Number(program_.zone.Weekday(t_)), day.end};
 }
 
-// When exactly one operand is hour(), weekday() or date(), the outcome depends on its value alone while the others last.
+// If exactly one operand is hour(), weekday() or date(), the outcome depends only on its value while the others last.
 Millis Evaluator::ClockStays(const attune::Node& node, const Value* values, bool now, Millis until) {
   constexpr int kHours = 4 * 24;  // by then every hour has occurred, even if a clock change skips some
   constexpr int kDays = 4 * 7;

@@ -1,4 +1,5 @@
-// Predicates. An aggregate compared with a literal is answered from the latest events only, any other from its operands.
+// Predicates. A comparison of an aggregate with a literal is answered from the latest events only; any other predicate
+// from its operands.
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
@@ -38,7 +39,7 @@ bool Evaluator::Apply(const attune::Node& node, const Value* x) const {
 Outcome Evaluator::Predicate(const attune::Node& node) {
   Value values[3];  // no predicate has more operands than `between`
   Millis until = kNever;
-  Millis null_until = kAlways;  // a null operand decides while it lasts
+  Millis null_until = kAlways;  // a null operand fixes the outcome while it lasts
   bool moving = false;
   for (uint32_t i = 0; i < node.count; ++i) {
     const NodeId child = Child(node, i);
@@ -58,7 +59,7 @@ Outcome Evaluator::Predicate(const attune::Node& node) {
   return {now, until};
 }
 
-// since(S) or age(S) compared with a duration: the left side grows by one millisecond with each.
+// since(S) or age(S) compared with a duration. The left side grows by one each millisecond.
 Outcome Evaluator::CompareAge(const attune::Node& node) {
   const Timed age = OfAggregate(At(Child(node, 0)));
   const Value& literal = At(Child(node, 1)).literal;
@@ -83,8 +84,8 @@ Outcome Evaluator::CompareAge(const attune::Node& node) {
   return {now, std::min(age.until, Later(t_, change - d))};
 }
 
-// Counts, distinct counts and sums of values that are not negative only grow with the events in the window. So the latest
-// events that together reach the bound decide, and the outcome lasts until the oldest of them leaves the window.
+// Counts, distinct counts and sums of non-negative values only grow with the events in the window. So the latest events
+// that together reach the bound decide, and the outcome lasts until the oldest of them leaves the window.
 Outcome Evaluator::CompareGrowing(const attune::Node& node) {
   const Reach& reach = program_.reaches[node.index];
   const Series series = user_->FindSeries(reach.series);
@@ -127,7 +128,7 @@ Outcome Evaluator::CompareExtreme(const attune::Node& node) {
   const Beyond beyond = {reach.bound, reach.inclusive, reach.method == Method::kMax};
   const size_t deciding = series.LatestBeyond(from, beyond, interner_);
   if (deciding < series.size()) return {reach.when_reached, bounds.sliding ? Later(series.time(deciding), reach.length) : bounds.until};
-  // No event is beyond: the comparison then also needs some value that compares with the bound.
+  // No event is beyond the bound. The comparison then also needs some value that compares with the bound.
   return reach.when_reached ? Outcome{false, kNever} : Predicate(node);
 }
 
@@ -139,8 +140,8 @@ size_t Evaluator::CountReaches(const Series& series, Millis low, double least) {
 
 size_t Evaluator::SumReaches(const Series& series, Millis low, double bound, bool inclusive) {
   const auto reaches = [&](double x) { return inclusive ? x >= bound : x > bound; };
-  // Most bounds are reached, or windows left, within a few events. A plain sum of that few terms is off by less than `doubt`,
-  // so it decides unless it is that near to the bound.
+  // Most bounds are reached, or windows exhausted, within a few events. A plain sum of so few terms has an error below
+  // `doubt`, so it decides unless it is within `doubt` of the bound.
   const double doubt = bound * 1e-12;
   const size_t few = series.size() < 64 ? 0 : series.size() - 64;
   double plain = 0;
@@ -168,7 +169,7 @@ size_t Evaluator::DistinctReaches(const Series& series, Millis low, double least
   uint64_t few[16];
   size_t count = 0;
   absl::flat_hash_set<uint64_t> many;
-  // Most bounds are reached, or windows left, within a few events.
+  // Most bounds are reached, or windows exhausted, within a few events.
   const size_t scanned = series.is_long() ? std::min<size_t>(series.size(), program_.long_series) : series.size();
   for (size_t i = series.size(); i-- > 0 && series.time(i) > low;) {
     if (series.size() - i > scanned || (series.is_long() && least > static_cast<double>(scanned))) {
@@ -206,7 +207,7 @@ Outcome Evaluator::CompareCount(const attune::Node& node) {
   }
   const bool now = Counts(node.kind, static_cast<double>(count), bound);
   if (count == 0) return {now, kNever};
-  if (!bounds.sliding) {  // with no event, such a window stays as it is or empties at once
+  if (!bounds.sliding) {  // without events, such a window stays as it is or becomes empty at once
     return {now, Counts(node.kind, 0, bound) == now ? kNever : bounds.until};
   }
   // Events leave one by one, the oldest first. The outcome can change where the count passes the bound.

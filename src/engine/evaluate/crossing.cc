@@ -11,13 +11,13 @@ namespace {
 
 using Kind = Expression::Kind;
 
-constexpr Millis kHorizon = 36'525 * kDay;  // a hundred years ahead nobody waits
-constexpr int kMaxWork = 4'000;             // stretches looked at in one search
+constexpr Millis kHorizon = 36'525 * kDay;  // a hundred years; later changes are not searched for
+constexpr int kMaxWork = 4'000;             // stretches examined in one search
 
-// Two motions that were made of steeper ones by this factor have none left but rounding.
+// A slope below this fraction of the slopes that it was computed from is only rounding error.
 constexpr double kCancelled = 1e-9;
 
-// How two values may stand to each other, as a set.
+// How two values may compare, as a set.
 constexpr int kBelow = 1, kEven = 2, kAbove = 4;
 
 int Accepted(Kind comparison) {
@@ -81,8 +81,8 @@ Millis Crossing::Find(Millis until) {
   return change == kNever ? until : change;
 }
 
-// Whole milliseconds that rise by one or not at all meet once at most: the outcome can change when they do, and one
-// millisecond later.
+// Two values in whole milliseconds, each constant or rising by one, meet at most once. The outcome can change when they
+// meet and one millisecond later.
 bool Crossing::FindDirectly(Millis until, Millis* found) const {
   if (form_ != Form::kAll) return false;
   *found = until;
@@ -147,7 +147,7 @@ Crossing::Outlook Crossing::Look(Millis from, Millis to) const {
     return outlook;
   }
   if (form_ == Form::kText) {
-    // A moving operand that is worth an amount is no text; one that stands still decides at any instant.
+    // An operand that moves has an amount, so it is not text. One that does not move can be tested at any instant.
     for (const MovingTerm& operand : operands_) {
       const Motion motion = operand.Over(from, to);
       if (motion.kind == Motion::Kind::kUnknown) return nowhere_special();
@@ -158,7 +158,7 @@ Crossing::Outlook Crossing::Look(Millis from, Millis to) const {
   const bool any = form_ == Form::kAny;
   bool certain = true;
   for (size_t i = 1; i < operands_.size(); ++i) {
-    // Where one comparison is decided for all, what the others say does not matter.
+    // Once one comparison fixes the outcome, the others do not matter.
     Outlook here;
     here.from = from;
     here.to = to;
@@ -177,7 +177,7 @@ Crossing::Outlook Crossing::Look(Millis from, Millis to) const {
   return outlook;
 }
 
-// 0, 1, or -1 with the place to look at in `outlook`, which comes with the whole stretch.
+// Returns 0, 1, or -1. With -1, `outlook` has the part to examine; it is the whole stretch on entry.
 int Crossing::Compared(Kind op, const Motion& a, const Motion& b, Outlook* outlook) const {
   const Millis from = outlook->from;
   const Millis to = outlook->to;
@@ -187,7 +187,7 @@ int Crossing::Compared(Kind op, const Motion& a, const Motion& b, Outlook* outlo
   if (a.kind == Motion::Kind::kFixed && b.kind == Motion::Kind::kFixed) return Compares(op, a.value, b.value) ? 1 : 0;
   if (a.type != b.type) return 0;
 
-  // The difference, along the line that the slopes draw.
+  // The difference of the two lines given by the slopes.
   const auto length = static_cast<double>(to - from);
   const double slope = a.slope - b.slope;
   double low = a.base_low - b.base_high;

@@ -124,8 +124,8 @@ Outcome Evaluator::Holds(NodeId id) {
   return Predicate(node);
 }
 
-// A deciding operand fixes the result until that operand changes. Judging stops at the first one: whether another operand
-// decides is evaluated when it changes.
+// A deciding operand fixes the result until that operand changes. Evaluation stops at the first one; whether another
+// operand decides is evaluated when that one changes.
 Outcome Evaluator::And(const attune::Node& node, bool is_or) {
   Millis decided = kAlways;
   Millis all = kNever;

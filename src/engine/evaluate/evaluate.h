@@ -1,4 +1,4 @@
-// The value of an expression for one user at one instant, and how long it lasts if nothing happens.
+// The value of an expression for one user at one instant, and how long the value lasts without an event.
 #pragma once
 
 #include <absl/functional/function_ref.h>
@@ -16,8 +16,8 @@ namespace attune {
 struct Key;
 class KeyStates;
 
-// A value at t, and the first instant after t at which it may differ without any event; before that instant it is the same.
-// For a node that is `moving` this holds for the parts of it that do not move.
+// A value at t, and the first instant after t at which it may differ without an event. Before that instant it is the
+// same. For a node that is `moving` this holds for its parts that do not move.
 struct Timed {
   Value value;
   Millis until = kNever;
@@ -37,7 +37,7 @@ class Evaluator {
 
   Timed Evaluate(NodeId node, const UserState& user, Millis t);
   Outcome Judge(NodeId node, const UserState& user, Millis t);
-  // The window of an aggregate at t: events later than `low` up to `high`. False when the window holds no event.
+  // The window of an aggregate at t: events in (low, high]. Returns false if the window holds no event.
   bool WindowOf(const AggregateSpec& spec, const UserState& user, Millis t, Millis* low, Millis* high);
   // Whether a selector's filter holds for the event with this name and these fields.
   bool Matches(NodeId filter, NameId name, std::span<const Value> fields);
@@ -72,11 +72,11 @@ class Evaluator {
   friend class Crossing;
   friend class MovingTerm;
 
-  // The events of a window: those with time in (low, high].
+  // The window holds events in (low, high].
   struct Bounds {
     Millis low = kAlways;
     Millis high = kNever;
-    Millis until = kNever;        // when the window itself may change (its anchor, its period's end, its session's)
+    Millis until = kNever;        // when the window itself may change (its anchor, the end of its period or session)
     bool none = false;
     bool sliding = false;         // it moves with t: events leave `length + offset` after their instant
   };
@@ -91,15 +91,15 @@ class Evaluator {
   Outcome CompareCount(const attune::Node& node);
   Outcome CompareGrowing(const attune::Node& node);
   Outcome CompareExtreme(const attune::Node& node);
-  // The last event such that it and those after it reach a bound; the series' size when all events later than `low` together
-  // do not reach it.
+  // Returns the latest index such that the events from it on reach a bound; the series' size if all events later than
+  // `low` do not.
   static size_t CountReaches(const Series& series, Millis low, double least);
   static size_t SumReaches(const Series& series, Millis low, double bound, bool inclusive);
   size_t DistinctReaches(const Series& series, Millis low, double least) const;
   Outcome Predicate(const attune::Node& node);
   Timed Arithmetic(const attune::Node& node);
   Timed Function(const attune::Node& node);
-  // Null when the fact is not known.
+  // Null if the fact is not known.
   Value ReadFact(FactKind kind, const std::string& name);
   Value FactValue(std::string_view json);
   Timed Calendar(Expression::Kind kind);
@@ -135,8 +135,8 @@ class Evaluator {
   Bounds BoundsOf(const AggregateSpec& spec);
   // Sets the index range of a window's events; returns the instant at which the range may change.
   Millis Range(const AggregateSpec& spec, const Bounds& bounds, const Series& series, size_t* from, size_t* to);
-  // A moving anchor leaves the window's events as they are while neither end of the window passes one. The window holds
-  // the instants [from, to) of `size` ordered ones, each given by `time`.
+  // Returns until when a moving anchor keeps the window's events: until an end of the window passes one. The window
+  // holds the instants [from, to) of `size` ordered ones, each given by `time`.
   Millis AnchorStays(const AggregateSpec& spec, const Bounds& bounds, size_t size, size_t from, size_t to,
                      absl::FunctionRef<Millis(size_t)> time);
   Zone::Period PeriodAt(Window::Kind kind);
@@ -147,9 +147,9 @@ class Evaluator {
   const Program& program_;
   const Interner& interner_;
   const UserState* user_ = nullptr;
-  const UserState* outer_ = nullptr;      // has the sessions, facts and segments: within keys, the user's own state
+  const UserState* outer_ = nullptr;      // the state with sessions, facts and segments: within keys, the user's
   const Program* outer_program_;
-  StepRestriction restriction_;           // within keys, of the user's sequences
+  StepRestriction restriction_;           // within keys, for the user's sequences
   bool judging_ = false;
   bool patient_ = false;
   uint64_t judged_keys_ = 0;
@@ -158,10 +158,10 @@ class Evaluator {
   Millis t_ = 0;
   std::span<const Value> fields_;
   NameId name_ = kOtherName;
-  std::deque<std::vector<Value>> lists_;  // what list values view
-  std::deque<EventReader> readers_;       // what values of traits view
+  std::deque<std::vector<Value>> lists_;  // storage of list values
+  std::deque<EventReader> readers_;       // storage of trait values
   bool incomplete_ = false;
-  // The calendar periods last looked up; most instants fall into the same one.
+  // The calendar periods used last; most instants are in the same period.
   Zone::Period periods_[4] = {{0, 0}, {0, 0}, {0, 0}, {0, 0}};
 };
 

@@ -1,4 +1,4 @@
-// Facts about the user, and when the user entered and left segments.
+// Reads facts about the user, and when the user entered and left segments.
 #include <algorithm>
 #include <charconv>
 
@@ -46,7 +46,7 @@ Outcome Evaluator::MemberFor(const attune::Node& node) {
   return {reached <= t_, reached <= t_ ? kNever : reached};
 }
 
-// Whether the window shows a change of that kind: the last one to leave the window decides how long.
+// Whether a change of that kind is in the window. The last change to leave the window determines how long.
 Outcome Evaluator::Changed(const attune::Node& node) {
   const AggregateSpec& spec = program_.aggregates[node.aggregate];
   const Bounds bounds = BoundsOf(spec);

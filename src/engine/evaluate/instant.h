@@ -5,10 +5,10 @@
 
 namespace attune {
 
-// At most kNever. `t` is not before the epoch.
+// Returns at most kNever. `t` is not before the epoch.
 inline Millis Later(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
 
-// kAlways and kNever stay what they are.
+// Leaves kAlways and kNever unchanged.
 inline Millis Earlier(Millis t, Millis by) { return t == kNever || t < kAlways + by ? t : t - by; }
 
 }  // namespace attune

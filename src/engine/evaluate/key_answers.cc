@@ -1,4 +1,4 @@
-// What the evaluator says of some(…) and top(…).
+// The values of some(…) and top(…).
 #include <algorithm>
 #include <vector>
 
@@ -91,7 +91,7 @@ void Evaluator::RefreshKeys(uint32_t keys, KeyStates* states, std::vector<const 
   });
 }
 
-// One key that holds decides, whatever the others do.
+// One key that holds fixes the result, whatever the others do.
 Outcome Evaluator::Some(uint32_t keys, KeyStates* states) {
   if (judging_) {
     RefreshKeys(keys, states, nullptr);
@@ -142,8 +142,8 @@ Timed Evaluator::Top(uint32_t keys, KeyStates* states) {
   return {Value::List(items), until};
 }
 
-// Until when numbers that move rank the keys so: each listed above the next, the last above all others, and as many in
-// the running as are.
+// Returns until when moving numbers keep this ranking: each listed key ranks above the next, the last one above all
+// others, and the number of ranked keys stays the same.
 Millis Evaluator::RankingStays(uint32_t keys, const KeyStates& states, std::span<const Key* const> listed, Millis until) {
   const NodeId root = program_.keys[keys].root;
   struct Runner {

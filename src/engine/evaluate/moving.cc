@@ -13,7 +13,7 @@ namespace {
 using Kind = Expression::Kind;
 using Motions = absl::InlinedVector<Motion, 4>;
 
-constexpr double kExactWhole = 9007199254740992.0;  // 2^53: up to here doubles hold milliseconds exactly
+constexpr double kExactWhole = 9007199254740992.0;  // 2^53: doubles hold milliseconds exactly up to this
 
 bool HasAmount(Type type) { return type == Type::kNumber || type == Type::kTime || type == Type::kDuration; }
 double AmountOf(const Value& v) { return v.type() == Type::kNumber ? v.number() : static_cast<double>(v.duration()); }
@@ -37,7 +37,7 @@ Value AmountAs(Type type, double amount) {
   return type == Type::kTime ? Value::Time(whole) : Value::Duration(whole);
 }
 
-// Within [low, high], whatever way it takes there.
+// A motion within [low, high] on any path.
 Motion Between(Type type, double low, double high) {
   if (!std::isfinite(low) || !std::isfinite(high)) return Unknown();
   if (type != Type::kNumber && std::max(std::abs(low), std::abs(high)) > kExactWhole) return Unknown();
@@ -50,8 +50,8 @@ Motion Between(Type type, double low, double high) {
   return m;
 }
 
-// Gives `to` a slope, and room for what rounding does to a number and to the line itself. Whole milliseconds are exact.
-// Where the slopes of operands cancel, the line tells more than the bounds.
+// Gives `to` a slope and widens it by the rounding errors of the number and the line. Whole milliseconds are exact. If
+// the slopes of operands cancel, the line is tighter than the bounds.
 Motion Sloped(Motion to, double length, bool straight, double gross, double slope, double base_low, double base_high) {
   if (to.kind != Motion::Kind::kBetween) return to;
   double room = 0;
@@ -89,8 +89,8 @@ Motion Sum(const Motion& a, const Motion& b, bool subtract, Type type, double le
                 subtract ? a.base_high - b.base_low : a.base_high + b.base_high);
 }
 
-// A product or quotient rises or falls in each operand alone, and rounding keeps the order: its ends are among those of
-// the operands' ends.
+// A product or quotient is monotonic in each operand, and rounding keeps order. So its extremes are among the values at
+// the ends of the operands.
 Motion Product(const Motion& a, const Motion& b, bool divide, double length) {
   if (divide && b.low <= 0 && b.high >= 0) return b.low == b.high ? Null() : Unknown();
   const auto apply = [&](double x, double y) { return divide ? x / y : x * y; };
@@ -140,7 +140,7 @@ Motion Logarithm(const Motion& x) {
   double low = std::log1p(x.low);
   double high = std::log1p(x.high);
   if (x.low != x.high) {
-    // The library's result may be the neighbour of the right one, so that it need not rise where the logarithm does.
+    // The library's result may be off by one unit in the last place, so it may not rise where the logarithm does.
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     low = std::nextafter(std::nextafter(low, -kInfinity), -kInfinity);
     high = std::nextafter(std::nextafter(high, kInfinity), kInfinity);
@@ -163,7 +163,7 @@ Value Apply(const Node& node, const Value* values) {
   return CallFunction(node.kind, values, node.count);
 }
 
-// No operand is null, unknown, or without an amount; some operand is not fixed.
+// Requires that no operand is null, unknown, or without an amount, and that some operand is not fixed.
 Motion Operation(const Node& node, const Motions& args, double length) {
   const Motion& x = args[0];
   switch (node.kind) {

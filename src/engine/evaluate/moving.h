@@ -1,4 +1,4 @@
-// Values that move with time by themselves: since and age, and what is computed from them.
+// Values that move with time: since, age, and what is computed from them.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -18,43 +18,43 @@ struct Motion {
   Kind kind = Kind::kUnknown;
   Value value;
   Type type = Type::kNull;
-  // The value is in [low, high]. Both are exact: reached when the value only rises or falls.
+  // The value is in [low, high]. If the value is monotonic, both ends are reached.
   double low = 0;
   double high = 0;
-  // At every instant it is also in slope * (instant - from) + [base_low, base_high], rounding included: values that move
-  // alike stay comparable however long the stretch.
+  // At every instant the value is also in slope * (instant - from) + [base_low, base_high], including rounding. So
+  // values that move alike stay comparable over any stretch.
   double slope = 0;  // per millisecond
   double base_low = 0;
   double base_high = 0;
-  // A straight line apart from rounding; `gross` is the sum of the slopes that went into it, each taken as positive.
+  // A straight line apart from rounding. `gross` is the sum of the absolute slopes that it was computed from.
   bool straight = false;
   double gross = 0;
 
   bool IsFixedNull() const { return kind == Kind::kFixed && value.is_null(); }
 };
 
-// An expression with the values it has at the evaluator's instant t, laid out so that it can be asked for at many other
-// instants, at which everything but time is the same.
+// An expression with its values at the evaluator's instant t, laid out so that it can be evaluated at many other
+// instants at which only time differs.
 class MovingTerm {
  public:
   // `known` is the node's value at t.
   MovingTerm(Evaluator* evaluator, NodeId node, const Value& known) : t_(evaluator->t_) { Add(evaluator, node, &known); }
-  // The same value always.
+  // A constant value.
   explicit MovingTerm(const Value& constant) { parts_.push_back({nullptr, constant, false, 1}); }
 
   Value At(Millis instant) const { return ValueOf(0, instant); }
   Motion Over(Millis from, Millis to) const { return MotionOf(0, from, to); }
 
-  // A constant, or a since or age alone: true, and what it is at t and by how much it rises with every millisecond.
+  // Returns true for a constant, or a since or age alone. Sets its value at t and its rise per millisecond.
   bool IsPlain(Value* at_t, Millis* slope) const;
 
  private:
-  // In the order of a reader: an operation, then its operands one after another.
+  // In prefix order: an operation, then its operands.
   struct Part {
     const Node* operation;  // null: a value
     Value value;            // at t
-    bool rises;             // a since or age: by one with every millisecond
-    uint32_t size;          // of parts, with those of the operands
+    bool rises;             // a since or age: rises by one each millisecond
+    uint32_t size;          // number of parts, including those of the operands
   };
 
   void Add(Evaluator* evaluator, NodeId node, const Value* known);

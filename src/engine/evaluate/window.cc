@@ -1,4 +1,4 @@
-// Windows: which events they show, and until when they show the same ones.
+// Windows: which events they hold, and until when they hold the same events.
 #include <algorithm>
 
 #include "engine/evaluate/crossing.h"

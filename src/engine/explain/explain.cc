@@ -12,7 +12,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-constexpr int kLooks = 1000;  // at instants at which a value may change: what lasts through so many is said to stay
+constexpr int kLooks = 1000;  // instants examined; a value that is the same at all of them counts as constant
 
 std::optional<double> Amount(const Value& value) {
   if (value.type() == Type::kNumber) return value.number();
@@ -20,7 +20,7 @@ std::optional<double> Amount(const Value& value) {
   return std::nullopt;
 }
 
-// Of the steps of a sequence that happen: what each is, and what it asks of the events before it as well.
+// Texts for the steps of a sequence: each step, and the step with its conditions on the events before it.
 struct StepTexts {
   explicit StepTexts(const Expression& sequence) {
     std::string nots;

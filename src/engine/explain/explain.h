@@ -1,5 +1,5 @@
-// Why an expression has the value it has for one user at one instant: the tree of what it is made of, with values, the
-// events behind them, and when each will change by itself.
+// Explains why an expression has its value for one user at one instant: the tree of its parts with their values, the
+// events behind them, and when each changes without an event.
 #pragma once
 
 #include <memory>
@@ -18,25 +18,25 @@ struct Explanation {
   struct Event {
     std::string id;
     Millis time;
-    std::string step;           // of a sequence: the step that it is, as text
+    std::string step;           // of a sequence: the step that the event matched, as text
   };
 
-  std::string text;             // the expression, with sugar undone
+  std::string text;             // the expression in full form
   std::string value;            // as JSON
-  Millis until = kNever;        // the next instant at which the value is another if nothing happens
+  Millis until = kNever;        // the next instant at which the value differs if nothing happens
   bool moving = false;          // it changes with every millisecond
-  bool incomplete = false;      // the plan's limit dropped events that it would have needed
-  std::string missing;          // of a comparison of numbers that does not hold: how much more (or less) would do, as JSON
-  std::string missing_step;     // of a sequence that did not come to its end: the step that its furthest run waits for
-  // That made it: the latest first; of a sequence in the order of the steps, and of its matches. Of many the latest
-  // kExplainedEvents, of matches as many whole ones.
+  bool incomplete = false;      // the plan's limit dropped events that it needs
+  std::string missing;          // of a numeric comparison that is false: how much more (or less) is needed, as JSON
+  std::string missing_step;     // of an incomplete sequence: the step that its furthest run waits for
+  // The events that made the value: the latest first, or for a sequence in the order of steps and matches. At most the
+  // latest kExplainedEvents; of matches only whole ones.
   std::vector<Event> events;
   size_t event_count = 0;
-  std::string key;                      // of a part of some or top: the key's value, as JSON
-  std::optional<size_t> key_count;      // of some and top: how many keys there are
-  std::optional<size_t> holding_count;  // of some: for how many of them it holds
-  // Of some, the keys for which it holds, those seen last first, at most kExplainedKeys; of top, the keys listed. When
-  // there is none of these, the key seen last.
+  std::string key;                      // of a part of some or top: the value of the key, as JSON
+  std::optional<size_t> key_count;      // of some and top: the number of keys
+  std::optional<size_t> holding_count;  // of some: the number of keys for which it holds
+  // Of some: the keys for which it holds, those seen last first, at most kExplainedKeys. Of top: the keys listed. If
+  // there are none, the key seen last.
   std::vector<Explanation> parts;
 };
 inline constexpr size_t kExplainedEvents = 100;
@@ -52,18 +52,18 @@ class Explainer {
   void Add(std::string_view bytes);
 
   bool has_records() const { return !records_.empty(); }
-  // What is said at t, knowing all records given; those later than t are as if they had not come.
+  // Explains the value at t. Records later than t are ignored.
   Explanation At(Millis t);
 
  private:
-  // An event that the user had done by the instant.
+  // An event of the user at or before the instant.
   struct Past {
     Millis time;
     std::string id;
-    std::vector<uint32_t> selectors;  // those that select it, ascending
-    std::vector<Stored> fields;       // by the program's numbers; null where it has none that the program reads
+    std::vector<uint32_t> selectors;  // that match it, ascending
+    std::vector<Stored> fields;       // by the program's numbers; null for fields that are absent
   };
-  // What the nodes at hand are of: the program, or within a some(…) or top(…) one key.
+  // What the current nodes belong to: the program, or one key within a some(…) or top(…).
   struct Scope {
     const Program& program;
     uint32_t keys = kNone;
@@ -86,7 +86,7 @@ class Explainer {
   std::shared_ptr<const Program> program_;
   RecordReader reader_;
   std::vector<std::string> records_;
-  // Of the instant asked about.
+  // State for the explained instant.
   Millis t_ = 0;
   std::unique_ptr<Engine> engine_;
   const UserState* state_ = nullptr;
@@ -94,7 +94,7 @@ class Explainer {
   Interner interner_;       // of their fields
 };
 
-// As one JSON object, without the braces' neighbours; and as lines for a terminal.
+// As one JSON object; and as lines for a terminal.
 std::string ExplanationJson(const Explanation& explanation);
 std::string ExplanationText(const Explanation& explanation);
 

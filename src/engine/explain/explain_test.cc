@@ -18,7 +18,7 @@ class ExplainTest : public testing::Test {
     plan_ = std::move(loaded.plan);
   }
 
-  // One more record, whose id is the name and the minute: `cart@3`.
+  // Adds a record whose id is the name and the minute: `cart@3`.
   void Does(const std::string& name, Millis minute, const std::string& properties = "{}") {
     EventHead head;
     const std::string id = name + "@" + std::to_string(minute);
@@ -37,14 +37,14 @@ class ExplainTest : public testing::Test {
     return explainer.At(kExplainBegin + minute * kMinute);
   }
 
-  // `VALUE: ID ID …`, and `, no STEP` where one is missing.
+  // `VALUE: ID ID …`, and `, no STEP` if a step is missing.
   static std::string Told(const Explanation& e) {
     std::string text = e.value + ":";
     for (const Explanation::Event& event : e.events) text += " " + event.id;
     if (!e.missing_step.empty()) text += ", no " + e.missing_step;
     return text;
   }
-  // Of each part `KEY=VALUE: ID …`.
+  // For each part `KEY=VALUE: ID …`.
   static std::string ToldByKey(const Explanation& e) {
     std::string text;
     for (const Explanation& part : e.parts) text += (text.empty() ? "" : "; ") + part.key + "=" + Told(part);
@@ -87,7 +87,7 @@ TEST_F(ExplainTest, ASequenceNamesTheRunThatBeganLast) {
       {9, "depth(pay -> add)", "0:, no pay"},
   });
   const Explanation held = Explain("sequence(search -> view)[10m]", 9);
-  EXPECT_EQ(held.until, kExplainBegin + 14 * kMinute);  // when search@4 goes
+  EXPECT_EQ(held.until, kExplainBegin + 14 * kMinute);  // when search@4 leaves the window
   EXPECT_EQ(held.events[1].step, "view");
   EXPECT_EQ(ExplanationText(Explain("sequence(search -> pay within 1h)", 9)),
             "sequence(search -> pay within 1h)[ever]  =  false  (no pay within 1h)\n"
@@ -130,7 +130,7 @@ TEST_F(ExplainTest, MatchesNameTheEventsOfEach) {
   EXPECT_EQ(many.events.back().id, "pay@158");
 }
 
-// Records count by their time, and of one instant by the log.
+// Records are ordered by time, then by position in the log.
 TEST_F(ExplainTest, LateEventsAreAtTheirPlace) {
   Does("view", 5);
   Does("search", 5);
@@ -179,7 +179,7 @@ TEST_F(ExplainTest, SomeNamesTheKeysForWhichItHolds) {
   EXPECT_EQ(twice.holding_count, 2u);
   EXPECT_EQ(twice.until, kExplainBegin + 61 * kMinute);
   ASSERT_EQ(twice.parts.size(), 2u);
-  EXPECT_EQ(twice.parts[0].key, "1");  // paid after the other was last seen
+  EXPECT_EQ(twice.parts[0].key, "1");  // paid after the other key was last seen
   EXPECT_EQ(twice.parts[0].until, kExplainBegin + 60 * kMinute);
   EXPECT_EQ(Told(twice.parts[0].parts[0]), "2: cart@3 cart@0");
   EXPECT_EQ(twice.parts[1].key, "\"b\"");
@@ -187,7 +187,7 @@ TEST_F(ExplainTest, SomeNamesTheKeysForWhichItHolds) {
 
   EXPECT_EQ(ToldByKey(Explain("some(id: sequence(cart -> pay))", 9)), "1=true: cart@3 pay@5");
   EXPECT_EQ(ToldByKey(Explain("some(id: sequence(cart -> cart -> pay))", 9)), "1=true: cart@0 cart@3 pay@5");
-  // The very next event is the user's, whatever its key.
+  // `=>` means the user's very next event, whatever its key.
   EXPECT_EQ(ToldByKey(Explain("some(id: sequence(cart => cart))", 9)), "\"c\"=false: cart@6, no => cart");
   const Explanation none = Explain("some(id: sequence(cart -> refund))", 9);
   EXPECT_EQ(ToldByKey(none), "\"c\"=false: cart@6, no refund");

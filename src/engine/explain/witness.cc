@@ -7,14 +7,14 @@
 namespace attune {
 namespace {
 
-// Runs as Advance (sequence.h) makes them, each with the way it came: of one step the last run is the one that began last,
-// so no other needs to be gone on from.
+// Runs as Advance (sequence.h) makes them, each with the run that it extends. The last run of a step began last, so
+// only that one has to be extended.
 class Search {
  public:
   Search(const SequenceProgram& program, const SequenceProgram::Sequence& sequence, std::span<const WitnessEvent> events)
       : program_(program), steps_(program.steps(sequence)), events_(events), best_(steps_.size(), kNoRun) {}
 
-  // Whether a run through all steps ends with the event.
+  // Returns whether the event ends a run through all steps.
   bool Take(size_t i) {
     const WitnessEvent& event = events_[i];
     if (!event.seen) return false;
@@ -55,7 +55,7 @@ class Search {
   struct Run {
     size_t start;   // events
     size_t last;
-    size_t before;  // the run that it goes on from
+    size_t before;  // the run that it extends
   };
 
   bool Is(const WitnessEvent& event, uint32_t mark) const {
@@ -73,7 +73,7 @@ class Search {
   const std::span<const SequenceProgram::Step> steps_;
   const std::span<const WitnessEvent> events_;
   std::vector<Run> runs_;
-  absl::flat_hash_map<uint64_t, std::vector<size_t>> last_;  // by the value of `by`, then by step; kNoRun: none to go on from
+  absl::flat_hash_map<uint64_t, std::vector<size_t>> last_;  // by the value of `by`, then by step; kNoRun: none
   std::vector<size_t> best_;                                 // by step
 };
 

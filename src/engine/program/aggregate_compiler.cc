@@ -1,4 +1,4 @@
-// Aggregates: windows, and what each keeps.
+// Aggregates: their windows, and the state that each needs.
 #include <algorithm>
 #include <utility>
 
@@ -52,7 +52,7 @@ std::optional<TotalSpec::Kind> Compiler::TotalKind(const Expression& e) {
 
 std::pair<uint32_t, Millis> Compiler::Keep(const Expression& e, uint32_t latest) {
   const Window& w = e.window;
-  // A window that ends at t: the latest events are the ones in it.
+  // In a window that ends at t, the events are the latest ones.
   const bool open_ended = w.kind != WindowKind::kAfter && w.kind != WindowKind::kRange && w.offset == 0;
   if (open_ended && e.aggregate && e.aggregate->latest_decides) return {1, 0};
   if (open_ended && latest > 0) return {latest, 0};

@@ -1,4 +1,4 @@
-// The order in which a program is built, and the tables by name and by selector.
+// The order of compilation, and the tables by name and by selector.
 #include <algorithm>
 #include <iterator>
 #include <utility>

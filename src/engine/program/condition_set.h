@@ -9,7 +9,7 @@
 
 namespace attune {
 
-using ConditionId = uint32_t;  // a segment, then the triggers, each after what it refers to
+using ConditionId = uint32_t;  // segments first, then triggers; each after what it refers to
 
 // A set of conditions as bits.
 class ConditionSet {
@@ -21,7 +21,7 @@ class ConditionSet {
   void AddAll(const ConditionSet& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
   }
-  // All of `other` but what holds already and can only rise, or does not hold and can only fall.
+  // Adds `other`, without the conditions that hold and can only rise, or do not hold and can only fall.
   void AddUnsettled(const ConditionSet& other, const ConditionSet& rising, const ConditionSet& falling, std::span<const uint64_t> holding) {
     for (size_t i = 0; i < words_.size(); ++i) {
       const uint64_t holds = i < holding.size() ? holding[i] : 0;
@@ -32,7 +32,7 @@ class ConditionSet {
   void Fill(size_t conditions) {
     for (ConditionId c = 0; c < conditions; ++c) Add(c);
   }
-  // Calls fn(condition) for each in order and takes it out. Those that fn adds behind have their turn too.
+  // Calls fn(condition) for each, in order, and removes it. Conditions with greater ids that fn adds are visited too.
   template <typename Fn>
   void TakeEach(Fn fn) {
     for (size_t i = 0; i < words_.size(); ++i) {

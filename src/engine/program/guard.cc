@@ -18,8 +18,8 @@ constexpr double kMostCounted = 1e6;
 
 bool ComparesOrder(Kind op) { return op >= Kind::kLess && op <= Kind::kGreaterEqual; }
 
-// The left side of a comparison with a literal, when it is over a window that ends at t: an event in order is the latest in
-// it. Otherwise null.
+// Returns the left side of a comparison with a literal if its window ends at t, so that an event in order is the latest
+// in it. Otherwise returns null.
 const AggregateSpec* LatestIn(const Program& program, const Node& node) {
   if (node.kind < Kind::kEqual || node.kind > Kind::kGreaterEqual) return nullptr;
   const Node& left = program.nodes[program.children[node.first]];
@@ -73,7 +73,7 @@ std::optional<Guard> GuardOf(const Program& program, uint32_t comparison, bool a
   guard.comparison = comparison;
   guard.numeric = between;
   if (spec->method == Method::kAverage) {
-    // More than the rounding errors of as many terms as a plan may keep.
+    // Greater than the rounding errors of the largest number of terms that a plan may keep.
     guard.bound = literal.number();
     guard.doubt = std::abs(guard.bound) * 1e-9;
   }

@@ -1,4 +1,4 @@
-// some(…) and top(…): the program within.
+// some(…) and top(…): compiles the program within.
 #include <utility>
 
 #include "engine/program/compiler.h"

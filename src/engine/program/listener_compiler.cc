@@ -74,7 +74,7 @@ void Compiler::Listen() {
   p.rising = p.falling = p.clock_readers = p.session_listeners = p.past_session_listeners = p.event_listeners = none;
   p.fact_listeners.assign(kFactKinds, none);
   for (ConditionId c = 0; c < p.conditions.size(); ++c) {
-    if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // judged at the event that it is `on`
+    if (p.conditions[c].root == kNone || p.conditions[c].on_selector != kNone) continue;  // judged at its event
     Uses uses;
     Collect(p.conditions[c].root, &uses);
     for (const uint32_t selector : uses.selectors) ListenTo(selector, c);

@@ -1,4 +1,4 @@
-// Expressions as nodes: literals, comparisons and the shortcuts that answer them.
+// Expressions as nodes: literals, comparisons and their shortcuts.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -88,7 +88,7 @@ Shortcut Compiler::ShortcutOf(Kind op, const Node& left, const Node& right) cons
   const AggregateSpec& spec = program_->aggregates[left.aggregate];
   if (left.moving && right.literal.type() == Type::kDuration) return Shortcut::kAge;
   if (spec.series == kNone || right.literal.type() != Type::kNumber) return Shortcut::kNone;
-  // When the window ends before t, the latest events are not those in it.
+  // If the window ends before t, the latest events are not in it.
   if (spec.anchor != kNone || spec.offset != 0 || spec.window == WindowKind::kRange) return Shortcut::kNone;
   if (op == Kind::kEqual || op == Kind::kNotEqual) return spec.method == Method::kCount ? Shortcut::kCountIs : Shortcut::kNone;
   switch (spec.method) {
@@ -106,7 +106,7 @@ uint32_t Compiler::AddReach(Kind op, const Node& left, double bound) {
   Reach reach;
   reach.method = spec.method;
   reach.window = spec.window;
-  const bool least = spec.method == Method::kMin;  // for min, beyond the bound is below it
+  const bool least = spec.method == Method::kMin;  // for min, beyond the bound means below it
   reach.inclusive = least ? op == Kind::kLessEqual || op == Kind::kGreater : op == Kind::kGreaterEqual || op == Kind::kLess;
   reach.when_reached = (op == Kind::kGreaterEqual || op == Kind::kGreater) != least;
   reach.series = spec.series;

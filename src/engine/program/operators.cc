@@ -12,7 +12,7 @@ using Kind = Expression::Kind;
 
 Value Finite(double number) { return std::isfinite(number) ? Value::Number(number) : Value(); }
 
-// Sums of instants and durations that leave the range are null, as overflow of numbers is.
+// Sums of instants and durations that leave the range are null, as a number that overflows is.
 Value Spanned(Type type, Millis a, Millis b, bool subtract) {
   Millis sum;
   if (subtract ? __builtin_sub_overflow(a, b, &sum) : __builtin_add_overflow(a, b, &sum)) return Value();
@@ -128,7 +128,7 @@ Value CallFunction(Kind fn, const Value* args, size_t count) {
     case Kind::kMin: return MinOrMax(args, count, false);
     case Kind::kMax: return MinOrMax(args, count, true);
     case Kind::kClamp: {
-      // The lower end, when the ends are the wrong way round.
+      // If the ends are in the wrong order, the result is the lower one.
       const Value capped[2] = {x, args[2]};
       const Value least[2] = {MinOrMax(capped, 2, false), args[1]};
       return MinOrMax(least, 2, true);

@@ -6,13 +6,14 @@
 
 namespace attune {
 
-// `a op b`: false when either is null or their types differ.
+// `a op b`; false if either is null or their types differ.
 bool Compares(Expression::Kind op, const Value& a, const Value& b);
 // kContains, kStartsWith, kEndsWith, kIContains, kIEquals.
 bool TextCompares(Expression::Kind op, const Value& a, const Value& b);
-// True when the list holds a value that equals x.
+// Whether the list holds a value that equals x.
 bool Holds(const Value& list, const Value& x);
-// + - * /: null with null, between types that do not go together, for a division by zero and beyond a double's range.
+// + - * /. Null if an operand is null, the types do not match, the divisor is zero, or the result exceeds a double's
+// range.
 Value Calculate(Expression::Kind op, const Value& a, const Value& b);
 // kNegate, kAbs, kRound, kLog1p, kMin, kMax, kClamp, kScale, kCoalesce.
 Value CallFunction(Expression::Kind fn, const Value* args, size_t count);

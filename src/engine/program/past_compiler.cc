@@ -1,4 +1,4 @@
-// Segments whose changes are remembered: how long, and from what.
+// Segments whose changes are kept: for how long, and what computes them.
 #include <algorithm>
 #include <set>
 

@@ -1,4 +1,4 @@
-// A plan made ready to run: expressions as nodes, which share what they keep of a user, and for each kind of change the
+// A compiled plan: expressions as nodes, which share the state that they read, and for each kind of change the
 // conditions that it may affect. Immutable; shared by all shards and threads.
 #pragma once
 
@@ -29,24 +29,24 @@ using NameId = uint32_t;       // an event name that the plan uses; kOtherName f
 inline constexpr NameId kOtherName = 0;
 inline constexpr uint32_t kNone = 0xFFFF'FFFF;
 
-// Which events; shared by all expressions with the same selector.
+// Which events match. All expressions with the same selector share it.
 struct SelectorSpec {
   NodeId filter = kNone;
 };
 
-// What is kept for one selector and property. An event is kept while it is among the latest `keep_count`, or younger than
-// `keep_span`.
+// What is kept for one selector and property. An event is kept while it is one of the latest `keep_count`, or younger
+// than `keep_span`.
 struct SeriesSpec {
   uint32_t selector = 0;
   uint32_t field = kNone;  // of the values; kNone: only instants are kept
   uint32_t keep_count = 0;
-  Millis keep_span = 0;    // kNever: as many as the plan's limit
+  Millis keep_span = 0;    // kNever: up to the plan's limit
 };
 
-// A running total over all events, or those of a range [from, to): one or two words for any number of events.
+// A running total over all events, or those of a range [from, to). It takes one or two words for any number of events.
 struct TotalSpec {
-  // Its words hold a number, a time or a Stored value; for kSum the two parts of an ExactSum; for kFirst and kLast a Stored
-  // value and the event's time.
+  // Its words hold a number, a time or a Stored value; for kSum the two parts of an ExactSum; for kFirst and kLast a
+  // Stored value and the event's time.
   using Kind = RunningTotal;
   Kind kind = Kind::kCount;
   uint32_t selector = 0;
@@ -61,7 +61,7 @@ struct TotalSpec {
   }
 };
 
-// What an aggregate or a sequence reads: a series through a window, a total, or the answer to a query.
+// What an aggregate or a sequence reads: a window of a series, a total, or the answer to a query.
 struct AggregateSpec {
   Expression::Kind fn = Expression::Kind::kAggregate;
   const Aggregate* aggregate = nullptr;                    // of kAggregate
@@ -70,7 +70,7 @@ struct AggregateSpec {
   uint32_t total = kNone;
   uint32_t terms = kNone;    // for an average: the total that counts its terms
   uint32_t sequence = kNone; // a query
-  bool outer = false;        // within a some(…) or top(…): a query of the program around it
+  bool outer = false;        // within a some(…) or top(…): the query is of the enclosing program
   Window::Kind window = Window::Kind::kEver;
   Millis length = 0;
   Millis offset = 0;
@@ -80,18 +80,18 @@ struct AggregateSpec {
   double number = 0;
 };
 
-// How a comparison is answered.
+// How a comparison is evaluated.
 enum class Shortcut : uint8_t {
   kNone,      // from the values of both sides
-  // The rest are comparisons of an aggregate with a literal, the usual form of a condition. They are answered from the latest
-  // events, together with the exact instant at which the answer changes.
+  // The rest are comparisons of an aggregate with a literal, the usual form of a condition. They are answered from the
+  // latest events, with the exact instant at which the answer changes.
   kAge,       // since or age
   kCountIs,   // whether a count equals the literal
   kReaches,   // count, sum and distinct, which grow with the events in the window: whether they reach a bound
   kBeyond,    // min and max: whether the value of some event is beyond a bound
 };
 
-// A comparison by Shortcut::kReaches, or by kBeyond: there an event beyond the bound reaches it.
+// A comparison by Shortcut::kReaches, or by kBeyond. With kBeyond, an event beyond the bound reaches it.
 struct Reach {
   Aggregate::Method method = Aggregate::Method::kCount;
   Window::Kind window = Window::Kind::kEver;
@@ -101,27 +101,27 @@ struct Reach {
   uint32_t aggregate = 0;
   Millis length = 0;
   double bound = 0;
-  double least = 0;           // the smallest whole number that reaches
+  double least = 0;           // the smallest integer that reaches
 };
 
 struct Node {
   Expression::Kind kind = Expression::Kind::kLiteral;
   Shortcut shortcut = Shortcut::kNone;
-  bool moving = false;       // its value changes with every millisecond (since and age, outside a comparison)
+  bool moving = false;       // changes each millisecond (since and age, outside a comparison)
   uint32_t first = 0;        // children: Program::children[first .. first + count)
   uint32_t count = 0;
   uint32_t aggregate = kNone;
-  // The field of a property, the condition of in_segment and the like, the name of a fact, a reach, the keys of some and top,
-  // a set of names.
+  // The field of a property, the condition of in_segment and similar, the name of a fact, a reach, the keys of some and
+  // top, or a set of names.
   uint32_t index = kNone;
-  Value literal;             // text and lists live in the Program
+  Value literal;             // the Program owns text and lists
   std::shared_ptr<const Pattern> pattern;
 };
 
 struct Program;
 
-// A some(…) or top(…). The expression within it is a program of its own, and each value of the property, a *key*, has a
-// state of that program. Selectors, fields and conditions keep the numbers of the outer program.
+// A some(…) or top(…). The expression within it is compiled as a separate program, and each value of the property, a
+// *key*, has a state of that program. Selectors, fields and conditions keep the numbers of the outer program.
 struct KeySpec {
   Expression::Kind kind = Expression::Kind::kSome;
   uint32_t field = 0;           // of the property
@@ -130,7 +130,7 @@ struct KeySpec {
   std::shared_ptr<const Program> within;
   std::vector<bool> selectors;  // those whose events can change the outcome for a key
   bool reads_clock = false;     // see Program::ReadsClock
-  // What can change the outcome for all keys: a session that begins, every event, facts.
+  // What can change the outcome for all keys: the start of a session, every event, facts.
   bool sessions = false;
   bool every_event = false;
   bool facts[kFactKinds] = {};
@@ -139,24 +139,24 @@ struct KeySpec {
 struct Condition {
   NodeId root = kNone;       // kNone: always true (a trigger `on` without `where`)
   uint32_t on_selector = kNone;  // of a trigger `on`
-  uint32_t keys = kNone;     // of a trigger that fires for each key: they are its own, and `with` is of the program within
+  uint32_t keys = kNone;     // of a trigger that fires for each key; `with` is then of the program within
   const Segment* segment = nullptr;
   const Trigger* trigger = nullptr;
   std::string name;
   NodeId only_if = kNone;        // of a trigger; kNone: always
   Cap group_cap;                 // of a trigger's group; no span: none
-  Millis firings_count = 0;      // how long a firing counts towards a cooldown or a cap, including the group's cap
+  Millis firings_count = 0;      // how long a firing counts towards a cooldown or cap, including the group's cap
   std::vector<std::pair<std::string, NodeId>> with;
 };
 
-// A segment whose changes are remembered, because `in_segment(…) for`, `entered` or `left` names it.
+// A segment whose changes are kept, because `in_segment(…) for`, `entered` or `left` names it.
 struct TrackedSegment {
   ConditionId segment = 0;
-  Millis keep_span = 0;  // the greatest age of a change that is needed; kNever: as many changes as the plan's limit
+  Millis keep_span = 0;  // the greatest age of a change that is needed; kNever: up to the plan's limit
 };
 
 struct Program {
-  // Requires a plan without problems. `extra`, an expression parsed against the plan, is compiled too: its root is
+  // Requires a plan without problems. `extra`, an expression parsed against the plan, is compiled too; its root is
   // extra_root.
   static std::shared_ptr<const Program> Compile(std::shared_ptr<const Plan> plan, const Expression* extra = nullptr);
 
@@ -164,17 +164,17 @@ struct Program {
     const auto found = names.find(event);
     return found == names.end() ? kOtherName : found->second;
   }
-  // How many of a series' latest events count: the plan's limit, unless an aggregate keeps more.
+  // The number of latest events of a series that count: the plan's limit, unless an aggregate needs more.
   uint32_t SeriesLimit(uint32_t index) const { return series_limit > series[index].keep_count ? series_limit : series[index].keep_count; }
   // Whether a node of this kind depends on when a segment changed.
   static bool NamesPast(Expression::Kind kind) {
     using Kind = Expression::Kind;
     return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
-  // Whether a node can differ between users who have no events and no facts.
+  // Whether a node can differ between users without events and facts.
   bool TellsUsersApart(NodeId root) const;
-  // Whether a node reads the plan's clock: hour(), weekday(), date(), or a window such as [today]. Such a node can be due
-  // any number of times without an event; any other is due a number of times that the user's events bound.
+  // Whether a node reads the plan's clock: hour(), weekday(), date(), or a window such as [today]. Such a node can be
+  // due any number of times without an event. The user's events bound how often any other node is due.
   bool ReadsClock(NodeId root) const;
 
   std::shared_ptr<const Plan> plan;
@@ -182,8 +182,8 @@ struct Program {
   SessionRules sessions;
 
   TextMap<NameId> names;
-  std::vector<PropertyPath> fields;                       // what expressions read of events
-  std::vector<std::vector<uint32_t>> fields_of_name;      // which of them for each name
+  std::vector<PropertyPath> fields;                       // that expressions read of events
+  std::vector<std::vector<uint32_t>> fields_of_name;      // the fields that are read, for each name
   std::vector<std::vector<uint32_t>> selectors_of_name;
 
   std::vector<SelectorSpec> selectors;
@@ -194,8 +194,8 @@ struct Program {
   uint32_t long_series = 64;  // longer series may exceed the limit for a while, and keep summaries of their values
   std::vector<TotalSpec> totals;
   std::vector<bool> total_slot_holds_value;
-  // Offsets in a user's block, in words: the bits that say which series, slots of totals, conditions and again conditions
-  // the user has, and the user's id.
+  // Offsets in a user's block, in words: the bits of the series, slots of totals, members and dues that the user has,
+  // and the user's id.
   struct {
     uint32_t first[5] = {0, 0, 0, 0, 0};
     uint32_t id = 0;
@@ -221,13 +221,13 @@ struct Program {
   // Requires that the plan has the metric.
   NodeId MetricRoot(std::string_view name) const { return metric_roots[static_cast<size_t>(plan->FindMetric(name) - plan->metrics.data())]; }
   NodeId extra_root = kNone;
-  std::vector<uint32_t> condition_of_on_trigger;          // conditions whose trigger is `on`
+  std::vector<uint32_t> condition_of_on_trigger;          // of triggers with `on`
 
   std::vector<Listeners> listeners_of_selector;
-  std::vector<std::vector<ConditionId>> listeners_of_sequence;  // of its runs, when it is live
+  std::vector<std::vector<ConditionId>> listeners_of_sequence;  // that the runs of a live sequence affect
   std::vector<ConditionSet> listeners_of_keys;
   std::vector<ConditionSet> dependents_of_segment;        // by condition
-  std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: those that depend on whether it holds
+  std::vector<std::vector<uint32_t>> keys_of_segment;     // by condition: the keys that depend on it
   // The same as in Listeners, for events of any selector.
   ConditionSet rising;
   ConditionSet falling;
@@ -236,20 +236,20 @@ struct Program {
   std::vector<uint32_t> tracked_of_segment;  // by condition; kNone: not tracked
   // What recomputing the changes of tracked segments after a late event needs.
   struct Past {
-    std::vector<ConditionId> conditions;     // the tracked ones and those that they refer to, each behind what it refers to
-    std::vector<bool> selectors;             // those that they read
+    std::vector<ConditionId> conditions;     // tracked ones and those they refer to, which come first
+    std::vector<bool> selectors;             // that they read
     bool all_events = false;                 // they read sessions, sequences or keys
     std::set<uint32_t> keys;                 // some(…) and top(…) in them
     bool sequences = false;
     bool facts[kFactKinds] = {};
     Millis span = 0;                         // how far back events matter
-    Millis changes_span = 0;                 // how far back their changes matter
+    Millis changes_span = 0;                 // how far back changes of segments matter
   } past;
 
   ConditionSet clock_readers;       // conditions that read the plan's clock
-  ConditionSet session_listeners;   // of where sessions begin
-  ConditionSet past_session_listeners;  // of these, those that see more than the events of the open session
-  ConditionSet event_listeners;     // of every event: how long a session lasts
+  ConditionSet session_listeners;   // affected by where sessions begin
+  ConditionSet past_session_listeners;  // of these, those that read more than the events of the open session
+  ConditionSet event_listeners;     // affected by every event: the length of a session
   std::vector<ConditionSet> fact_listeners;  // by FactKind
 
   std::vector<std::unique_ptr<std::string>> texts;        // literals

@@ -24,7 +24,7 @@ uint32_t Compiler::Sequence(const Expression& e) {
   sequence.to = RangeTo(e.window);
   const bool fixed = e.window.kind == WindowKind::kEver || e.window.kind == WindowKind::kRange;
   sequence.tally = e.kind == Kind::kSequenceMatches && fixed;
-  // `=>` means the user's next event whatever its key, so only the whole history can answer it.
+  // `=>` means the user's very next event whatever its key, so only the user's whole history can answer it.
   const bool next = std::any_of(e.steps.begin(), e.steps.end(), [](const SequenceStep& step) { return step.immediate; });
   spec.outer = outer_ && next;
   Compiler& owner = spec.outer ? *outer_ : *this;

@@ -1,4 +1,4 @@
-// What an event can do to a condition.
+// The change that an event can make to a condition.
 #include "engine/program/compiler.h"
 
 namespace attune {
