@@ -1,4 +1,4 @@
-// The timer queue: how many entries it holds, and that it fires every user's timers whatever it drops.
+// The timer queue: its number of entries, and that every timer fires whatever entries it drops.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr Millis kNewYear = 1'767'225'600'000;  // 2026-01-01
 
-// An event of a quiet user moves its timer from 30 days ahead, another instant each time, to a minute ahead.
+// An event of an idle user moves its timer from 30 days ahead, at a different instant each time, to a minute ahead.
 constexpr const char* kPlan = R"(
 segments:
   busy: {when: "count(a[1m]) >= 1"}
@@ -45,7 +45,7 @@ class Users {
     engine->Apply(*reader_->Read(bytes), &effects_);
   }
   void Advance(Millis to) { engine->Advance(kNewYear + to, &effects_); }
-  // The same without the queue: each user is looked at.
+  // The same without the queue: reads every user.
   void AdvanceEach(Millis to) {
     for (UserState& user : engine->users()) {
       if (!user.ended) engine->AdvanceUser(&user, kNewYear + to, &effects_);
@@ -54,7 +54,7 @@ class Users {
   void End(const std::string& user, Millis at) {
     if (UserState* state = engine->Find(user)) engine->End(state, kNewYear + at, &effects_);
   }
-  // What changed since the last call, in an order that does not depend on the queue's.
+  // Changes since the last call, in an order that does not depend on the queue.
   std::vector<Change> TakeChanges() {
     std::vector<Change> changes;
     for (const Transition& change : effects_.transitions) {
@@ -79,7 +79,7 @@ class Users {
   int events_ = 0;
 };
 
-constexpr size_t kFew = 64;  // stale entries that are never worth dropping
+constexpr size_t kFew = 64;  // stale entries that are never dropped early
 
 TEST(Timers, AUserWhoseTimerMovesToAndFroLeavesFewEntries) {
   Users users;
@@ -113,7 +113,7 @@ TEST(Timers, UsersWhoHaveEndedLeaveFewEntries) {
   EXPECT_LE(users.engine->timer_entries(), kFew);
 }
 
-// Against the same users without the queue, at every step.
+// Compares with the same users without the queue, at every step.
 TEST(Timers, DropsNothingThatIsDue) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(seed);

@@ -1,4 +1,4 @@
-// Which conditions an event marks to be judged: those that its selectors' guards find it may change.
+// Marks the conditions that an event may change, according to its selectors' guards.
 #include <cmath>
 
 #include "engine/engine.h"
@@ -12,13 +12,14 @@ using WindowKind = Window::Kind;
 
 Millis LaterBy(Millis t, Millis by) { return t > kNever - by ? kNever : t + by; }
 
-// Tests the guards of one series, whose latest entry is the event's.
+// Tests the guards of one series whose latest entry is the event.
 class GuardTest {
  public:
   GuardTest(const Program& program, const Interner& interner, const Series& series, const Session* session, Millis t)
       : program_(program), interner_(interner), series_(series), session_(session), t_(t), from_(series.size()) {}
 
-  // Whether the event may change how the comparison comes out. Sums are to be asked for in the order of their bounds.
+  // Whether the event may change the outcome of the comparison. Guards of sums must be tested in the order of their
+  // bounds.
   bool Finds(const Guard& guard, bool holds) {
     switch (guard.kind) {
       case Guard::Kind::kCount: return IsIn(guard.least, Low(guard)) && !IsIn(guard.least + 1, Low(guard));
@@ -29,8 +30,7 @@ class GuardTest {
     return true;
   }
 
-  // Of a comparison that stays as it is because enough is in the window: how long it does so for certain, with the event.
-  // kAlways: that is not known.
+  // How long a comparison that is settled stays so for certain, including the event. kAlways: unknown.
   Millis Stays(const Guard& guard) {
     switch (guard.kind) {
       case Guard::Kind::kCount: return guard.least <= series_.size() ? LeavesAt(guard, series_.size() - guard.least) : kAlways;
@@ -42,7 +42,7 @@ class GuardTest {
   }
 
  private:
-  static constexpr size_t kFew = 64;  // a plain sum of this many terms is off by less than the guard's `doubt`
+  static constexpr size_t kFew = 64;  // a plain sum of this many terms has an error below the guard's `doubt`
 
   Millis Low(const Guard& guard) const {
     if (guard.window == WindowKind::kSliding) return t_ - guard.length;
@@ -55,8 +55,7 @@ class GuardTest {
   // Whether the n-th latest event is later than `low`.
   bool IsIn(size_t n, Millis low) const { return n <= series_.size() && series_.time(series_.size() - n) > low; }
 
-  // One walk from the latest value back serves all bounds: where one is first reached, the greater ones are not reached
-  // before.
+  // One walk from the latest value back serves all bounds, since greater bounds are reached further back.
   bool SumsUp(const Guard& guard, Millis low) {
     if (series_.has_negative()) return true;
     const double enough = guard.bound - guard.doubt;
@@ -88,7 +87,7 @@ class GuardTest {
 
 }  // namespace
 
-// Of an event in order that was nothing but one more to all that is kept of its selector.
+// Requires an event in order for which AddToSelector returned true.
 void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& record) {
   const Listeners& listeners = program_->listeners_of_selector[selector];
   dirty_.AddUnsettled(listeners.unguarded, listeners.rising, listeners.falling, user->holding());
@@ -109,7 +108,7 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
       if (!guard.settled[holds] && test.Finds(guard, holds)) {
         dirty_.Add(guard.condition);
       } else if (guard.alone && holds == guard.when_reached) {
-        // Timers of their own would find it put off one by one.
+        // Otherwise a timer would find the condition postponed each time.
         const Millis stays = test.Stays(guard);
         if (stays != kAlways) user->PutOff(guard.condition, stays);
       }

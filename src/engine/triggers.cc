@@ -1,4 +1,4 @@
-// The triggers' part of the engine: what fires, and what holds it back.
+// Triggers: what fires, and what prevents it.
 #include <algorithm>
 #include <cstdlib>
 
@@ -18,7 +18,7 @@ void Engine::FireOn(UserState* user, const Record& record, Effects* effects) {
   evaluator_.Forget();
 }
 
-// Whether nothing holds the trigger back. When it fires, that counts for the next ones.
+// Whether the trigger may fire. If so, the firing is recorded and counts for later ones.
 bool Engine::MayFire(UserState* user, ConditionId c, Millis at, uint64_t key) {
   if (quiet_) return false;
   const Condition& condition = program_->conditions[c];
@@ -32,7 +32,7 @@ bool Engine::MayFire(UserState* user, ConditionId c, Millis at, uint64_t key) {
   return true;
 }
 
-// A firing counts while it is young by the user's clock: what it is compared with may be an event that comes late.
+// A firing counts while it is recent by the user's clock, because the event it is compared with may be late.
 bool Engine::IsWithinCaps(UserState* user, ConditionId c, Millis at, uint64_t key) {
   const Condition& condition = program_->conditions[c];
   const Trigger& trigger = *condition.trigger;
@@ -62,7 +62,7 @@ void Engine::Fire(UserState* user, ConditionId c, Millis at, Effects* effects, c
   firing.user = user;
   firing.trigger = c;
   firing.key = key_json;
-  // Length-free parts joined by zero bytes, which names, JSON and instants do not hold.
+  // Parts are separated by zero bytes, which do not occur in names, JSON and instants.
   firing.id = ToHex(Hash128(condition.name + '\0' + std::string(user->id()) + '\0' + key_json + '\0' + std::to_string(at)));
   firing.values = "{";
   for (const auto& [name, node] : condition.with) {

@@ -94,7 +94,7 @@ void SequenceProgram::Link(size_t selectors, size_t limit) {
     keep_of_any_ = std::max(keep_of_any_, sequence.keep);
     if (sequence.live) next_sequences_[s / 64] |= bit;
   }
-  // Events without a use keep the others from following each other, as long as any `=>` may look at them.
+  // Unmatched events separate their neighbours for `=>`, so they are kept as long as any `=>` may read them.
   for (Millis& keep : keep_of_mark_) keep = std::max(keep, keep_of_any_);
   layout_ = {static_cast<uint32_t>((selectors_.size() + 7) / 8), static_cast<uint32_t>(columns_.size())};
 }

@@ -25,7 +25,7 @@ SequenceReading SequenceScan::Read(const SequenceProgram& program, const StepHis
   const size_t from = low == kAlways ? 0 : history.CountUpTo(layout, low);
   const size_t to = high == kNever ? history.size() : std::max(from, history.CountUpTo(layout, high));
   const bool goes_on = begun_ && position_ <= to && (!matches || (low_ <= low && (matches_ == 0 || low < first_start_)));
-  // Runs that began before the window are told by their starts; only matches without overlap depend on where one begins.
+  // The starts of runs show which began before the window. Only non-overlapping matches depend on where a scan begins.
   if (!goes_on) Restart(sequence, low, matches ? from : 0);
   low_ = low;
   const auto seen = [&](size_t row) {
@@ -105,7 +105,8 @@ bool SequenceScan::Concerns(const SequenceProgram& program, const uint8_t* marks
   return false;
 }
 
-// Whether a longer window that holds this event too may give more: it may be the last step, or of `depth` any.
+// Whether a longer window with this event may have a greater value: the event may be the last step, or for `depth` any
+// step.
 bool SequenceScan::MayRaise(const SequenceProgram& program, const uint8_t* marks) const {
   const SequenceQuery& query = program.query(query_);
   const auto steps = program.steps(program.sequence(query.sequence));

@@ -47,7 +47,7 @@ void SequenceState::TakeIn(const SequenceProgram& program, Millis time, std::spa
   if (history_.size() >= trim_at_) Trim(program, interner);
 }
 
-// Whether no window can see the event, or its place is among those that were dropped.
+// Whether no window can contain the event, or its place is among events that were dropped.
 bool SequenceState::ComesTooLate(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors) {
   const Millis latest = history_.time(program.layout(), history_.size() - 1);
   if (latest - time >= KeepOf(program, selectors)) return true;
@@ -109,8 +109,8 @@ void SequenceState::TakeRow(const SequenceProgram& program, size_t row, const St
   }
 }
 
-// Rebuilds the runs that an inserted row may change: those of the sequences that listen to it, and of all with `=>`,
-// since it comes between its neighbours and gives those behind it other serials.
+// Rebuilds the runs that an inserted row may change: of the sequences that listen to it, and of all with `=>`, because
+// the row separates its neighbours and changes the serials of those after it.
 void SequenceState::Rebuild(const SequenceProgram& program, size_t row, Interner* interner) {
   scans_.clear();
   std::vector<uint64_t> concerned(program.next_sequences().begin(), program.next_sequences().end());
@@ -128,7 +128,7 @@ void SequenceState::Rebuild(const SequenceProgram& program, size_t row, Interner
   for (size_t i = 0; i < history_.size(); ++i) TakeRow(program, i, EventAt(program, i, ++serial_), &concerned, &runs_, interner);
 }
 
-// Forgets the rows that no window can see from the latest event on, and at the limit the oldest ones.
+// Drops the rows that no window can contain any more, and at the limit the oldest ones.
 void SequenceState::Trim(const SequenceProgram& program, Interner* interner) {
   const StepLayout& layout = program.layout();
   scans_.clear();
@@ -148,7 +148,7 @@ void SequenceState::Trim(const SequenceProgram& program, Interner* interner) {
     dropped_->last = history_.time(layout, excess - 1);
     history_.Filter(layout, interner, [&](size_t i) { return i >= excess; });
   }
-  // Many at a time: each costs a look at all.
+  // In batches, because each trim reads all rows.
   trim_at_ = std::min(std::max(kFirstTrim, 2 * history_.size()), limit + limit / 8 + 1);
 }
 

@@ -1,4 +1,4 @@
-// What the engine remembers of one user for the sequences of a program.
+// The state of one user for the sequences of a program.
 #pragma once
 
 #include <memory>
@@ -15,31 +15,31 @@
 namespace attune {
 
 // Every event costs one pass over the steps of the sequences that listen to it. Windows that end at t are read from the
-// runs in constant time; the others, and matches(…) but of [ever] and of a range, by scans that look at each row of the
-// history once while their window only moves on, and again after a late event or when the window leaves the first match
-// behind. A late event rebuilds the runs of the sequences that it concerns from the history.
+// runs in constant time. Other windows, and matches(…) except of [ever] and of a range, are read by scans. A scan reads
+// each row of the history once while its window only moves forward. It starts over after a late event, or when the
+// window passes the first match. A late event rebuilds the runs of the affected sequences from the history.
 //
-// The history keeps an event as long as some sequence can see it, and at most the program's limit. What is dropped at the
-// limit is first taken into runs of its own, from which those of late events start: so only an event that is older than
-// what was dropped, or a window that reaches back to it, is answered incompletely.
+// The history keeps an event as long as some sequence can read it, and at most the program's limit. Events that are
+// dropped at the limit are first applied to separate runs, from which late events continue. So the answer is incomplete
+// only for an event older than what was dropped, or a window that reaches back to it.
 //
-// The user's state owns this; a user of whom no sequence knows an event needs none. Texts of keys are uses of the
-// interner: the same one in every call.
+// The user's state owns this; it is absent until some sequence needs an event of the user. Texts of keys are uses of
+// the interner, which must be the same in every call.
 class SequenceState {
  public:
-  // Takes in an event at its place in the history. `selectors` are those that select it; of `fields`, by the Program's
-  // numbers, those that sequences read beside these selectors are looked at. To be called for every event that some
-  // mark's selector selects; when the program wants every event, for every one. `advanced`, if wanted, has the live
-  // sequences added of which an event in order ended a match (or, where depths are asked for, took any step): what the
-  // others' queries say stays, and for no shorter.
+  // Adds an event at its place in the history. `selectors` are those that match it. Of `fields`, by the Program's
+  // numbers, those that sequences read for these selectors are used. Call it for every event that matches the selector
+  // of some mark; if the program requires every event, for every event. If `advanced` is not null, the live sequences
+  // are appended that an event in order completed (or, where depths are needed, advanced). The values of other
+  // sequences stay, at least as long as before.
   void TakeIn(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors, std::span<const Value> fields,
               Interner* interner, std::vector<uint32_t>* advanced = nullptr);
 
-  // What a query reads in the window (low, high]. `high` is kNever for a window that ends at t; a range is none of them:
-  // its sequence sees no other events, and is asked for (kAlways, kNever]. A tally is asked for that too.
+  // Reads a query in the window (low, high]. `high` is kNever for a window that ends at t. For a range or a tally, use
+  // (kAlways, kNever]: a range's sequence contains only the events of the range.
   SequenceReading Read(const SequenceProgram& program, uint32_t query, Millis low, Millis high) const;
-  // The same as if the user's history had only those events that carry a value (`=>` stays the very next event of all).
-  // In constant time when the sequence is `by` that column, the window ends at t, and the query is not for matches.
+  // The same, as if the user's history had only the events that carry a value (`=>` still means the very next event of
+  // all). Constant time if the sequence is `by` that column, the window ends at t, and the query is not for matches.
   SequenceReading ReadRestricted(const SequenceProgram& program, uint32_t query, Millis low, Millis high,
                                  const StepRestriction& restriction) const;
 
@@ -52,9 +52,9 @@ class SequenceState {
   bool Read(const SequenceProgram& program, Interner* interner, ByteReader* in);
 
  private:
-  // What events dropped at the limit leave behind.
+  // State of the events that were dropped at the limit.
   struct Dropped {
-    StepRuns runs;         // of all of them
+    StepRuns runs;         // of all dropped events
     int64_t serial = 0;    // of the last one
     Millis last = kAlways; // its time
     Millis lost = kAlways; // windows that begin before may lack events that came too late
@@ -64,9 +64,9 @@ class SequenceState {
   size_t AddRow(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors, std::span<const Value> fields,
                 Interner* interner);
   StepEvent EventAt(const SequenceProgram& program, size_t row, int64_t serial) const;
-  // The live sequences that listen to a row, as far as they are in word `w` of bits.
+  // The live sequences that listen to a row, limited to word `w` of the bits.
   uint64_t Listeners(const SequenceProgram& program, size_t row, size_t w) const;
-  // Takes a row into the runs of its listeners; with `only`, of those among these bits.
+  // Applies a row to the runs of its listeners; with `only`, limited to these bits.
   void TakeRow(const SequenceProgram& program, size_t row, const StepEvent& event, const std::vector<uint64_t>* only,
                StepRuns* runs, Interner* interner, std::vector<uint32_t>* advanced = nullptr);
   void Rebuild(const SequenceProgram& program, size_t row, Interner* interner);
@@ -79,7 +79,7 @@ class SequenceState {
   int64_t serial_ = 0;                              // of the latest event
   size_t trim_at_ = kFirstTrim;
   std::unique_ptr<Dropped> dropped_;
-  mutable std::vector<SequenceScan> scans_;         // made when they are asked for
+  mutable std::vector<SequenceScan> scans_;         // created on first use
 
   static constexpr size_t kFirstTrim = 16;
 };

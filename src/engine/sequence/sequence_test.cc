@@ -1,5 +1,5 @@
-// Sequences against a search through all choices of events, and a few cases by hand. ATTUNE_SEQUENCE_CASES says how many
-// random cases each test tries, ATTUNE_SEQUENCE_SEED which is the first: a failure prints its seed.
+// Compares sequences with a search through all choices of events, and has a few cases by hand. ATTUNE_SEQUENCE_CASES is
+// the number of random cases of each test, ATTUNE_SEQUENCE_SEED the first seed. A failure prints its seed.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -60,7 +60,7 @@ struct Restriction {
   int key = 0;
 };
 
-// The meaning of a sequence, read off the language's own words.
+// The meaning of a sequence, implemented directly from its definition.
 class Naive {
  public:
   Naive(const SequenceSpec& spec, const std::vector<Event>& history, Millis low, Millis high, Restriction only)
@@ -97,7 +97,7 @@ class Naive {
     return true;
   }
 
-  // Calls reached(event, steps so far) for every run that has event i as step k, after `before`.
+  // Calls reached(event, steps so far) for every run in which event i is step k, after `before`.
   template <typename Fn>
   void Walk(size_t i, size_t k, int before, const Fn& reached) const {
     if (!Seen(i) || !Selected(i, spec_.steps[k].selector) || KeyOf(i) == 0) return;
@@ -163,10 +163,10 @@ struct Shape {
   int late = 30;      // per cent
   size_t limit = 1000;
   Millis keep = kNever;
-  int other = 0;      // sequences of no interest, for their numbers
+  int other = 0;      // unused sequences, which shift the numbers of the others
   int queries = 4;
   int keys = 3;
-  int next = 30;      // per cent of the sequences may have `=>`
+  int next = 30;      // per cent of the sequences that may have `=>`
 };
 
 SequenceSpec RandomSpec(Random* random, const Shape& shape) {
@@ -190,7 +190,7 @@ SequenceSpec RandomSpec(Random* random, const Shape& shape) {
   return spec;
 }
 
-// One user with several queries over sequences, and what they should read.
+// One user with several queries over sequences, and their expected values.
 class Case {
  public:
   Case(uint64_t seed, const Shape& shape) : seed_(seed), shape_(shape), random_(seed) {
@@ -223,7 +223,7 @@ class Case {
     EXPECT_EQ(interner_.size(), 0u) << "seed " << seed_ << ": a text is still in use";
   }
 
-  // Stops at the first that is not as it should be.
+  // Stops at the first difference.
   void Run() {
     Millis clock = 0;
     for (int i = 0; i < shape_.events && !failed_; ++i) {
@@ -257,7 +257,7 @@ class Case {
     if (concerned) state_->TakeIn(program_, event.time, selectors, fields, &interner_);
   }
 
-  // Writes the state, and goes on with what is read.
+  // Writes the state, and continues with what is read back.
   void Reload() {
     ByteWriter out;
     state_->Write(program_, interner_, &out);
@@ -298,7 +298,7 @@ class Case {
     }
   }
 
-  // A fixed window, and others that the reading says to be the same.
+  // Reads a fixed window, and other windows for which the reading claims the same value.
   void CheckWindow(size_t q, Millis low, Millis high, Restriction only) {
     const SequenceReading reading = Read(q, low, high, only);
     if (!Agrees(q, reading, low, high, only, "reads")) return;
@@ -318,7 +318,7 @@ class Case {
     return to <= from ? from : from + random_.Below(static_cast<int>(to - from));
   }
 
-  // A window that slides with t: as it is at t, and until when.
+  // Reads a window that slides with t: its value at t, and until when it lasts.
   void CheckSliding(size_t q, Millis t, Restriction only) {
     Millis length = random_.From(1, shape_.span);
     Millis offset = random_.Percent(50) ? 0 : random_.From(1, shape_.span / 2);
@@ -379,7 +379,7 @@ class Case {
   bool any_incomplete_ = false;
 };
 
-// Returns how many cases met a limit.
+// Returns the number of cases that reached a limit.
 uint64_t RunCases(uint64_t cases, const Shape& shape) {
   const uint64_t first = Setting("ATTUNE_SEQUENCE_SEED", 1);
   cases = Setting("ATTUNE_SEQUENCE_CASES", cases);
@@ -457,7 +457,8 @@ TEST(Sequence, SaysWhatTheLimitTouches) {
 
 // --- by hand ---
 
-// One sequence of the steps a b c … (selectors 0, 1, 2 …), and events that each letter of a name selects.
+// One sequence of the steps a b c … (selectors 0, 1, 2 …). Each letter of an event's name is a selector that matches
+// it.
 class Hand {
  public:
   explicit Hand(const SequenceSpec& spec, Kind kind = Kind::kHolds, size_t limit = 1000, Millis keep = kNever) {

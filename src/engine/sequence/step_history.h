@@ -10,16 +10,16 @@
 
 namespace attune {
 
-// What stands in a row: eight bytes of time, a bit for each mark, eight bytes for each column. Belongs to the program.
+// The layout of a row: eight bytes of time, a bit for each mark, eight bytes for each column. Belongs to the program.
 struct StepLayout {
   uint32_t mark_bytes = 0;
   uint32_t columns = 0;
   size_t row_bytes() const { return sizeof(Millis) + mark_bytes + columns * sizeof(uint64_t); }
 };
 
-// The layout is the same in every call. A row's marks and key values are read until the next call that changes rows. The
-// texts among the key values are uses of the interner that the rows hold; ReleaseTexts gives them back, the destructor
-// does not.
+// The layout must be the same in every call. Views of a row's marks and key values are valid until rows next change.
+// Rows hold uses of the interner for the texts among their key values. ReleaseTexts releases them; the destructor does
+// not.
 class StepHistory {
  public:
   StepHistory() = default;
@@ -41,7 +41,7 @@ class StepHistory {
     std::memcpy(&bits, marks(layout, i) + layout.mark_bytes + column * sizeof bits, sizeof bits);
     return Stored::FromBits(bits);
   }
-  // Takes over a use of the text.
+  // Takes ownership of a use of the text.
   void SetKey(const StepLayout& layout, size_t i, uint32_t column, Stored key) {
     const uint64_t bits = key.bits();
     std::memcpy(marks(layout, i) + layout.mark_bytes + column * sizeof bits, &bits, sizeof bits);
@@ -49,9 +49,9 @@ class StepHistory {
 
   // The number of events with time <= t.
   size_t CountUpTo(const StepLayout& layout, Millis t) const;
-  // Puts a row without marks and keys at its place: behind all that are not later. Returns which it is.
+  // Inserts a row without marks and keys after all rows that are not later. Returns its index.
   size_t Insert(const StepLayout& layout, Millis time);
-  // Forgets the rows for which keep(i) is false, asked in order.
+  // Drops the rows for which keep(i) is false. Calls keep in order.
   template <typename Keep>
   void Filter(const StepLayout& layout, Interner* interner, Keep keep) {
     size_t kept = 0;

@@ -81,7 +81,7 @@ void KeyedRuns::Forget(Millis horizon, size_t limit, Forgotten forgotten) {
     std::nth_element(starts.begin(), starts.begin() + static_cast<ptrdiff_t>(excess - 1), starts.end());
     const Millis lost = starts[excess - 1];
     lost_ = std::max(lost_, lost);
-    // Of those that began at that very instant the first ones go, as many as it takes.
+    // Of the keys that began at exactly that instant, the first ones are dropped, as many as needed.
     size_t earlier = 0;
     for (size_t i = 0; i < keys_.size(); ++i) earlier += runs(i)->start < lost ? 1 : 0;
     size_t at_it = excess - earlier;
@@ -134,7 +134,7 @@ bool KeyedRuns::Read(Interner* interner, ByteReader* in) {
 uint32_t StepRuns::Present(uint32_t step, uint32_t most) const {
   uint32_t present = 0;
   if (size_ == 0) return present;
-  // Word by word: the ones from the step on.
+  // Counts the one bits from the step on, word by word.
   while (present < most) {
     const uint32_t at = step + present;
     const auto ones = static_cast<uint32_t>(std::countr_one(bits()[at / 64] >> at % 64));
@@ -195,7 +195,7 @@ uint32_t StepRuns::Take(const SequenceProgram& program, uint32_t index, const St
     return present == most ? runs : Insert(program, first + present, run) - present;
   });
   if (!sequence.tally || top < sequence.steps) return top;
-  // What ends with the match, or began before its end, is no start of another.
+  // Steps that end with the match, or began before its end, cannot start another.
   for (uint32_t k = 0; k < present; ++k) runs[k].last = kAlways;
   AddToCount(program, sequence);
   return top;

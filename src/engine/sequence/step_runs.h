@@ -1,5 +1,5 @@
-// The runs of all sequences of one user: for each step that some run has reached its latest start and end, and with `by`
-// the same for each key. So many bytes for each step reached, for any number of open matches.
+// The runs of all sequences of one user: the latest start and end for each step that some run has reached, and with
+// `by` the same for each key. The size depends on the steps reached, not on the number of open matches.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -14,7 +14,7 @@
 
 namespace attune {
 
-// The runs of one sequence for each key, in the order in which the keys came. Holds no uses of the keys' texts.
+// The runs of one sequence for each key, in the order in which the keys first came. Holds no uses of the keys' texts.
 class KeyedRuns {
  public:
   KeyedRuns(uint32_t sequence, uint32_t steps) : sequence_(sequence), steps_(steps) {}
@@ -23,20 +23,20 @@ class KeyedRuns {
   size_t size() const { return keys_.size(); }
   Stored key(size_t i) const { return Stored::FromBits(keys_[i]); }
   const Run* runs(size_t i) const { return runs_.data() + i * steps_; }
-  // The runs of a key, one for each step, until the next Add or Forget; null when there are none.
+  // The runs of a key, one for each step; null if there are none. Valid until the next Add or Forget.
   Run* Find(Stored key);
   const Run* Find(Stored key) const { return const_cast<KeyedRuns*>(this)->Find(key); }
-  // Requires that the key is not there.
+  // Requires that the key is absent.
   Run* Add(Stored key);
-  // So many keys that it is time to forget some.
+  // Whether there are so many keys that Forget should be called.
   bool full(size_t limit) const { return keys_.size() > limit + limit / 8 || keys_.size() >= forget_at_; }
-  // Forgets the keys whose latest first step is not after `horizon`, then those of the oldest first steps beyond `limit`,
-  // and calls forgotten(key) for each.
+  // Drops the keys whose latest first step is not after `horizon`, then those with the oldest first steps beyond
+  // `limit`. Calls forgotten(key) for each.
   template <typename Forgotten>
   void Forget(Millis horizon, size_t limit, Forgotten forgotten);
   void Clear();
-  // The latest first step of a key that was forgotten at the limit; kAlways when none was. A window that begins at it, or
-  // later, lacks nothing.
+  // The latest first step of a key that was dropped at the limit; kAlways if none was. A window that begins at it or
+  // later is complete.
   Millis lost() const { return lost_; }
   void set_lost(Millis lost) { lost_ = lost; }
 
@@ -45,7 +45,7 @@ class KeyedRuns {
   bool Read(Interner* interner, ByteReader* in);
 
  private:
-  static constexpr size_t kFew = 16;  // up to so many keys are simply compared
+  static constexpr size_t kFew = 16;  // up to this many keys are compared one by one
 
   void Index();
 
@@ -55,30 +55,30 @@ class KeyedRuns {
   Millis lost_ = kAlways;
   std::vector<uint64_t> keys_;  // bits of Stored
   std::vector<Run> runs_;
-  std::unique_ptr<absl::flat_hash_map<uint64_t, uint32_t>> index_;  // of many keys
+  std::unique_ptr<absl::flat_hash_map<uint64_t, uint32_t>> index_;  // for many keys
 };
 
-// The user's events are told one by one, each with a greater serial. Keys' texts are uses of the interner that this
-// holds; ReleaseTexts gives them back, the destructor does not.
+// Takes the user's events one by one, each with a greater serial. The texts of keys are uses of the interner.
+// ReleaseTexts releases them; the destructor does not.
 class StepRuns {
  public:
-  // `key`: of the sequence's column, if it has one; null when the event lacks it. Gives the furthest step, counted from 1,
-  // that a run now ends at with this event; 0 when it is no step's.
+  // `key`: the value of the sequence's column, if it has one; null if the event lacks it. Returns the furthest step,
+  // counted from 1, that a run now ends at with this event; 0 if the event matches no step.
   uint32_t Take(const SequenceProgram& program, uint32_t sequence, const StepEvent& event, Stored key, Interner* interner);
-  // For each step of a sequence (no tally), as far as some run reached, the latest start of one that did. Until the next
-  // call that changes anything.
+  // For each step of a sequence (not a tally) that some run reached, the latest start of such a run. Valid until the
+  // next change.
   std::span<const Run> Runs(const SequenceProgram::Sequence& sequence) const {
     const uint32_t present = Present(sequence.first_step, sequence.steps);
     return {present == 0 ? nullptr : At(sequence.first_step), present};
   }
-  // The same of one key; those from the first start of kAlways on do not count.
+  // The same for one key. Runs from the first one that starts at kAlways on do not count.
   std::span<const Run> Runs(const SequenceProgram& program, uint32_t sequence, Stored key) const;
   // The matches that a tally counted.
   double Count(const SequenceProgram::Sequence& sequence) const;
 
-  // Makes a sequence what it is in `other` (null: what it was before the first event).
+  // Sets a sequence to its state in `other`; to the empty state if `other` is null.
   void Reset(const SequenceProgram& program, uint32_t sequence, const StepRuns* other, Interner* interner);
-  // Windows that begin before this instant may lack matches of a sequence: keys were dropped.
+  // Windows that begin before this instant may lack matches of a sequence, because keys were dropped.
   Millis Lost(uint32_t sequence) const;
 
   void ReleaseTexts(Interner* interner);
@@ -87,14 +87,14 @@ class StepRuns {
   bool Read(const SequenceProgram& program, Interner* interner, ByteReader* in);
 
  private:
-  // The runs stand in one block behind the bits that say which exist, by the numbers of their steps among all of the
-  // program. A tally's count has the number of its last step, which needs no run, as Run::start.
+  // One block has bits that mark the existing runs, followed by the runs, both by step number among all steps of the
+  // program. A tally stores its count in Run::start under its last step, which needs no run.
   uint64_t* bits() { return reinterpret_cast<uint64_t*>(block_.get()); }
   const uint64_t* bits() const { return reinterpret_cast<const uint64_t*>(block_.get()); }
   Run* all() { return block_.get() + (words_ + 1) / 2; }
   const Run* all() const { return block_.get() + (words_ + 1) / 2; }
   bool Has(uint32_t step) const { return size_ > 0 && bits()[step / 64] >> step % 64 & 1; }
-  // How many of the steps from one on exist without a gap, `most` at the most.
+  // The number of consecutive existing steps from `step` on, at most `most`.
   uint32_t Present(uint32_t step, uint32_t most) const;
   uint32_t Rank(uint32_t step) const;
   Run* At(uint32_t step) { return all() + Rank(step); }

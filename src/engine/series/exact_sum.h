@@ -4,8 +4,8 @@
 namespace attune {
 
 // A sum kept as two doubles that do not overlap, about 106 bits (Knuth, The Art of Computer Programming 2, 4.2.2;
-// Dekker 1971). For amounts of money and the like every step is exact, so that terms may come and go in any order and
-// the rounded result is that of the true sum: ten times 0.1 is 1.
+// Dekker 1971). For amounts of money and similar values every step is exact. So terms may be added and removed in any
+// order, and the rounded result is that of the true sum: ten times 0.1 is 1.
 class ExactSum {
  public:
   constexpr ExactSum() = default;

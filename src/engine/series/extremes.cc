@@ -26,7 +26,7 @@ void Extremes::Extend(const uint64_t* values, uint32_t to, const Interner& inter
       if (level == levels_.size()) levels_.emplace_back();
       const auto block = static_cast<uint32_t>(levels_[level].size());
       uint32_t best = 0;
-      // A block that reaches back to what is gone has its place alone.
+      // A block that contains dropped entries is only a placeholder.
       if (block << kFanBits * (level + 1) >= dropped_) {
         const uint32_t child = block * kFan;
         const auto of = [&](uint32_t i) { return level == 0 ? child + i : levels_[level - 1][child + i]; };
@@ -60,7 +60,7 @@ size_t Extremes::FindBeyond(const uint64_t* values, size_t from, size_t to, cons
   const uint32_t end = static_cast<uint32_t>(to) + dropped_;
   const uint32_t begin = static_cast<uint32_t>(from) + dropped_;
   Extend(values, end, interner);
-  size_t most = levels_.size();  // once it is known which block it is in, smaller ones alone
+  size_t most = levels_.size();  // once the block is known, only smaller ones inside it
   for (uint32_t i = end; i > begin;) {
     size_t level = 0;
     while (level < most && (i & ((kFan << kFanBits * level) - 1)) == 0 && i - begin >= kFan << kFanBits * level) ++level;
@@ -86,7 +86,7 @@ void Extremes::Truncate(size_t size) {
 void Extremes::Drop(size_t n) {
   if (levels_.empty()) return;
   dropped_ += static_cast<uint32_t>(n);
-  // Rebuilt periodically, so that removed entries take no more room than present ones.
+  // Rebuilt periodically, so that dropped entries use no more space than present ones.
   if (dropped_ < kFan * levels_[0].size() / 2) return;
   levels_.clear();
   dropped_ = 0;

@@ -1,4 +1,4 @@
-// The greatest or least among any stretch of a long series' values, without looking at each of them.
+// The greatest or least value in a range of a long series, without reading each value.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace attune {
 
-// The better of two values under min (or max): numbers before texts before times, for properties whose type nobody
-// declared; then by order. Null and booleans are worse than all.
+// Whether one value beats another under min (or max). Numbers come before texts, and texts before times, for properties
+// of undeclared type; values of one type are ordered. Null and booleans lose to all.
 bool Beats(const Value& a, const Value& b, bool largest);
 bool Beats(Stored a, Stored b, bool largest, const Interner& interner);
 
@@ -28,21 +28,21 @@ struct Beyond {
   }
 };
 
-// A tree over blocks of kFan entries, of kFan such blocks, and so on: of each block the latest entry that none in it
-// beats. Blocks are added as they are asked for; a stretch is made up of some 2 * kFan of them on each level. The
-// values stand with the series; every call gets them: those of the entries that it holds.
+// A tree over blocks of kFan entries, blocks of kFan such blocks, and so on. Each block stores its latest entry that no
+// other in it beats. Blocks are added on demand. A range consists of about 2 * kFan blocks on each level. The series
+// owns the values; every call takes the values of the entries held.
 class Extremes {
  public:
   explicit Extremes(bool largest) : largest_(largest) {}
 
   // The latest entry in [from, to) that no other in it beats. Requires from < to.
   size_t Find(const uint64_t* values, size_t from, size_t to, const Interner& interner);
-  // The latest entry in [from, to) beyond a bound, whose `largest` is the tree's; `to` when there is none.
+  // The latest entry in [from, to) beyond a bound; `to` if there is none. The bound's `largest` must be the tree's.
   size_t FindBeyond(const uint64_t* values, size_t from, size_t to, const Beyond& beyond, const Interner& interner);
 
-  // Entries from `size` on are others than before, or gone.
+  // Entries from `size` on have changed or were removed.
   void Truncate(size_t size);
-  // The oldest n are gone.
+  // The oldest n entries were dropped.
   void Drop(size_t n);
 
   size_t MemoryBytes() const;
@@ -52,12 +52,12 @@ class Extremes {
   static constexpr uint32_t kFan = 1 << kFanBits;
 
   static Stored ValueOf(const uint64_t* values, uint32_t at) { return Stored::FromBits(values[at]); }
-  // Adds the blocks that end at `to` or before.
+  // Adds the blocks that end at or before `to`.
   void Extend(const uint64_t* values, uint32_t to, const Interner& interner);
 
-  // By level; entries are counted from the first that was held when the tree was begun.
+  // By level. Entries are counted from the first entry of the tree.
   std::vector<std::vector<uint32_t>> levels_;
-  uint32_t dropped_ = 0;  // entries gone since. Blocks that they are in are never looked at
+  uint32_t dropped_ = 0;  // entries dropped since. Blocks that contain them are never read
   bool largest_;
 };
 

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// Values beside the trees over them, as a series has them.
+// Values with the trees over them, as in a series.
 class Entries {
  public:
   void Insert(size_t at, Value value) {
@@ -88,7 +88,7 @@ TEST(ExtremesTest, FindsTheLatestBeyondABound) {
   EXPECT_EQ(entries.FindBeyond(0, 9, {1, true, false}), 9u);
 }
 
-// What comes to the end, in between and goes from the front, asked for in between.
+// Appends, inserts and drops at the front, with queries in between.
 TEST(ExtremesTest, AgreesWithLookingAtEachWhateverChanges) {
   for (uint32_t seed = 1; seed <= 40; ++seed) {
     std::mt19937 random(seed);

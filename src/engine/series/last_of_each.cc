@@ -65,7 +65,7 @@ void LastOfEach::Insert(size_t place, uint64_t value) {
   const size_t at = place + dropped_;
   if (at >= size_) return;
   for (auto& [_, last] : last_) last += last >= at;
-  // The marks from `at` on, one further.
+  // Shifts the marks from `at` on by one.
   if (size_ / 64 == marks_.size()) marks_.push_back(0);
   const size_t first = at / 64;
   for (size_t word = marks_.size() - 1; word > first; --word) marks_[word] = marks_[word] << 1 | marks_[word - 1] >> 63;
@@ -93,10 +93,10 @@ void LastOfEach::Drop(const uint64_t* values, size_t n) {
   }
   for (size_t i = 0; i < n; ++i, ++dropped_) {
     if (!IsMarked(dropped_)) continue;
-    last_.erase(values[i]);  // the text may be gone, and its number another's before long
+    last_.erase(values[i]);  // the text may be released, and its id reused
     Unmark(dropped_);
   }
-  // What is gone takes no more room than what is held.
+  // Dropped entries use no more space than held ones.
   const size_t blocks = dropped_ / (64 * kBlockWords);
   if (blocks == 0 || dropped_ < size_ / 2) return;
   const size_t entries = blocks * 64 * kBlockWords;

@@ -1,4 +1,4 @@
-// How many distinct values the latest entries of a long series have, without looking at each of them.
+// The number of distinct values in the latest entries of a long series, without reading each entry.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -9,22 +9,22 @@
 
 namespace attune {
 
-// Marks the entries whose value none after them has: the latest n entries have as many distinct values as there are marks
-// among them. Entries are taken in as they are asked for; values are the bits of Stored.
+// Marks each entry whose value does not occur after it. The number of distinct values in the latest n entries is then
+// the number of marks among them. Entries are added on demand; values are the bits of Stored.
 class LastOfEach {
  public:
-  // Takes in what it has not of the first `size` entries held; the queries below are about those taken in.
+  // Adds the missing ones of the first `size` entries held. The queries below cover the added entries.
   void Extend(const uint64_t* values, size_t size);
-  // The number of marks from an entry on.
+  // The number of marks at or after an entry.
   size_t CountFrom(size_t from) const;
-  // The n-th mark from the end, n > 0. False when there are fewer.
+  // Finds the n-th mark from the end, n > 0. False if there are fewer.
   bool FindLatest(size_t n, size_t* at) const;
-  // The first mark from an entry on, of which there must be one.
+  // The first mark at or after an entry. Requires that there is one.
   size_t FirstFrom(size_t from) const;
 
-  // An entry came in before others, at `at`.
+  // An entry was inserted before others, at `at`.
   void Insert(size_t at, uint64_t value);
-  // The oldest n go; their values are asked for.
+  // The oldest n entries are dropped; `values` are theirs.
   void Drop(const uint64_t* values, size_t n);
 
   size_t MemoryBytes() const;
@@ -36,7 +36,7 @@ class LastOfEach {
   void Mark(size_t at);
   void Unmark(size_t at);
 
-  // Entries are counted from the first that the marks begin with, `dropped_` of which are gone.
+  // Entries are counted from the first entry ever marked; `dropped_` of them are gone.
   absl::flat_hash_map<uint64_t, uint32_t> last_;  // by value
   std::vector<uint64_t> marks_;
   std::vector<uint32_t> counts_;  // of marks in kBlockWords words

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// Values beside the marks, as a series has them.
+// Values with their marks, as in a series.
 struct LastEntries {
   void Insert(size_t at, uint64_t value) {
     values.insert(values.begin() + static_cast<ptrdiff_t>(at), value);
@@ -22,7 +22,7 @@ struct LastEntries {
   size_t DistinctFrom(size_t from) const {
     return std::set<uint64_t>(values.begin() + static_cast<ptrdiff_t>(from), values.end()).size();
   }
-  // All that can be asked, held against looking at each entry.
+  // Compares all queries with a direct count.
   void Check(size_t from) {
     marks.Extend(values.data(), values.size());
     const size_t distinct = DistinctFrom(from);
@@ -71,7 +71,7 @@ TEST(LastOfEachTest, AgreesWithLookingAtEachWhateverChanges) {
   }
 }
 
-// Enough for several blocks of words, and for what is gone to be cut off.
+// Enough entries for several blocks of words, and for the blocks of dropped entries to be removed.
 TEST(LastOfEachTest, AgreesOverManyEntries) {
   std::mt19937 random(1);
   LastEntries entries;

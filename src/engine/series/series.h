@@ -15,15 +15,15 @@ namespace attune {
 
 class UserState;
 
-// For a long series: the sum and the number of terms before each entry, computed as far as they were needed.
+// For a long series: the sum and number of terms before each entry, computed on demand.
 struct RunningSum {
   ExactSum sum;
   uint32_t count = 0;
 };
 using RunningSums = std::deque<RunningSum>;
 
-// Summaries of a long series' values, each computed as far as it was needed. They are kept beside the series and are not
-// part of a snapshot, as they can be recomputed at any time. Entries are all that are held, also beyond the plan's limit.
+// Summaries of a long series' values, each computed on demand. They are not part of a snapshot, because they can always
+// be recomputed. They cover all entries held, including those beyond the plan's limit.
 struct LongSeries {
   RunningSums sums;
   Extremes least{false};
@@ -37,13 +37,13 @@ struct LongSeries {
   size_t MemoryBytes() const;
 };
 
-// A view into a user's state; lives until that state next changes.
+// A view of a user's state; valid until that state changes.
 class Series {
  public:
   Series() = default;
 
   size_t size() const { return size_; }
-  size_t skipped() const { return skipped_; }  // entries still held that are beyond the plan's limit
+  size_t skipped() const { return skipped_; }  // entries beyond the plan's limit that are still held
   Millis time(size_t i) const { return times_[i]; }
   Stored value(size_t i) const { return Stored::FromBits(values_[i]); }
   // The entries [from, to): their times, and the bits of their Stored values. A series of instants has no values.
@@ -58,25 +58,25 @@ class Series {
   // The number of events with time <= t.
   size_t CountUpTo(Millis t) const;
 
-  // The sum of the numbers among the values [from, to), and how many there are. Constant time for long series, once the
+  // The sum of the numbers among the values [from, to), and their count. Constant time for long series, once the
   // running sums are computed.
   ExactSum Sum(size_t from, size_t to, size_t* count) const;
 
-  // The latest entry in [from, to), which must not be empty, that no other entry in it beats under max (or min). Logarithmic
-  // time for long series.
+  // The latest entry in [from, to), which must not be empty, that no other entry in it beats under max (or min).
+  // Logarithmic time for long series.
   size_t Extreme(size_t from, size_t to, bool largest, const Interner& interner) const;
-  // The latest entry from `from` on that is beyond a bound; size() when there is none. Time as above.
+  // The latest entry from `from` on that is beyond a bound; size() if there is none. Logarithmic time for long series.
   size_t LatestBeyond(size_t from, const Beyond& beyond, const Interner& interner) const;
 
-  // For a long series: how many distinct values there are from an entry on; the first entry from there on whose value does
-  // not occur after it; the last entry such that it and those after it have n distinct values, size() when there are fewer.
-  // Counted by words of 64 entries; each entry is processed once.
+  // For a long series: the number of distinct values from an entry on; the first entry from there on whose value does
+  // not occur after it; the last entry such that the entries from it on have n distinct values (size() if there are
+  // fewer). Counts words of 64 entries; each entry is processed once.
   bool is_long() const { return long_ != nullptr; }
   size_t DistinctFrom(size_t from) const;
   size_t FirstLastOfEach(size_t from) const;
   size_t LatestDistinct(size_t n) const;
 
-  // Whether events were dropped because the plan's limit was reached: results that need older events are incomplete.
+  // Whether events were dropped at the plan's limit. Results that need older events are incomplete.
   bool truncated() const { return truncated_; }
 
   // Whether any value added so far was a number below zero.

@@ -63,7 +63,7 @@ void Sessions::Join(Millis time, uint64_t id, Millis gap) {
     auto from = std::partition_point(all->begin(), all->end(), [&](const Session& s) { return s.last < time - gap; });
     auto to = from;
     for (; to != all->end() && to->first <= time + gap; ++to) {
-      if (to->first <= joined.first) {  // at one instant, what came first in the log stays first
+      if (to->first <= joined.first) {  // at one instant, the first in the log stays first
         joined.first = to->first;
         joined.first_id = to->first_id;
       }
@@ -102,15 +102,15 @@ void Sessions::Recut(size_t inserted, const SessionRules& rules) {
 
 void Sessions::Trim(const SessionRules& rules) {
   if (!past_) return;
-  // Without an expression over sessions only the profile shows one: the latest, and one before it that a late event
-  // may join to it.
+  // Unless an expression reads sessions, only the profile shows one: the latest. The one before it is kept because a
+  // late event may join the two.
   auto& [sessions, instants, truncated] = *past_;
   const size_t keep = rules.keep_all ? rules.limit : 2;
   if (sessions.size() + 1 > keep + keep / 8) {
     sessions.erase(sessions.begin(), sessions.end() - static_cast<ptrdiff_t>(keep - 1));
     truncated |= rules.keep_all;
   }
-  if (instants.size() > rules.limit + rules.limit / 8) {  // many at a time: each costs a move of all
+  if (instants.size() > rules.limit + rules.limit / 8) {  // in batches: each drop moves all entries
     instants.erase(instants.begin(), instants.end() - static_cast<ptrdiff_t>(rules.limit));
     truncated = true;
   }

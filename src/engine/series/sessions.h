@@ -13,7 +13,7 @@ namespace attune {
 struct SessionRules {
   Millis gap = 30 * kMinute;
   Millis max = kNever;         // kNever: sessions are not cut
-  bool keep_all = true;        // some expression looks at more than the latest session
+  bool keep_all = true;        // some expression reads more than the latest session
   size_t limit = 10'000;       // events (when sessions are cut) and sessions kept
 };
 
@@ -26,18 +26,18 @@ struct Session {
 
 class Sessions {
  public:
-  // Takes in an event at its place. True when anything changed but the latest session's end: a session began, or a
-  // late event moved, joined or cut sessions.
+  // Adds an event at its place. Returns true if more than the latest session's end changed: a session began, or a late
+  // event moved, joined or cut sessions.
   bool Insert(Millis time, uint64_t id, const SessionRules& rules);
 
-  // The latest session that has begun; null before the first event.
+  // The latest session; null before the first event.
   const Session* latest() const { return latest_.events > 0 ? &latest_ : nullptr; }
   // The session open at t: the latest, while t - last <= gap.
   const Session* OpenAt(Millis t, const SessionRules& rules) const;
   // In order of time.
   size_t size() const { return (latest_.events > 0 ? 1 : 0) + (past_ ? past_->sessions.size() : 0); }
   const Session& operator[](size_t i) const { return past_ && i < past_->sessions.size() ? past_->sessions[i] : latest_; }
-  // How many began at t or before.
+  // The number of sessions that began at or before t.
   size_t CountUpTo(Millis t) const;
   // Sessions or events were dropped because of the limit.
   bool truncated() const { return past_ && past_->truncated; }
@@ -53,17 +53,17 @@ class Sessions {
   };
 
   bool Append(Millis time, uint64_t id, const SessionRules& rules);
-  // Changes `all` sessions as `change` does.
+  // Applies `change` to all sessions.
   template <typename Change>
   void ChangeAll(Change change);
   void Join(Millis time, uint64_t id, Millis gap);
   void Recut(size_t inserted, const SessionRules& rules);
   void Trim(const SessionRules& rules);
 
-  // Many users have had but one session: what is more lies elsewhere.
+  // Most users have only one session, so others are stored separately.
   struct Past {
     std::vector<Session> sessions;   // before the latest
-    std::vector<Instant> instants;   // every event, when sessions are cut: where a cut falls depends on all of a run
+    std::vector<Instant> instants;   // every event, if sessions are cut: a cut depends on all events of a run
     bool truncated = false;
   };
   Past& MakePast() {
@@ -71,7 +71,7 @@ class Sessions {
     return *past_;
   }
 
-  Session latest_;  // of no event: there is none
+  Session latest_;  // without events: there is none
   std::unique_ptr<Past> past_;
 };
 

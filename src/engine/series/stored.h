@@ -1,4 +1,4 @@
-// Values as user state keeps them: eight bytes each, with text interned.
+// Values as user state stores them: eight bytes each, with interned text.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -16,14 +16,14 @@
 
 namespace attune {
 
-// Each distinct text once, counted by its users and dropped with the last of them. One thread. Ids are reused.
+// Stores each distinct text once, counts its uses, and drops it with the last use. One thread. Ids are reused.
 class Interner {
  public:
   using Id = uint32_t;
 
-  Id Acquire(std::string_view text);  // counts one use more
+  Id Acquire(std::string_view text);  // adds a use
   void Retain(Id id) { ++entries_[id].uses; }
-  void Release(Id id);                // counts one use less
+  void Release(Id id);                // removes a use
   std::string_view Get(Id id) const { return {entries_[id].text.get(), entries_[id].size}; }
   size_t size() const { return ids_.size(); }
 
@@ -38,8 +38,8 @@ class Interner {
   absl::flat_hash_map<std::string_view, Id, TextHash> ids_;
 };
 
-// A null, boolean, number, string or time in 64 bits: numbers as they are, the others in the space of NaNs. Two are
-// equal exactly when their values are. Holding one that is_text() counts as a use of its interned text; the holder
+// A null, boolean, number, string or time in 64 bits: numbers as they are, other types in the space of NaNs. Two are
+// equal exactly if their values are. One for which is_text() is true counts as a use of its interned text; the holder
 // calls Retain and Release.
 class Stored {
  public:
@@ -68,7 +68,7 @@ class Stored {
   uint64_t bits_ = Tagged(kNullTag, 0);
 };
 
-// With text in full, so that what is written does not depend on interned ids.
+// Writes text in full, so that the bytes do not depend on interned ids.
 void WriteStored(Stored value, const Interner& interner, ByteWriter* out);
 Stored ReadStored(ByteReader* in, Interner* interner);
 

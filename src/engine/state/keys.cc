@@ -11,7 +11,7 @@ Key* KeyStates::Take(Stored value, Millis time, size_t limit, Interner* interner
   if (key) {
     value.Release(interner);
   } else {
-    if (keys_.size() >= limit + limit / 8 + 1) Forget(limit, interner);  // many at a time: each costs a look at all
+    if (keys_.size() >= limit + limit / 8 + 1) Forget(limit, interner);  // in batches: each call reads all keys
     key = keys_.emplace(value.bits(), std::make_unique<Key>(value, within_)).first->second.get();
     stale_.push_back(key);
   }
@@ -43,7 +43,7 @@ void KeyStates::ForgetHolding() {
   holding_ = 0;
 }
 
-// Into at_hand_.
+// Moves the stale keys into at_hand_.
 void KeyStates::TakeStale(Millis t) {
   if (all_stale_) {
     for (const auto& [bits, key] : keys_) {
@@ -59,7 +59,7 @@ void KeyStates::TakeStale(Millis t) {
   while (!dues_.empty() && dues_.front().at <= t) {
     Key* key = PopDue();
     if (!key) continue;
-    key->until = kNever;  // the same instant may stand in the heap twice
+    key->until = kNever;  // the heap may have the same instant twice
     if (!key->stale) at_hand_.push_back(key);
   }
 }
@@ -70,7 +70,7 @@ void KeyStates::SetDue(Key* key) {
   dues_.push_back({key->until, key->value.bits()});
   std::push_heap(dues_.begin(), dues_.end(), std::greater<>());
   if (dues_.size() <= 2 * keys_.size() + 16) return;
-  // Most were left behind: clear them away.
+  // Most entries were obsolete: remove them.
   dues_.clear();
   for (const auto& [bits, each] : keys_) {
     each->queued = each->until;
@@ -79,7 +79,7 @@ void KeyStates::SetDue(Key* key) {
   std::make_heap(dues_.begin(), dues_.end(), std::greater<>());
 }
 
-// The key that was put there, unless it has left that behind.
+// Returns the key of the popped entry; null if the entry is obsolete.
 Key* KeyStates::PopDue() {
   const Due due = dues_.front();
   std::pop_heap(dues_.begin(), dues_.end(), std::greater<>());
@@ -115,7 +115,7 @@ void KeyStates::Forget(size_t limit, Interner* interner) {
     value.Release(interner);
   }
   truncated_ = true;
-  // An id of a text may come to mean another one.
+  // The id of a text may be reused for another.
   std::erase_if(dues_, [&](const Due& due) { return !keys_.contains(due.key); });
   std::make_heap(dues_.begin(), dues_.end(), std::greater<>());
 }
@@ -134,7 +134,7 @@ size_t KeyStates::MemoryBytes() const {
   return bytes;
 }
 
-// In the order of their last events, so that the same state has the same bytes.
+// Writes keys in the order of their last events, so that equal states have equal bytes.
 void KeyStates::Write(const Interner& interner, ByteWriter* out) const {
   std::vector<const Key*> all;
   for (const auto& [bits, key] : keys_) all.push_back(key.get());
@@ -158,7 +158,7 @@ void KeyStates::Write(const Interner& interner, ByteWriter* out) const {
 bool KeyStates::Read(Interner* interner, ByteReader* in) {
   events_ = in->Varint();
   truncated_ = in->Bool();
-  all_stale_ = true;  // until when they come out so is not written
+  all_stale_ = true;  // how long the outcomes last is not written
   for (uint64_t n = in->Varint(); n > 0 && in->ok(); --n) {
     auto key = std::make_unique<Key>(ReadStored(in, interner), within_);
     key->last = in->I64();

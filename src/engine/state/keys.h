@@ -1,5 +1,5 @@
-// What the engine remembers of one user for one some(…) or top(…): for each value of the property, a *key*, what the
-// expression within remembers of the events that carry it, and how it came out when it was last judged.
+// The state of one user for one some(…) or top(…): for each value of the property, a *key*, the state of the expression
+// within over the events that carry the value, and its last outcome.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -15,46 +15,48 @@
 
 namespace attune {
 
-// A key with the state of the program within. It is a small user, except that its sessions, facts and segments are those of
-// the user around it.
+// A key with the state of the program within. It is like a user, except that sessions, facts and segments are those of
+// the enclosing user.
 struct Key {
   Key(Stored v, const Program& program) : value(v), state("", 0, program) {}
 
-  const Stored value;      // a use of a text is held
+  const Stored value;      // holds a use of its text
   UserState state;
   Millis last = kAlways;   // of the latest event that carries it
-  uint64_t seen = 0;       // the event's number by arrival, which orders those of one millisecond
-  uint64_t touched = 0;    // the same of the event that arrived last
-  bool stale = true;       // to be evaluated again regardless of `until`
+  uint64_t seen = 0;       // the event's number by arrival, which orders events of the same instant
+  uint64_t touched = 0;    // the number by arrival of the event that arrived last
+  bool stale = true;       // must be evaluated again regardless of `until`
 
-  // As judged. `holds`: some's expression is true; top lists the key, if there is room.
+  // The last outcome. `holds`: some's expression is true; for top, the key can be listed.
   bool holds = false;
-  double number = 0;       // of top
+  double number = 0;       // for top
   Millis until = kNever;
-  Millis queued = kNever;  // the instant under which it was last put into the heap
+  Millis queued = kNever;  // the instant of its latest entry in the heap
 };
 
 // The order of keys by their latest events, the latest first.
 inline bool SeenLater(const Key& a, const Key& b) { return a.last != b.last ? a.last > b.last : a.seen > b.seen; }
 
-// An event costs its own key alone; time costs the keys that fall due. Keys live until the next Take.
+// An event costs only its own key. Time costs only the keys that are due. Pointers to keys are valid until the next
+// Take.
 class KeyStates {
  public:
   explicit KeyStates(const Program& within) : within_(within) {}
 
-  // The key of an event, made when it is not there: it is stale then. Takes over a use of the text. Beyond `limit` keys
-  // those whose last event arrived first are forgotten, many at a time.
+  // Returns the key of an event. Adds it as stale if it is absent. Takes ownership of a use of the text. Beyond `limit`
+  // keys, drops those whose last event arrived first, in batches.
   Key* Take(Stored value, Millis time, size_t limit, Interner* interner);
-  // To be evaluated again before they are next read.
+  // The key is evaluated again before it is next read.
   void Invalidate(Key* key);
   void InvalidateAll() { all_stale_ = true; }
 
-  // Those that held in the other one, a user's state so far, are taken to hold: so it is known which rise.
+  // Copies which keys hold from `other`, the user's state so far. So the next evaluation finds which keys begin to
+  // hold.
   void TakeHolding(const KeyStates& other);
-  // None is taken to hold.
+  // Sets all keys to not hold.
   void ForgetHolding();
 
-  // Calls judge(key), which sets how it comes out at t and until when, for all that are stale or due.
+  // Calls judge(key), which sets the outcome at t and how long it lasts, for all keys that are stale or due.
   template <typename Judge>
   void Refresh(Millis t, Judge judge) {
     TakeStale(t);
@@ -67,7 +69,7 @@ class KeyStates {
     }
     at_hand_.clear();
   }
-  // Requires Refresh: how many hold, and the first instant at which one may come out otherwise.
+  // Requires Refresh. The number of keys that hold, and the first instant at which another outcome is possible.
   size_t holding() const { return holding_; }
   Millis NextDue();
 
@@ -76,7 +78,7 @@ class KeyStates {
     for (const auto& [bits, key] : keys_) fn(*key);
   }
   size_t size() const { return keys_.size(); }
-  // Keys were forgotten because of the limit.
+  // Keys were dropped at the limit.
   bool truncated() const { return truncated_; }
 
   void ReleaseTexts(Interner* interner);
@@ -95,12 +97,12 @@ class KeyStates {
   void SetDue(Key* key);
   Key* PopDue();
   bool IsDue(const Due& due) const;
-  void Forget(size_t limit, Interner* interner);  // requires that there are more
+  void Forget(size_t limit, Interner* interner);  // requires more keys than `limit`
 
   const Program& within_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Key>> keys_;  // by bits of the value
-  std::vector<Due> dues_;      // a heap; those that a key has left behind are skipped
-  std::vector<Key*> stale_;    // unless all are
+  std::vector<Due> dues_;      // a heap; obsolete entries are skipped
+  std::vector<Key*> stale_;    // unless all are stale
   std::vector<Key*> at_hand_;
   uint64_t events_ = 0;
   size_t holding_ = 0;

@@ -10,7 +10,7 @@ void Memberships::Note(size_t tracked, Millis at, bool held) {
   if (!changes.empty() && changes.back() == at) changes.pop_back();
   const bool before = changes.size() % 2 == 1;
   if (held == before) return;
-  // A stay that ended before all that is asked for. Looked for when there is something to gain.
+  // Drops stays that ended before any window begins. Only done when the vector would grow.
   if (changes.size() == changes.capacity()) {
     const Millis span = program_.tracked[tracked].keep_span;
     const size_t most = program_.series_limit;
@@ -39,7 +39,7 @@ void Memberships::Add(PastEvent event, Millis now, Interner* interner) {
     while (span != kNever && old < events_.size() && events_[old].time <= now - span) ++old;
     if (old > 0) Drop(old, interner);
   }
-  if (events_.size() >= limit + limit / 8 + 8) {  // many at a time: each costs a move of all
+  if (events_.size() >= limit + limit / 8 + 8) {  // in batches: each drop moves all events
     Drop(events_.size() - limit, interner);
     truncated_ = true;
   }

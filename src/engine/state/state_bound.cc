@@ -13,7 +13,7 @@ int64_t StateBound(const Program& program, NodeId root) {
   bool sessions_used = false;
   bool rows_used = false;
   bool past_used = false;
-  constexpr int64_t kMembership = 40;  // since when, and the next instant of change
+  constexpr int64_t kMembership = 40;  // when it began, and the next instant of change
   int64_t bytes = kMembership;
   const auto visit = [&](const auto& self, NodeId id) -> void {
     const Node& node = program.nodes[id];
@@ -39,19 +39,19 @@ int64_t StateBound(const Program& program, NodeId root) {
     bytes += 48 + entries * (program.series[i].field == kNone ? 8 : 16);
   }
   bytes += static_cast<int64_t>(seen_totals.size()) * 32;
-  // The rows are shared by all sequences, and as many again may lie between two times that the oldest are dropped.
+  // All sequences share the rows. As many rows again may accumulate between two trims.
   if (rows_used || !seen_sequences.empty()) bytes += program.plan->limit_events * static_cast<int64_t>(program.sequences.layout().row_bytes()) * 3 / 2;
   for (const uint32_t i : seen_sequences) {
     const SequenceProgram::Sequence& sequence = program.sequences.sequence(i);
     bytes += int64_t{sequence.steps} * 32;
     if (sequence.column != SequenceProgram::kNoColumn) bytes += 2 * program.plan->limit_events * (25 + 16 * int64_t{sequence.steps});
   }
-  if (past_used && !program.tracked.empty()) {  // within keys it is the program around that keeps them
+  if (past_used && !program.tracked.empty()) {  // within keys, the enclosing program keeps them
     size_t words = 0;
     for (NameId name = 0; name < program.fields_of_name.size(); ++name) {
       words = std::max(words, program.fields_of_name[name].size() + (program.selectors_of_name[name].size() + 63) / 64);
     }
-    // Of an event its words and where they are; of changes, each segment's.
+    // For an event: its words and their address. For changes: those of each segment.
     bytes += program.plan->limit_events * static_cast<int64_t>(sizeof(PastEvent) + words * sizeof(uint64_t) + program.past.conditions.size() * sizeof(Millis));
   }
   if (sessions_used) {

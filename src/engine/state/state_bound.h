@@ -1,4 +1,4 @@
-// How many bytes of state a condition or metric can cost.
+// An upper bound on the bytes of state that a condition or metric needs.
 #pragma once
 
 #include <cstdint>

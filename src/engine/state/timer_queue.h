@@ -1,5 +1,5 @@
-// When users are due next: a heap. An entry that no longer holds stays in it as a *stale* one until it is reached, or until
-// the stale entries outnumber the live ones and are dropped together.
+// When users are due next, as a heap. An obsolete entry stays in the heap as a *stale* one until it is reached, or
+// until the stale entries outnumber the live ones and are dropped together.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@ class TimerQueue {
   };
 
   bool empty() const { return heap_.empty(); }
-  // Entries, stale ones among them.
+  // The number of entries, including stale ones.
   size_t size() const { return heap_.size(); }
-  // The earliest entry. Requires that there is one, as Pop does.
+  // The earliest entry. top and Pop require that there is one.
   const Timer& top() const { return heap_.front(); }
   void Push(Timer timer) {
     heap_.push_back(timer);
@@ -33,10 +33,10 @@ class TimerQueue {
     heap_.pop_back();
   }
 
-  // An entry has become stale; a stale one was popped.
+  // An entry became stale; a stale entry was popped.
   void NoteStale() { ++stale_; }
   void NoteStalePopped() { --stale_; }
-  // Whether most entries are stale, so that dropping them costs no more than making them did.
+  // Whether most entries are stale, so that dropping them costs no more than creating them did.
   bool IsMostlyStale() const { return stale_ > kFewStale && stale_ > heap_.size() / 2; }
   // Keeps the live entries: `is_live` is called once for each, in no particular order.
   template <typename IsLive>

@@ -9,8 +9,8 @@
 namespace attune {
 namespace {
 
-constexpr uint32_t kScannedIds = 64;    // up to so many ids are simply compared
-constexpr size_t kMostFacts = 2000;      // traits, consents …: of more, names that are not there yet are passed over
+constexpr uint32_t kScannedIds = 64;    // up to this many ids are compared one by one
+constexpr size_t kMostFacts = 2000;      // traits, consents …; beyond this, new names are ignored
 
 constexpr uint32_t kLeastRoom = 12;     // words that a new block has beyond what is in use
 constexpr uint32_t kSmall = 160;        // words of a small user's block
@@ -92,7 +92,7 @@ void UserState::GrowSeries(uint32_t series) {
   Move(FindHead(series), room, lanes);
 }
 
-// To the end of what is used, where there is room.
+// At the end of the used words, if there is room.
 void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
   ATTUNE_CHECK(room <= Array::kMaxRoom, "the plan's limit is far below");
   const uint32_t at = block_.Take(room * lanes);
@@ -105,7 +105,7 @@ void UserState::Move(Array* array, uint32_t room, uint32_t lanes) {
 }
 
 void UserState::Repack(int growing_part, uint32_t growing_series, uint32_t growing_room) {
-  // Most users are small, and are to stay so; one with more to remember moves less often.
+  // Most users are small and should stay small. A larger user gets more room, so that it moves less often.
   const bool small = block_.used() < kSmall;
   const auto roomy = [&](uint64_t size, bool growing) {
     if (growing) return growing_room;
@@ -215,7 +215,7 @@ bool UserState::HasSeen(uint64_t id, Millis time, Millis span) const {
   const uint64_t* ids = Words(kIds);
   const uint64_t* times = IdTimes();
   uint64_t found = 0;
-  for (size_t i = 0; i < size; ++i) found |= ids[i] == id;  // without a branch: most ids are new
+  for (size_t i = 0; i < size; ++i) found |= ids[i] == id;  // without a branch, since most ids are new
   if (!found) return false;
   for (size_t i = 0; i < size; ++i) {
     if (ids[i] == id && std::abs(static_cast<Millis>(times[i]) - time) < span) return true;
@@ -224,7 +224,7 @@ bool UserState::HasSeen(uint64_t id, Millis time, Millis span) const {
 }
 
 void UserState::Remember(uint64_t id, Millis time, uint32_t limit) {
-  if (parts_[kIds].size >= limit + limit / 8 + 8) {  // many at a time: each costs a move of all
+  if (parts_[kIds].size >= limit + limit / 8 + 8) {  // in batches: each drop moves all ids
     const auto n = static_cast<uint32_t>(parts_[kIds].size) - limit;
     for (uint64_t* lane : {Words(kIds), IdTimes()}) std::memmove(lane, lane + n, limit * sizeof(uint64_t));
     parts_[kIds].size = limit;
@@ -432,7 +432,7 @@ bool ReadUser(ByteReader* in, Interner* interner, UserState* user) {
     const uint64_t size = in->Varint();
     if (size > in->remaining() || size > Array::kMaxRoom / 2) return false;
     std::vector<Millis> instants(size);
-    uint64_t last = 0;  // bytes that no series wrote may add up to anything
+    uint64_t last = 0;  // bytes that no series wrote may add up to any value
     for (Millis& instant : instants) instant = static_cast<Millis>(last += static_cast<uint64_t>(in->Zigzag()));
     const auto series = static_cast<uint32_t>(index);
     for (const Millis instant : instants) {

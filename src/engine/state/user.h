@@ -1,4 +1,4 @@
-// What the engine remembers of one user.
+// The engine's state of one user.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -31,8 +31,8 @@ struct Firing {
 
 inline constexpr size_t kRecentEvents = 10;
 
-// Series, totals and conditions go by their numbers in the program. Pointers and views into a user are valid until the
-// user's next change.
+// Series, totals and conditions are indexed by their numbers in the program. Pointers and views into a user are valid
+// until the user next changes.
 class UserState {
  public:
   UserState(std::string_view id, uint32_t slot, const Program& program);
@@ -46,33 +46,33 @@ class UserState {
   Millis now = kAlways;        // the latest instant at which an event came or a condition changed
   Millis looked = kAlways;     // the latest instant at which a timer read the user
   Millis armed = kNever;       // the instant of the user's entry in the timer queue
-  Millis next_due = kNever;    // no condition is due before
+  Millis next_due = kNever;    // no condition is due earlier
   const uint32_t slot;         // the index in the engine's list of users
   bool known = false;          // by a userId
   bool ended = false;          // the history became another user's
   bool dirty = false;          // changed since the last snapshot began
-  bool in_snapshot = false;    // still to be written by the snapshot at hand
+  bool in_snapshot = false;    // the current snapshot has yet to write it
   Sessions sessions;
 
   // --- series ---
 
-  Series FindSeries(uint32_t index) const {  // empty when there is none
+  Series FindSeries(uint32_t index) const {  // empty if there is none
     Series series;
     const Array* head = FindHead(index);
     if (!head) return series;
     series.size_ = head->size;
     series.times_ = reinterpret_cast<const Millis*>(block_.words(static_cast<uint32_t>(head->at)));
-    series.values_ = block_.words(static_cast<uint32_t>(head->at + head->room));  // unless it has but one lane
+    series.values_ = block_.words(static_cast<uint32_t>(head->at + head->room));  // only valid with two lanes
     series.truncated_ = head->truncated;
     series.has_negative_ = head->negative;
     if (series.size_ > program_.long_series) LimitSeries(index, &series);
     return series;
   }
-  // Puts an event at its place. A value becomes the series'.
+  // Adds an event at its place. Takes ownership of the value's use of text.
   void AddToSeries(uint32_t series, Millis time, Stored value);
-  // Forgets the oldest `n`, giving back their texts.
+  // Drops the oldest `n` entries and releases their texts.
   void DropFromSeries(uint32_t series, uint32_t n, Interner* interner);
-  // Whether one event more has to be made room for, or goes beyond the limit, so that it is time to forget.
+  // Whether adding one more event needs more room or exceeds the limit, so that old ones should be dropped first.
   bool IsSeriesFull(uint32_t series, uint32_t limit) const {
     const Array* head = FindHead(series);
     return head && (head->size == head->room || head->size >= limit);
@@ -90,17 +90,17 @@ class UserState {
   Millis Since(ConditionId c) const { return static_cast<Millis>(*Find(kMembers, c)); }  // requires that it holds
   void Enter(ConditionId c, Millis at) { *Make(kMembers, c) = static_cast<uint64_t>(at); }
   void Leave(ConditionId c) { Erase(kMembers, c); }
-  // As bits, by number.
+  // As bits, by condition.
   std::span<const uint64_t> holding() const { return {Bits(kMembers), program_.state.first[kMembers + 1] - program_.state.first[kMembers]}; }
 
-  // --- conditions that may change by themselves, and not before when ---
+  // --- conditions that may change without an event, and the earliest instant at which each may ---
 
   void SetDue(ConditionId c, Millis at);
-  // If it is due at all.
+  // Postpones the condition if it is due at all.
   void PutOff(ConditionId c, Millis at) {
     if (Has(kDues, c)) Words(kDues)[Rank(kDues, c)] = static_cast<uint64_t>(at);
   }
-  // Calls fn(condition) for those that are due by an instant; gives the first instant at which another one is.
+  // Calls fn(condition) for those that are due by an instant. Returns the first instant at which another one is due.
   template <typename Fn>
   Millis ForEachDue(Millis by, Fn fn) const {
     const uint64_t* items = Words(kDues);
@@ -116,29 +116,29 @@ class UserState {
     return next;
   }
 
-  // --- message ids of accepted events, as hashes, with their times: what duplicates are told by ---
+  // --- message ids of accepted events, as hashes with times, to recognise duplicates ---
 
   // Whether an event with this id is remembered whose time is less than `span` from `time`.
   bool HasSeen(uint64_t id, Millis time, Millis span) const;
-  // Remembers one more; forgets the oldest beyond `limit`.
+  // Adds an id; drops the oldest beyond `limit`.
   void Remember(uint64_t id, Millis time, uint32_t limit);
-  // Those of another user besides.
+  // Adds those of another user.
   void RememberAll(const UserState& other, uint32_t limit);
   void ForgetIds();
   size_t remembered_ids() const { return parts_[kIds].size; }
 
-  // --- sequences in the log of the events that came last, at most kRecentEvents ---
+  // --- sequences in the log of the latest events, at most kRecentEvents ---
 
   std::span<const uint64_t> recent() const { return {Words(kRecent), parts_[kRecent].size}; }
   void AddRecent(uint64_t sequence);
 
-  // --- what few users have ---
+  // --- state that few users have ---
 
-  // Of each kind and name what was said last, by time.
+  // The latest fact by time, for each kind and name.
   std::span<const Fact> facts() const { return rare_ ? std::span<const Fact>(rare_->facts) : std::span<const Fact>(); }
   const Fact* FindFact(FactKind kind, std::string_view name) const;
   void TakeIn(const Fact& fact);
-  // Of triggers, as far back as cooldowns and caps look.
+  // Of triggers, as far back as cooldowns and caps need them.
   std::vector<Firing>& MakeFirings() { return MakeRare().firings; }
 
   std::span<const Firing> firings() const { return rare_ ? std::span<const Firing>(rare_->firings) : std::span<const Firing>(); }
@@ -150,7 +150,7 @@ class UserState {
   // Drops everything except the id. The texts must have been released.
   void End();
 
-  // Null as long as no sequence knows an event of hers.
+  // Null until some sequence needs an event of the user.
   const SequenceState* sequences() const { return rare_ ? rare_->sequences.get() : nullptr; }
   SequenceState& MakeSequences() {
     auto& sequences = MakeRare().sequences;
@@ -158,16 +158,16 @@ class UserState {
     return *sequences;
   }
 
-  // Of a some(…) or top(…); null as long as no event of hers has the property.
+  // Of a some(…) or top(…); null until an event of the user has the property.
   KeyStates* keys(uint32_t index) const { return rare_ && !rare_->keys.empty() ? rare_->keys[index].get() : nullptr; }
   KeyStates& MakeKeys(uint32_t index);
 
-  // What the tracked segments were; null when there is nothing to tell.
+  // Past memberships of the tracked segments; null if nothing is kept.
   const Memberships* memberships() const { return rare_ ? rare_->memberships.get() : nullptr; }
   Memberships& MakeMemberships();
 
   size_t MemoryBytes() const;
-  // Prefetch the user into the processor's cache: first this object, then, once that has arrived, the block.
+  // Prefetch the user into the processor's cache: first this object, then, once it has arrived, the block.
   void Prefetch() const {
     for (size_t i = 0; i < sizeof(UserState); i += 64) __builtin_prefetch(reinterpret_cast<const char*>(this) + i);
   }
@@ -178,15 +178,15 @@ class UserState {
   friend void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
   friend bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
 
-  // The arrays. Of the first four few elements exist: bits say which, and the elements, a word each, stand side by side.
-  // Ids have a second lane, of times.
+  // The arrays. The first four are sparse: bits mark the elements that exist, and only those are stored, one word each.
+  // Ids have a second lane of times.
   enum Part { kSeries, kTotals, kMembers, kDues, kSparse, kIds = kSparse, kRecent, kParts };
 
   struct Rare {
     std::vector<Fact> facts;
     std::unique_ptr<Memberships> memberships;
     std::vector<Firing> firings;
-    absl::flat_hash_set<uint64_t> ids;  // those remembered, when they are many: one that is not in it is new
+    absl::flat_hash_set<uint64_t> ids;  // of the remembered ids, if they are many
     absl::flat_hash_map<uint32_t, std::unique_ptr<LongSeries>> long_series;  // those with values, by index
     std::unique_ptr<SequenceState> sequences;
     std::vector<std::unique_ptr<KeyStates>> keys;
@@ -196,7 +196,7 @@ class UserState {
   const uint64_t* Bits(Part part) const { return block_.words(program_.state.first[part]); }
   uint64_t* Words(Part part) { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
   const uint64_t* Words(Part part) const { return block_.words(static_cast<uint32_t>(parts_[part].at)); }
-  // Of the ids.
+  // The second lane of the ids.
   uint64_t* IdTimes() { return Words(kIds) + parts_[kIds].room; }
   const uint64_t* IdTimes() const { return Words(kIds) + parts_[kIds].room; }
   bool Has(Part part, uint32_t index) const { return Bits(part)[index / 64] >> index % 64 & 1; }
@@ -224,13 +224,14 @@ class UserState {
   uint32_t Lanes(uint32_t series) const { return program_.series[series].field == kNone ? 1 : 2; }
   Array* FindHead(uint32_t series) { return reinterpret_cast<Array*>(const_cast<uint64_t*>(Find(kSeries, series))); }
   const Array* FindHead(uint32_t series) const { return reinterpret_cast<const Array*>(Find(kSeries, series)); }
-  // Of one with more entries than Program::long_series.
+  // Limits a series that has more entries than Program::long_series.
   void LimitSeries(uint32_t index, Series* series) const;
-  // Makes room for more entries. What moves the block also moves the heads of series.
+  // Makes room for more entries. If the block moves, so do the heads of series.
   void GrowPart(Part part);
   void GrowSeries(uint32_t series);
   void Move(Array* array, uint32_t room, uint32_t lanes);
-  // Into a new block that has only what is in use, some room in each array, and for a part (or series) so much.
+  // Moves all arrays into a new block without unused space, with some room in each, and `growing_room` for the given
+  // part or series.
   void Repack(int growing_part, uint32_t growing_series, uint32_t growing_room);
 
   const Program& program_;
@@ -240,9 +241,9 @@ class UserState {
   std::unique_ptr<Rare> rare_;
 };
 
-// All of a user except the id, as snapshots keep it. Series, totals and conditions go by their numbers in the program, so
-// the bytes can be read under the plan alone that wrote them (the snapshot names it); under another plan the state is
-// built again from the log.
+// Writes all of a user except the id, as snapshots store it. Series, totals and conditions are indexed by their numbers
+// in the program, so the bytes can only be read under the plan that wrote them (the snapshot names it). Under another
+// plan the state is rebuilt from the log.
 void WriteUser(const UserState& user, const Interner& interner, ByteWriter* out);
 bool ReadUser(ByteReader* in, Interner* interner, UserState* user);
 

@@ -8,7 +8,7 @@ namespace attune {
 
 inline constexpr uint8_t kUserVersion = 5;
 
-// Whether such bytes have a newer format than ReadUser knows.
+// Whether such bytes have a newer format than ReadUser supports.
 inline bool IsOfNewerProgram(std::string_view user) { return !user.empty() && static_cast<uint8_t>(user[0]) > kUserVersion; }
 
 }  // namespace attune
