@@ -70,7 +70,7 @@ Status Engine::Restore(std::string_view id, std::string_view bytes) {
   ByteReader in(bytes);
   UserState* user = Add(id);
   if (!ReadUser(&in, &interner_, user)) {
-    return Error{ErrorCode::kCorrupt, "the stored state of a user does not fit its plan"};
+    return Error{ErrorCode::kCorrupt, "the stored state of a user does not match its plan"};
   }
   for (ConditionId c = 0; c < program_->segment_count; ++c) sizes_[c] += user->Holds(c);
   Arm(user);

@@ -20,7 +20,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
   Draft draft(std::make_unique<UserState>(user, 0, *program_));
   UserState& state = *draft.user_;
   ByteReader in(bytes);
-  if (!ReadUser(&in, &interner_, &state)) return Error{ErrorCode::kCorrupt, "the state of a user does not fit its plan"};
+  if (!ReadUser(&in, &interner_, &state)) return Error{ErrorCode::kCorrupt, "the state of a user does not match its plan"};
   // The state that it held was another user's.
   for (ConditionId c = 0; c < program_->conditions.size(); ++c) {
     if (state.Holds(c)) state.Leave(c);
@@ -37,7 +37,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
 bool Engine::AddTo(Draft* draft, const PastRecord& past, RecordReader* reader) {
   UserState* user = draft->user_.get();
   auto record = reader->Read(past.bytes);
-  ATTUNE_CHECK(record.ok(), "what was read once can be read again");
+  ATTUNE_CHECK(record.ok(), "a record that was read before can be read again");
   record->sequence = past.sequence;
   if (!draft->in_order_ && !CanAdd(*user, *record, false)) return false;
   draft->changed_from_ = std::min(draft->changed_from_, record->time);
@@ -137,7 +137,7 @@ bool Engine::Absorb(const Record& merging, std::span<const PastRecord> records, 
   UserState* into = FindOrAdd(merging.user);
   const auto read = [&](const PastRecord& past) {
     auto record = reader->Read(past.bytes);
-    ATTUNE_CHECK(record.ok(), "what was read once can be read again");
+    ATTUNE_CHECK(record.ok(), "a record that was read before can be read again");
     record->sequence = past.sequence;
     return *record;
   };

@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-// What the names of all pieces of one user's index begin with. No id's is the beginning of another's.
+// The common prefix of the names of all pieces of one user's index. No id's prefix is a prefix of another's.
 std::string NamesOf(uint8_t shard, std::string_view id) {
   ByteWriter name;
   name.U8(shard);
@@ -56,7 +56,8 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
   indexed_ = inclusions_indexed_ = ended_indexed_ = 0;
   absl::flat_hash_set<uint32_t> ended;
   for (const Ended& user : ended_) ended.insert(user.slot);
-  // No piece may overwrite another: a record may be noted once more, by a later snapshot or of the next user with the id.
+  // Pieces must not overwrite each other: a record may be noted again by a later snapshot, or for the next user with
+  // the id.
   const auto name = [&](uint32_t slot, uint64_t sequence) {
     std::string name = NamesOf(shard_, id_of(slot)) + keys::Ordered(sequence) + keys::Ordered(position);
     return ended.contains(slot) ? name + keys::Ordered(slot) : name;
@@ -77,10 +78,10 @@ void HistoryIndex::WriteTo(const std::function<std::string_view(uint32_t slot)>&
   }
   for (const Inclusion& inclusion : inclusions_) {
     piece.Clear();
-    piece.Varint(0);  // which no sequence is
+    piece.Varint(0);  // no record has sequence 0
     piece.U8(inclusion.other.shard);
     piece.String(inclusion.other.id);
-    // Apart from the piece that begins with the same record.
+    // A name of its own, next to the piece that begins with the same record.
     batch->Put(keys::kHistory, name(inclusion.slot, inclusion.sequence) + 'i', piece.view());
   }
 }

@@ -42,7 +42,7 @@ TEST_F(HistoryIndexTest, IsTheSameBeforeAndAfterItIsWritten) {
   HistoryIndex index(7);
   for (uint64_t sequence = 1; sequence <= 400; ++sequence) {
     index.Note(static_cast<uint32_t>(sequence % ids_.size()), sequence * sequence);
-    if (sequence % 150 == 0) Write(&index);  // some is in the store, some in its last batch and in memory, some in memory alone
+    if (sequence % 150 == 0) Write(&index);  // in the store, in its last batch and memory, or only in memory
   }
   for (uint32_t slot = 0; slot < ids_.size(); ++slot) {
     Sequences expected;
@@ -58,14 +58,14 @@ TEST_F(HistoryIndexTest, IsTheSameBeforeAndAfterItIsWritten) {
   for (uint32_t slot = 0; slot < ids_.size(); ++slot) EXPECT_EQ(Of(reopened, 7, ids_[slot], slot), Of(index, 7, ids_[slot], slot));
 }
 
-// Another shard, ahead of this one at a stop, has stored that it includes the user, but knows no slot of theirs.
+// Another shard, ahead of this one at a stop, has stored that it includes the user, but has no slot for it.
 TEST_F(HistoryIndexTest, FindsWhoEndedByTheirId) {
   HistoryIndex index(7);
   index.Note(0, 3);
   index.NoteEnded(0, "ann");
   index.Note(1, 4);
   EXPECT_EQ(Of(index, 7, "ann", kNoSlot), Sequences({3}));
-  index.Note(2, 5);  // the id begins once more
+  index.Note(2, 5);  // a new user with the same id
   EXPECT_EQ(Of(index, 7, "ann", 2), Sequences({3, 5}));
   EXPECT_EQ(Of(index, 7, "an", kNoSlot), Sequences());
   HistoryIndex ahead(8);
@@ -78,7 +78,7 @@ TEST_F(HistoryIndexTest, FindsWhoEndedByTheirId) {
   EXPECT_EQ(Of(index, 7, "ann", kNoSlot), Sequences({3}));
 }
 
-// Merged and parted within one snapshot: two users with one id, who both have the record.
+// Merged and parted within one snapshot: two users with one id both have the record.
 TEST_F(HistoryIndexTest, KeepsWhatTwoUsersWithOneIdHad) {
   HistoryIndex index(7);
   index.Note(0, 3);
@@ -132,7 +132,7 @@ TEST_F(HistoryIndexTest, TakesARecordTwice) {
   EXPECT_EQ(Of(index, 1, "ann", 0), (Sequences{3, 5}));
 }
 
-// As when a merge is undone: the user's records are noted once more, some of them with others.
+// As after an undone merge: the user's records are noted again, some together with others.
 TEST_F(HistoryIndexTest, NoPieceOverwritesAnother) {
   HistoryIndex index(1);
   for (const uint64_t sequence : {5, 6, 7}) index.Note(0, sequence);
@@ -146,7 +146,7 @@ TEST_F(HistoryIndexTest, NoPieceOverwritesAnother) {
   EXPECT_EQ(Of(reopened, 1, "ann", 0), (Sequences{5, 6, 7}));
 }
 
-// ann includes what was an's, and an what was a's: in memory, partly in the store, and in the store alone.
+// ann includes the history of `an`, which includes that of `a`: in memory, partly in the store, and only in the store.
 TEST_F(HistoryIndexTest, FollowsWhatAHistoryIncludes) {
   HistoryIndex index(7);
   index.Note(2, 1);
@@ -154,7 +154,7 @@ TEST_F(HistoryIndexTest, FollowsWhatAHistoryIncludes) {
   index.NoteIncluded(1, 3, {7, 2, ids_[2]});
   index.Note(0, 4);
   index.NoteIncluded(0, 5, {7, 1, ids_[1]});
-  index.NoteIncluded(2, 6, {7, 0, ids_[0]});  // and a's history goes on with what ann's has: no end without marks
+  index.NoteIncluded(2, 6, {7, 0, ids_[0]});  // a's history continues with ann's: a cycle
   const IndexedUser an{7, 1, ids_[1]};
   const auto without_an = [&](const HistoryIndex& of) {
     return HistoryIndex::Collect(*store_, [&](uint8_t) { return &of; }, {7, 0, ids_[0]}, &an).value();

@@ -1,4 +1,4 @@
-// Answers questions from the log beside the loops, one after the other, in the order they came.
+// Answers questions that read the log, on a thread outside the loops, in the order they came.
 #pragma once
 
 #include <deque>
@@ -16,7 +16,7 @@ class LogQuestions {
  public:
   LogQuestions(ReadableLog* log, Workers* workers)
       : log_(*log), worker_(workers->Start("attune-lookup", [this] { return Step(); })) {}
-  // Answers those that wait first.
+  // Answers pending questions first.
   ~LogQuestions() {
     {
       const std::lock_guard hold(mutex_);
@@ -49,7 +49,7 @@ class LogQuestions {
 
   ReadableLog& log_;
   std::mutex mutex_;
-  std::deque<std::function<void(ReadableLog&)>> questions_;  // guarded by it, as is the next
+  std::deque<std::function<void(ReadableLog&)>> questions_;  // guarded by mutex_, as is the next
   bool closing_ = false;
   std::unique_ptr<Worker> worker_;
 };

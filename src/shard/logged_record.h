@@ -1,4 +1,4 @@
-// A record of the log whose event is decoded once, whoever needs it.
+// A record of the log that decodes its event at most once.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace attune {
 
-// Views live as long as the record's bytes. One thread at a time, also for reading.
+// Views live as long as the record's bytes. One thread at a time, including reads.
 class LoggedRecord : public RecordView {
  public:
   LoggedRecord() = default;
@@ -20,7 +20,7 @@ class LoggedRecord : public RecordView {
   const EncodedEvent& event() const {
     if (!event_) {
       auto decoded = DecodeEvent(payload);
-      // What the log holds was checked when it was let in, and its checksum fits.
+      // The event was valid when it was appended, and its checksum matches.
       ATTUNE_CHECK(decoded.ok(), "a durable event can be read");
       event_ = *decoded;
     }

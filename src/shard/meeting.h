@@ -1,4 +1,5 @@
-// Where all loops meet: each waits at a record until all have come to it; the last does what the record asks for.
+// A barrier of all loops: each waits at a record until all have arrived; the last one executes what the record
+// requires.
 #pragma once
 
 #include <atomic>
@@ -15,18 +16,18 @@ class Meeting {
 
   struct Arrival {
     uint64_t number;  // of the meeting
-    bool last;        // it has been held
+    bool last;        // it is over
   };
-  // The loop has come to the record with this sequence; all must come to the same one. The last to arrive calls `hold_it`
-  // while all others wait.
+  // A loop arrived at the record with this sequence. All must arrive at the same one. The last to arrive calls
+  // `hold_it` while all others wait.
   Arrival Arrive(uint64_t sequence, const std::function<void()>& hold_it);
   // Whether the meeting with this number is over.
   bool IsOver(uint64_t number) const { return held_.load(std::memory_order_acquire) > number; }
 
-  // --- what it cost ---
+  // --- costs ---
 
   uint64_t held() const { return held_.load(std::memory_order_relaxed); }
-  // The longest that a loop waited at one, and the longest that all of them stood still.
+  // The longest time that a loop waited at a meeting, and that all loops were stopped.
   std::chrono::nanoseconds longest_wait() const { return std::chrono::nanoseconds(longest_wait_.load(std::memory_order_relaxed)); }
   std::chrono::nanoseconds longest_hold() const { return std::chrono::nanoseconds(longest_hold_.load(std::memory_order_relaxed)); }
 
@@ -39,7 +40,7 @@ class Meeting {
   std::atomic<int64_t> longest_wait_{0};
   std::atomic<int64_t> longest_hold_{0};
   std::mutex mutex_;
-  size_t arrived_ = 0;  // guarded by it, as are the next
+  size_t arrived_ = 0;  // guarded by mutex_, as are the next
   uint64_t sequence_ = 0;
   Clock::time_point first_;
 };

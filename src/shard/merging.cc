@@ -66,13 +66,13 @@ Status Merging::Restore(uint64_t sequence) {
     }
     return true;
   });
-  if (!whole) return Error{ErrorCode::kCorrupt, "what was merged cannot be read"};
+  if (!whole) return Error{ErrorCode::kCorrupt, "a stored merge cannot be read"};
   return read;
 }
 
 WriteBatch Merging::ForgetEnded() const {
   WriteBatch batch;
-  // What cannot be read now is forgotten by a later start.
+  // What cannot be read now is deleted after a later start.
   (void)store_.ForEach(keys::kEnded, [&](std::string_view name, std::string_view) {
     if (keys::ReadOrdered(name.substr(1)) <= restored_) batch.Delete(keys::kEnded, name);
     return true;
@@ -101,7 +101,7 @@ Merging::Met Merging::Apply(const LoggedRecord& record, const Shards& shards) {
   return record.type == static_cast<uint8_t>(RecordType::kUndoMerge) ? Undo(record, shards) : Merge(record, shards);
 }
 
-// What a shard that is ahead did is done now, too; else the states of both decide.
+// A shard that is ahead has already decided whether to merge. Otherwise the states of both users decide.
 bool Merging::MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other) {
   if (into.Includes(record.sequence) || from.Includes(record.sequence)) return recorded_.contains(record.sequence);
   const UserState* user = into.engine().Find(record.user);
@@ -140,10 +140,10 @@ Merging::Met Merging::Merge(const LoggedRecord& record, const Shards& shards) {
   std::string ended;
   if (left_already) {
     auto stored = Ended(from.number(), record.sequence);
-    ATTUNE_CHECK(stored.ok(), "what the store kept of a user whose history another shard still needs can be read");
+    ATTUNE_CHECK(stored.ok(), "the store has the state of a user that another shard still needs");
     ended = std::move(stored).value();
   }
-  if (!gone && ended.empty()) {  // nothing is known of the other
+  if (!gone && ended.empty()) {  // the other user has no state
     met.shard = &into;
     met.person = person;
     return met;
@@ -179,11 +179,11 @@ Merging::Met Merging::Merge(const LoggedRecord& record, const Shards& shards) {
 void Merging::Leave(const Leaving& leaving) {
   Shard& from = *leaving.from;
   UserState* user = from.engine().Find(leaving.id);
-  ATTUNE_CHECK(user != nullptr, "a user who ends is there until then");
-  // What another shard needs is kept in the store as well, should that shard be behind this one at a stop.
+  ATTUNE_CHECK(user != nullptr, "a user exists until the record that ends it");
+  // The store also keeps what another shard needs, in case that shard is behind this one at a stop.
   const bool keep = leaving.rebuild && &leaving.rebuild->shard() != &from;
   std::string state = from.GiveUp(user, leaving.sequence, keep);
-  // In one shard, what ends a user is included with what their history becomes.
+  // Within one shard, Finish sets the position: the user's end and the person's new state belong to one snapshot.
   if (!leaving.rebuild || keep) from.set_position(leaving.sequence);
   if (leaving.rebuild) leaving.rebuild->Give(std::move(state));
 }
@@ -249,7 +249,8 @@ Status PersonRebuild::Load(const Store& store, const Shards& shards, ReadableLog
   }
   auto read = log->Read(sequences);
   if (!read.ok()) return read.error();
-  // Of the two that are merged, what was theirs just before; when they part, what is theirs from then on.
+  // Which records count: for a merge, those that led to the person just before it; for a parting, those that lead to it
+  // from then on.
   const std::string& whose = way_ == Way::kOther ? asked_.other.id : asked_.person;
   const uint64_t as_of = way_ == Way::kBoth ? asked_.sequence : asked_.sequence - 1;
   struct Place {
@@ -260,7 +261,7 @@ Status PersonRebuild::Load(const Store& store, const Shards& shards, ReadableLog
   std::vector<Place> order;
   for (size_t i = 0; i < read->size(); ++i) {
     auto& found = (*read)[i];
-    if (!found) continue;  // the log forgot it, or it fell into a hole
+    if (!found) continue;  // the log has trimmed it, or it was damaged
     const auto event = DecodeEvent(found->payload);
     if (!event.ok() || !merging_.LedTo(event->head.user, whose, as_of)) continue;
     order.push_back({event->head.time, sequences[i], records_.size()});
@@ -297,7 +298,7 @@ std::optional<Shard::Outcome> PersonRebuild::Finish(Effects* effects) {
   Engine::Draft draft = *std::exchange(draft_, std::nullopt);
   if (past_.empty()) return engine.Discard(std::move(draft)), Shard::Outcome();
   const uint32_t slot = engine.Rebuild(asked_.person, asked_.parted_at, std::move(draft), effects)->slot;
-  // Some were noted for the person that they were merged into.
+  // Some were noted for the person that the ids were merged into.
   for (const Engine::PastRecord& past : past_) shard_.NoteHistory(slot, past.sequence);
   return Shard::Outcome();
 }

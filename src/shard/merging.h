@@ -1,6 +1,7 @@
-// Two people of two shards become one, or two again. Which ids lead to one person changes only while all loops stand at the
-// record that changes it (see Meeting): so all of them know the same at the same place of the log. Nothing else is done there.
-// What must be read back from the log is a PersonRebuild, for which one shard waits while all others go on.
+// Merges two people, possibly of two shards, and undoes merges. Which ids lead to one person changes only while all
+// loops wait at the record that changes it (see Meeting), so all loops agree at each position of the log. Only the
+// identity changes in the meeting. Reading records back from the log is the work of a PersonRebuild: one shard waits
+// for it while all others continue.
 #pragma once
 
 #include <array>
@@ -27,57 +28,59 @@ namespace attune {
 using Shards = std::array<std::unique_ptr<Shard>, kShards>;
 class Merging;
 
-// A person's state that changes since ids were merged into theirs or parted from it, for which records of the log must be
-// read back. It belongs to one shard, which applies no other record until it is finished.
+// Rebuilds the state of a person after ids were merged into it or parted from it, if records must be read back from the
+// log. It belongs to one shard, which applies no other record until the rebuild is finished.
 //
-// A merge costs the smaller of the two histories: its records are put at their places into the state that has the larger
-// one. Where the order of some of them is not known (see Engine::CanAdd), the state is made from both histories, as it is
+// A merge costs the smaller of the two histories: its records are inserted into the state with the larger one. If the
+// order of some of them is not known (see Engine::CanAdd), the state is built from both histories, as it is for a
+// parting.
 // when they part.
 class PersonRebuild {
  public:
   struct Asked {
-    uint64_t sequence = 0;  // the record that asks for it
+    uint64_t sequence = 0;  // the record that caused the rebuild
     std::string person;
-    std::string merging;    // that record, when it merges; empty: it parts
+    std::string merging;    // the payload of that record if it merges; empty: it parts
     Millis parted_at = 0;
-    bool second = false;    // of the two that one record asks for, the one whose effects come second
-    // In the index: the person; when it parts, whose the history was.
+    bool second = false;    // of the two rebuilds of one record, the one whose effects come second
+    // In the index: the person; for a parting, the person that had the history.
     IndexedUser history;
-    // Of a merge: who ended, and how many records each of the two had, at least.
+    // Of a merge: the user that ended, and the least number of records of each of the two.
     IndexedUser other;
     size_t own_records = 0;
     size_t other_records = 0;
   };
-  // All must outlive it.
+  // All must outlive this.
   PersonRebuild(Asked asked, Shard* shard, const Merging* merging, std::shared_ptr<const Program> program);
 
   uint64_t sequence() const { return asked_.sequence; }
   Shard& shard() { return shard_; }
   bool parts() const { return asked_.merging.empty(); }
-  // Where the ids of its effects begin: see PublishEffects.
+  // The first id of its effects: see PublishEffects.
   uint32_t first_effect() const { return asked_.second ? kSecondEffects : 0; }
 
-  // Of a merge: gives it the state of who ended, as WriteUser wrote it; empty: there was none. Once; any thread.
+  // Of a merge: passes the state of the user that ended, as WriteUser wrote it; empty if there was none. Call once. Any
+  // thread.
   void Give(std::string ended);
-  // Whether it has that, or needs none. Any thread.
+  // Whether it has that state, or needs none. Any thread.
   bool IsGiven() const { return given_.load(std::memory_order_acquire); }
 
-  // The rest after it was given. Reads the records that it needs; may be called on any thread, and blocks on the disk if
-  // needs_log(). kIo, kCorrupt: without them the state would be wrong for good, so the runtime must end.
+  // Continues after Give. Reads the records that it needs. Any thread; blocks on the disk if needs_log(). kIo,
+  // kCorrupt: the state would stay wrong without the records, so the runtime must end.
   bool needs_log() const { return way_ != Way::kOwn || asked_.own_records > 0; }
   Status Load(const Store& store, const Shards& shards, ReadableLog* log);
-  // Applies up to `records` of them. True: Finish may be called. On the shard's thread, as is Finish.
+  // Applies up to `records` of them. Returns true when Finish may be called. Step and Finish run on the shard's thread.
   bool Step(size_t records);
-  // The shard's state includes the record. Nullopt: more must be read; Load comes next.
+  // The shard's state then includes the record. Nullopt: more records are needed; call Load again.
   std::optional<Shard::Outcome> Finish(Effects* effects);
   size_t records() const { return past_.size(); }
 
  private:
   static constexpr uint32_t kSecondEffects = 1u << 24;
   enum class Way {
-    kOther,  // the other's records are put into the person's state
-    kOwn,    // the person's own records are put into the other's state, which becomes theirs
-    kBoth,   // the state is made from all records
+    kOther,  // the other's records are inserted into the person's state
+    kOwn,    // the person's records are inserted into the other's state, which becomes the person's
+    kBoth,   // the state is built from all records
   };
 
   bool MergeInto(Effects* effects);
@@ -94,19 +97,19 @@ class PersonRebuild {
   std::vector<Engine::PastRecord> past_;  // views into records_, in the order of time and log
   size_t next_ = 0;
   std::optional<Engine::Draft> draft_;
-  std::unique_ptr<Engine> guest_;  // of the person who ended: effects may be about them
+  std::unique_ptr<Engine> guest_;  // of the user that ended: effects may refer to it
 };
 
 class Merging {
  public:
-  // Both must outlive this.
+  // `store` must outlive this.
   Merging(std::shared_ptr<const Program> program, const Store* store) : program_(program), reader_(std::move(program)), store_(*store) {}
 
-  // Takes what the store says was merged up to a sequence, and remembers what came of later records, which shards that
-  // are ahead of others have applied.
+  // Reads the stored links. Applies those up to `sequence`, and keeps those of later records, which shards that are
+  // ahead of others have applied.
   Status Restore(uint64_t sequence);
-  // What the store need not keep: users who ended at records that the stored state of every shard includes, and, when every
-  // shard has stored one of this plan, what was merged under others.
+  // Deletes what the store no longer needs: users that ended at records that the stored state of every shard includes,
+  // and, once every shard has stored a snapshot of this plan, links under other plans.
   WriteBatch ForgetEnded() const;
   const Identity& identity() const { return identity_; }
 
@@ -114,17 +117,17 @@ class Merging {
 
   std::string_view PersonOf(std::string_view id) const { return identity_.PersonOf(id); }
   std::string PersonOfEvent(const LoggedRecord& record) const;
-  // Whether the record may be an event of another shard than the one in its header: the ids of any plan before may have led
-  // elsewhere than those of this one, when it was logged.
+  // Whether the record may be an event of another shard than its header says. When it was logged, ids may have led
+  // elsewhere, under this plan or an earlier one.
   bool MayBeOfAnyShard(const RecordView& record) const {
     return IsOfAnyShard(record.type) || (record.type == static_cast<uint8_t>(RecordType::kEvent) && identity_.any_merged());
   }
-  // Whether the record may only be applied while all loops stand still.
+  // Whether the record may only be applied while all loops wait.
   bool NeedsAll(const LoggedRecord& record) const;
 
-  // --- while all loops stand still ---
+  // --- while all loops wait ---
 
-  // A user who ends in a shard, for a rebuild that waits for their state.
+  // A user that ends in a shard, and the rebuild that waits for its state.
   struct Leaving {
     Shard* from;
     std::string id;
@@ -132,17 +135,17 @@ class Merging {
     std::shared_ptr<PersonRebuild> rebuild;
   };
   struct Met {
-    // The record is an event of this person, in this shard, and is applied as any other; null: it is not.
+    // The record is an event of this person in this shard, and is applied as any other. Null: it is not.
     Shard* shard = nullptr;
     std::string person;
-    // Else what is left to do, behind whatever comes before the record in the shards that it is about.
+    // Otherwise: what remains to do, in the shards concerned, after all records before this one.
     std::optional<Leaving> leaving;
     std::vector<std::shared_ptr<PersonRebuild>> rebuilds;
   };
-  // Both shards have admitted every record before this one (see Engine::Admit), and applied it when it parts people. Reads
-  // nothing from the log; from the store, only while it recovers.
+  // Requires that both shards have admitted every record before this one (see Engine::Admit), and applied it if this
+  // record parts people. Does not read the log. Reads the store only during recovery.
   Met Apply(const LoggedRecord& record, const Shards& shards);
-  // Ends the user, once their shard has applied every record before that one, and gives their state to the rebuild.
+  // Ends the user, once its shard has applied every record before that one, and gives its state to the rebuild.
   static void Leave(const Leaving& leaving);
 
   // --- any thread ---
@@ -158,31 +161,31 @@ class Merging {
   }
 
  private:
-  // What the store says a record brought about.
+  // The stored effect of a record on identities.
   struct Link {
     std::string other, person;
     bool undone = false;
   };
 
   static std::optional<Link> ReadLink(std::string_view bytes);
-  // Has the shards store what the record brought about.
+  // Makes the shards store the link of the record.
   void NoteLink(uint64_t sequence, const Link& link, std::initializer_list<Shard*> shards);
   Met Merge(const LoggedRecord& record, const Shards& shards);
   Met Undo(const RecordView& record, const Shards& shards);
   bool MayMerge(const Record& record, Shard& into, Shard& from, const std::string& other);
-  // The state of a user who ended in a shard that is ahead; empty when the user never existed.
+  // The state of a user that ended in a shard that is ahead; empty if the user never existed.
   Result<std::string> Ended(uint8_t shard, uint64_t sequence) const;
 
   const std::shared_ptr<const Program> program_;
   RecordReader reader_;
   const Store& store_;
-  mutable std::shared_mutex mutex_;  // for other threads than those of loops
+  mutable std::shared_mutex mutex_;  // for threads other than the loops'
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
-  // Links of a store of version 4, which named no plan: what they are under this plan, empty while that is not known.
+  // Links of a store of version 4, which did not name the plan: their value under this plan, empty while unknown.
   std::map<uint64_t, std::string> unnamed_;
-  std::vector<std::string> of_others_;  // the store's names of what was merged under other plans, at Restore
-  std::map<uint64_t, Link> recorded_;  // by sequence, of records still to be applied by some shard
+  std::vector<std::string> of_others_;  // names in the store of links under other plans, at Restore
+  std::map<uint64_t, Link> recorded_;  // by sequence: links of records that some shard has yet to apply
 };
 
 }  // namespace attune

@@ -14,10 +14,10 @@ namespace {
 
 using State = PlanProgress::State;
 
-// So many records may be left when the change is logged: while they are applied the loops wait.
+// The change is logged when at most this many records are left. The loops wait while these are applied.
 constexpr uint64_t kNear = 2000;
 constexpr int kRecordsAStep = 2000;
-constexpr int kNice = 3;  // half the weight of others: serving goes first, and yet the change comes to an end
+constexpr int kNice = 3;  // half the weight of others: requests have priority, but the change still finishes
 
 uint64_t NewToken() {
   std::random_device random;
@@ -56,7 +56,7 @@ bool PlanChanges::Request(std::shared_ptr<const Plan> plan, uint64_t present) {
     } else if (under_way) {
       progress_.state = State::kCancelled;
     }
-    if (stage_ == Stage::kReading) stage_ = Stage::kIdle;  // given up: the worker sees it at its next step
+    if (stage_ == Stage::kReading) stage_ = Stage::kIdle;  // cancelled: the worker sees it at its next step
   }
   worker_->Wake();
   return changes;
@@ -88,7 +88,7 @@ Worker::Next PlanChanges::Step() {
   if (abandoned_) return Worker::Next::Done();
   switch (stage_) {
     case Stage::kIdle: {
-      if (plan_state_) {  // of a change that was given up
+      if (plan_state_) {  // of a cancelled change
         const auto given_up = std::move(plan_state_);
         hold.unlock();
         return Worker::Next::Now();
@@ -127,7 +127,7 @@ Worker::Next PlanChanges::Step() {
       if (!read || !*read) return Worker::Next::Now();
       for (const auto& shard : plan_state_->shards()) shard->set_position(sequence);
       plan_state_->CountSizes();
-      (void)plan_state_->size_history().Restore(*host_.store);  // else it begins with what is sampled next
+      (void)plan_state_->size_history().Restore(*host_.store);  // on failure it begins with the next sample
       hold.lock();
       stage_ = Stage::kReady;
       hold.unlock();
@@ -136,7 +136,7 @@ Worker::Next PlanChanges::Step() {
     }
     case Stage::kReady: {
       if (!taken_) return Worker::Next::WhenWoken();
-      const auto old = std::move(old_);  // whoever asks it something at this moment keeps it a little longer
+      const auto old = std::move(old_);  // a reader on another thread may hold it a little longer
       const auto unused = std::move(plan_state_);
       taken_ = false;
       token_ = 0;
@@ -184,7 +184,7 @@ void PlanChanges::Append() {
   ByteWriter payload;
   {
     const std::lock_guard hold(mutex_);
-    if (stage_ != Stage::kReading) return;  // given up
+    if (stage_ != Stage::kReading) return;  // cancelled
     stage_ = Stage::kLogging;
     progress_.state = State::kChanging;
     token_ = NewToken();
@@ -214,7 +214,7 @@ void PlanChanges::End(State state, std::string failure) {
     progress_.failure = std::move(failure);
   }
   if (stage_ == Stage::kCatchingUp) {
-    // The loops come to the record, and go on with the plan that they have.
+    // The loops reach the record and continue with the present plan.
     unusable_ = true;
     stage_ = Stage::kReady;
     host_.wake_loops();

@@ -1,5 +1,5 @@
-// Another plan while the server runs: its state is built from the log in the background, then all loops change to it at one
-// record of the log.
+// Changes the plan while the server runs. The state under the new plan is built from the log in the background; then
+// all loops switch to it at one record of the log.
 #pragma once
 
 #include <atomic>
@@ -16,21 +16,21 @@
 
 namespace attune {
 
-// How far the change that was asked for last has come.
+// The progress of the latest change.
 struct PlanProgress {
   enum class State { kNone, kReading, kChanging, kDone, kFailed, kCancelled };
   State state = State::kNone;
-  uint64_t fingerprint = 0;  // of the plan that is to come, or came
-  uint64_t done = 0;         // records of the log that its state includes
+  uint64_t fingerprint = 0;  // of the new plan
+  uint64_t done = 0;         // records of the log that the new state includes
   uint64_t total = 0;        // records of the log
   Millis began = 0;
   std::string failure;
 };
 
-// Owns every change of the plan: there is one at a time. A change that is asked for while another is under way takes its
-// place, unless that one's record is in the log already: then it comes after it.
+// Executes changes of the plan, one at a time. A new change replaces one that is in progress, unless the record of that
+// one is already in the log; then it follows it.
 //
-// The loops agree on a change without asking each other: Append's record carries a token, and the only token that counts is
+// The loops agree on a change through the log: the record that Append writes carries a token. The only valid token is
 // that of the change whose record is in the log, until every loop has passed it.
 class PlanChanges {
  public:
@@ -40,32 +40,33 @@ class PlanChanges {
     int loops;
     std::function<Millis()> clock;
     std::function<void()> wake_loops;
-    // Has what is logged from now on marked for a plan under which ids lead so; see Router.
+    // Makes the router mark new records for a plan with this identity; see Router.
     std::function<void(const Identity&)> mark_for;
   };
 
   PlanChanges(Host host, Workers* workers);
-  // After the loops have ended: nobody takes what is under way.
+  // Requires that the loops have ended. Discards a change in progress.
   ~PlanChanges();
 
   // --- any thread ---
 
-  // Begins to change from the plan with the fingerprint `present` to another. False: that is the plan in force, or will be
-  // when what is in the log has happened. A change that had not reached the log is given up either way.
+  // Begins a change from the plan with the fingerprint `present` to another. Returns false if that plan is in force, or
+  // will be once the records in the log are applied. Cancels a change that has not reached the log in either case.
   bool Request(std::shared_ptr<const Plan> plan, uint64_t present);
   PlanProgress progress() const;
-  // Gives up what has not reached the log. What has is carried through: the loops wait for it.
+  // Cancels a change that has not reached the log. One that has is completed, because the loops wait for it.
   void Close();
 
   // --- loops ---
 
-  // Whether this is the record at which a change takes place: all loops get the same answer.
+  // Whether this is the record at which a change takes place. All loops get the same answer.
   bool IsChange(const RecordView& record) const;
-  // Whether Take can be called: the new state includes every record before that one, or can never be had.
+  // Whether Take may be called: the new state includes every record before that one, or building it failed.
   bool IsReady() const;
-  // While all loops stand at the record: the new state; null when it cannot be had, and the present one stays.
+  // Call while all loops wait at the record. Returns the new state; null if building it failed, and the present one
+  // stays.
   std::unique_ptr<PlanState> Take();
-  // The state that was until now: destroyed by the worker, since that takes a while.
+  // Passes the previous state to the worker, which destroys it, since that takes a while.
   void Retire(std::shared_ptr<PlanState> old);
 
  private:
@@ -73,7 +74,7 @@ class PlanChanges {
 
   Worker::Next Step();
   void Begin(std::shared_ptr<const Plan> plan);
-  // Applies some of what is durable up to a sequence; nullopt: failed. Whether all of it has been.
+  // Applies some of the durable records up to `last`. Returns whether all are applied; nullopt on failure.
   std::optional<bool> ReadTo(uint64_t last);
   void Append();
   void End(PlanProgress::State state, std::string failure);
@@ -81,20 +82,20 @@ class PlanChanges {
   const Host host_;
 
   mutable std::mutex mutex_;
-  std::shared_ptr<const Plan> wanted_;  // guarded by it, as all down to old_
+  std::shared_ptr<const Plan> wanted_;  // guarded by mutex_, as are all down to old_
   bool closing_ = false;
   bool abandoned_ = false;
   Stage stage_ = Stage::kIdle;
   PlanProgress progress_;
   uint64_t token_ = 0;     // of the change whose record is, or may be, in the log; 0: none
-  uint64_t logged_ = 0;    // its fingerprint
-  uint64_t sequence_ = 0;  // of the record, once it is durable
+  uint64_t logged_ = 0;    // the fingerprint of its plan
+  uint64_t sequence_ = 0;  // of its record, once durable
   bool append_failed_ = false;
-  bool unusable_ = false;  // the state could not be built once the record was in the log
+  bool unusable_ = false;  // building the state failed after the record was logged
   bool taken_ = false;
   std::shared_ptr<PlanState> old_;
 
-  // The worker's, until stage_ is kReady; then of the loop that takes it.
+  // Owned by the worker until stage_ is kReady; then by the loop that takes it.
   std::unique_ptr<PlanState> plan_state_;
   std::unique_ptr<LogReader> reader_;
   std::atomic<uint64_t> done_{0};

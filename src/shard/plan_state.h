@@ -1,4 +1,4 @@
-// All state under one plan: the users of every shard, who is who, and how large segments are.
+// All state under one plan: the users of every shard, identities, and segment sizes.
 #pragma once
 
 #include <array>
@@ -19,35 +19,36 @@ namespace attune {
 
 class PlanState {
  public:
-  // Empty. `store` and `log` must outlive it. Its shards are for `loops` threads: each applies the records of those whose
-  // number modulo the loops is its own.
+  // Creates empty state. `store` and `log` must outlive it. Serves `loops` threads: loop i applies the records of the
+  // shards whose number modulo `loops` is i.
   PlanState(std::shared_ptr<const Program> program, int loops, const Store* store, ReadableLog* log);
 
   // --- any thread ---
 
   const Program& program() const { return *program_; }
   const Plan& plan() const { return *program_->plan; }
-  // How many users hold a segment.
+  // The number of users in a segment.
   uint64_t SegmentSize(ConditionId segment) const { return sizes_[segment].load(std::memory_order_relaxed); }
-  // Its sizes as time went by.
+  // Its size over time.
   std::vector<SizePoint> SegmentSizes(ConditionId segment) const;
   SizeHistory& size_history() { return size_history_; }
   void CountTransitions(const Effects& effects);
-  // Notes the sizes as they are now.
+  // Samples the present sizes.
   void SampleSizes(Millis now, WriteBatch* batch);
 
-  // --- a shard: on the thread of its loop; all of them: while every loop stands still ---
+  // --- a shard: on the thread of its loop; all shards: while every loop waits ---
 
   Merging& merging() { return merging_; }
   Shards& shards() { return shards_; }
   Shard& shard(size_t number) { return *shards_[number]; }
   size_t user_count() const;
-  // From the shards' states.
+  // Computes the sizes from the shards' states.
   void CountSizes();
-  // Called with what a record brought about, if anything: the ids of the effects begin with `first`; see PublishEffects. Clears them.
+  // Called with the effects of a record, if any. The ids of the effects begin with `first`; see PublishEffects. Clears
+  // them.
   using Sink = std::function<void(Effects* effects, uint32_t first)>;
-  // Applies a record of any shard, reading back from the log what it needs. Without a sink the effects are dropped. kIo,
-  // kCorrupt: it could not be read.
+  // Applies a record of any shard. Reads back from the log what it needs. Without a sink the effects are dropped. kIo,
+  // kCorrupt: a record could not be read.
   Status Apply(const RecordView& record, const Sink& sink);
   // The records of a user's history; see HistoryIndex::Collect. Any thread; blocks on the disk.
   Result<std::vector<uint64_t>> HistoryOf(const IndexedUser& user, const std::function<uint64_t(uint8_t shard)>& up_to = nullptr) const;
@@ -61,7 +62,7 @@ class PlanState {
   Merging merging_;
   std::vector<std::atomic<uint64_t>> sizes_;
   SizeHistory size_history_;
-  Effects effects_;  // Apply's
+  Effects effects_;  // of Apply
 };
 
 }  // namespace attune

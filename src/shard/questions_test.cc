@@ -1,4 +1,4 @@
-// What questions see, and that they leave nothing behind: no record of the log and no change of state.
+// Questions see the present state, and have no side effects: no record of the log and no change of state.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -66,7 +66,7 @@ class QuestionsTest : public testing::Test {
     ASSERT_TRUE(runtime_->Append({&record, 1}, nullptr).ok());
     Settle();
   }
-  // Everything happens that can, but the clock of the loops stands still: they do not look for due timers.
+  // Applies everything that is pending while the loops' clock is stopped, so no timers are checked.
   void Settle() {
     for (bool moved = true; moved;) {
       moved = false;
@@ -74,13 +74,13 @@ class QuestionsTest : public testing::Test {
     }
     ASSERT_TRUE(runtime_->idle());
   }
-  // The loops look for due timers.
+  // Makes the loops check for due timers.
   void LookForTimers() {
     steady_ += std::chrono::milliseconds(RuntimeOptions().tick_every_ms);
     for (const StepWorkers::Mover& worker : workers_.All()) workers_.Step(worker.id);
     Settle();
   }
-  // All that an answer about a user says at the instant `t`.
+  // The full answer about a user at the instant `t`.
   std::string TextOf(const UserState* user, Engine* engine, Millis t) const {
     if (!user) return "none";
     t = std::max({t, user->now, user->looked});
@@ -103,7 +103,7 @@ class QuestionsTest : public testing::Test {
     Settle();
     return text;
   }
-  // The same of the state as it is.
+  // The same for the stored state.
   std::string Kept(const std::string& user) {
     std::string text;
     runtime_->Ask(ShardOf(user), [&](Shard& owner) { text = TextOf(owner.engine().Find(user), &owner.engine(), now_); });

@@ -21,7 +21,7 @@ Status Router::Append(std::span<const NewRecord> records, Log* log, Log::Callbac
     entries.push_back({static_cast<uint8_t>(record.type), shard, record.payload});
     links |= !record.merges.empty();
   }
-  // Held until the records have their places in the log.
+  // Held until the records have their positions in the log.
   std::shared_lock reading(mutex_, std::defer_lock);
   std::unique_lock writing(mutex_, std::defer_lock);
   if (links) {

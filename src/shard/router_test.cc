@@ -14,7 +14,7 @@ namespace {
 
 class RouterTest : public testing::Test {
  protected:
-  // Appends one event; its record as it went into the log.
+  // Appends one event and returns its record in the log.
   RecordView Append(Router* router, EventKind kind, std::string_view user, std::string_view anonymous_id = {}) {
     EventHead head;
     head.kind = kind;
@@ -56,7 +56,7 @@ TEST_F(RouterTest, AnIdThatWasAskedToBeMergedMayLeadToAnother) {
   EXPECT_EQ(Append(&router, EventKind::kIdentify, "ann").type, static_cast<uint8_t>(RecordType::kEvent));
   EXPECT_EQ(TypeOf(&router, "device"), RecordType::kLinked);
   EXPECT_EQ(TypeOf(&router, "ann"), RecordType::kEvent);
-  Append(&router, EventKind::kIdentify, "ann", "device");  // as browsers do with each page
+  Append(&router, EventKind::kIdentify, "ann", "device");  // as browsers send with each page
   EXPECT_EQ(TypeOf(&router, "ann"), RecordType::kEvent);
 }
 

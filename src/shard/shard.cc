@@ -8,14 +8,14 @@
 namespace attune {
 namespace {
 
-constexpr uint8_t kShardVersion = 2;  // 1: users do not say whether they are known
+constexpr uint8_t kShardVersion = 2;  // 1: users have no `known` flag
 
 }  // namespace
 
 Shard::Shard(uint8_t number, std::shared_ptr<const Program> program, RecordReader* reader)
     : number_(number), program_(program), reader_(*reader), engine_(std::move(program)), history_(number) {
   engine_.set_before_change([this](UserState* user) { WriteOne(user); });
-  next_batch_.DeleteShard(number_);  // what the store has is another plan's, unless Restore takes it
+  next_batch_.DeleteShard(number_);  // the store's state is another plan's, unless Restore reads it
 }
 
 Shard::Outcome Shard::Apply(const LoggedRecord& record, std::string_view person, Effects* effects) {
@@ -115,7 +115,7 @@ Result<std::optional<Shard::Snapshot>> Shard::SnapshotOf(const Store& store, uin
   snapshot.plan = in.U64();
   snapshot.position = in.U64();
   if (!in.done() || version < 1) return Error{ErrorCode::kCorrupt, fmt::format("the snapshot of shard {} cannot be read", number)};
-  // Of an older version only how far it went is of use: as of another plan, the log builds the state.
+  // Of an older version only the position is used. The state is treated as another plan's and rebuilt from the log.
   if (version < kShardVersion) snapshot.plan = 0;
   return std::optional<Snapshot>(snapshot);
 }
@@ -125,7 +125,7 @@ Status Shard::Restore(const Store& store) {
   if (!snapshot.ok()) return snapshot.error();
   if (!snapshot->has_value()) return {};
   const uint64_t position = found_position_ = (*snapshot)->position;
-  // Another plan's state: the log builds this plan's.
+  // The state is another plan's. The log rebuilds it under this plan.
   if (!(*snapshot)->IsUnder(*program_->plan)) return {};
   Status failure;
   const Status read = store.ForEachUser(number_, [&](std::string_view id, std::string_view blob) {

@@ -1,5 +1,4 @@
-// One shard: its users' state, and how far in the log that state has come. Owned by one loop and touched on its thread
-// alone.
+// One shard: its users' state, and its position in the log. Owned by one loop and used only on its thread.
 #pragma once
 
 #include <memory>
@@ -32,11 +31,11 @@ class Shard {
     Applied applied = Applied::kNew;
     bool event = false;
   };
-  // Applies a record of this shard, unless its state includes it already. An event is its user's, or `person`'s when that
-  // is given.
+  // Applies a record of this shard, unless the state includes it already. An event is applied to `person`, or to its
+  // own user if `person` is empty.
   Outcome Apply(const LoggedRecord& record, std::string_view person, Effects* effects);
 
-  // An instant at which a tick should be logged: the earliest due timer; kNever while a tick is under way.
+  // The instant for which a tick should be logged: the earliest due timer; kNever while a tick is pending.
   Millis TickDue() const { return tick_pending_ ? kNever : engine_.NextDue(); }
   void TickSent() { tick_pending_ = true; }
   void TickFailed() { tick_pending_ = false; }
@@ -46,36 +45,37 @@ class Shard {
   const HistoryIndex& history() const { return history_; }
   void NoteHistory(uint32_t slot, uint64_t sequence) { history_.Note(slot, sequence); }
   void NoteIncluded(uint32_t slot, uint64_t sequence, IndexedUser other) { history_.NoteIncluded(slot, sequence, std::move(other)); }
-  // Where the user is in the index.
+  // The user's entry in the index.
   IndexedUser Indexed(std::string_view id) const {
     const UserState* user = engine_.Find(id);
     return {number_, user ? user->slot : kNoSlot, std::string(id)};
   }
-  // The record merged two people or parted them, one of them of this shard: the next snapshot stores it, as Merging writes it.
+  // The record merged or parted two people, one of them of this shard. The next snapshot stores the link, as Merging
+  // wrote it.
   void NoteLink(uint64_t sequence, std::string_view link) {
     next_batch_.Put(keys::kLinks, keys::LinkName(sequence, program_->plan->fingerprint), link);
   }
-  // Ends a user, whose history the record makes another's. Returns the state before the record, as WriteUser writes it;
-  // `keep`: it is kept in the store too.
+  // Ends a user whose history the record gives to another. Returns the state before the record, as WriteUser writes it.
+  // `keep`: the store keeps it as well.
   std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
-  // Whether the event of the person is no duplicate: see Engine::Admit. If so, ApplyAdmitted comes later.
+  // Returns whether the person's event is not a duplicate: see Engine::Admit. If true, ApplyAdmitted must follow.
   bool Admit(const LoggedRecord& record, std::string_view person);
   Outcome ApplyAdmitted(const LoggedRecord& record, std::string_view person, Effects* effects);
 
-  // --- snapshots: taken bit by bit, beside the work ---
+  // --- snapshots: written in steps, between records ---
 
-  // Whether the last snapshot is not of the state as it is now.
+  // Whether the state has changed since the last snapshot.
   bool NeedsSnapshot() const { return position_ != snapshot_position_ || engine_.has_dirty(); }
-  // Begins one of the state as it is now. Every user is written as of this moment: one who is about to change
-  // is written first. The batch of the one before must have been written.
+  // Begins a snapshot of the present state. Users that change while it is written are written before their change. The
+  // batch of the previous snapshot must have been written.
   void BeginSnapshot();
   bool in_snapshot() const { return in_snapshot_; }
-  // Writes up to `users` more; true when the batch is complete, and may be taken.
+  // Writes up to `users` more. Returns true when the batch is complete and may be taken.
   bool ContinueSnapshot(size_t users);
   WriteBatch TakeBatch();
-  // Reads the state that a snapshot left.
+  // Restores the state from the last snapshot.
   Status Restore(const Store& store);
-  // The position of the snapshot that Restore found, be it of another plan and not read.
+  // The position of the snapshot that Restore found, even if it is another plan's and was not read.
   uint64_t found_position() const { return found_position_; }
 
   struct Snapshot {
@@ -83,7 +83,7 @@ class Shard {
     uint64_t position = 0;
     bool IsUnder(const Plan& other) const { return IsOf(plan, other); }
   };
-  // What the store says of a shard's snapshot; nullopt: there is none. kCorrupt; kInvalid: a newer program wrote it.
+  // The header of a shard's stored snapshot; nullopt: there is none. kCorrupt; kInvalid: a newer program wrote it.
   static Result<std::optional<Snapshot>> SnapshotOf(const Store& store, uint8_t number);
 
  private:
@@ -100,9 +100,9 @@ class Shard {
   bool in_snapshot_ = false;
   uint64_t snapshot_position_ = 0;
   uint64_t found_position_ = 0;
-  std::vector<UserState*> to_write_;  // users of the snapshot at hand; those already written have lost their mark
+  std::vector<UserState*> to_write_;  // users of the current snapshot; those already written are no longer marked
   WriteBatch batch_;
-  WriteBatch next_batch_;  // what the next snapshot writes beside the users
+  WriteBatch next_batch_;  // what the next snapshot writes in addition to users
   ByteWriter bytes_;
 };
 

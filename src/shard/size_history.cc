@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-// Of points up to this age, the last of each span is kept.
+// For points up to this age, the last point of each span is kept.
 struct Tier {
   Millis age;
   Millis span;
@@ -23,7 +23,7 @@ const Tier* TierOf(Millis age) {
   return tier == std::end(kTiers) ? nullptr : tier;
 }
 
-// Instants of the server's clock, so never negative: their digits sort as they do.
+// Instants of the server's clock are never negative, so their digits sort in their order.
 std::string PointName(const std::string& segment, Millis at) {
   return fmt::format("{}{:016x}", segment, static_cast<uint64_t>(at));
 }
@@ -71,7 +71,7 @@ void SizeHistory::Sample(Millis now, const std::vector<uint64_t>& sizes, WriteBa
     std::vector<SizePoint>& points = points_[i];
     if (!points.empty() && points.back().size == sizes[i]) continue;
     std::vector<SizePoint> before = points;
-    // A clock that was set back stands still here.
+    // If the clock was set back, the instants stay the same here.
     const Millis at = points.empty() ? now : std::max(now, points.back().at);
     points.push_back({at, sizes[i]});
     ThinPoints(at, &points);

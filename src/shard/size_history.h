@@ -1,10 +1,10 @@
-// How many users held each segment as time went by: samples of the sizes, thinned as they grow old, and kept in the
-// store so that a restart goes on where it was.
+// The sizes of segments over time: samples, thinned as they age, and kept in the store so that a restart continues
+// them.
 //
-// A point says how large the segment was at an instant of the server's clock; it is taken when the size is not what the
-// point before it says. Of each minute the last point is kept for 3 hours, of each hour for 7 days, of each day (UTC)
-// for 400 days: at most 750 points, however long the server runs. What came and went between two points is not told.
-// The history belongs to the segment's name and definition: another definition begins its own.
+// A point is the size of a segment at an instant of the server's clock. It is taken when the size differs from the
+// previous point's. The last point of each minute is kept for 3 hours, of each hour for 7 days, of each day (UTC) for
+// 400 days: at most 750 points, however long the server runs. Changes that cancel out between two points are not
+// recorded. The history belongs to the segment's name and definition: a new definition begins a new history.
 #pragma once
 
 #include <mutex>
@@ -25,24 +25,24 @@ struct SizePoint {
   bool operator==(const SizePoint&) const = default;
 };
 
-// Drops the points that are not to be kept at `now`. They stand in order of time. For tests too.
+// Removes the points that are not kept at `now`. Points must be in order of time.
 void ThinPoints(Millis now, std::vector<SizePoint>* points);
 
 // Any thread.
 class SizeHistory {
  public:
-  // Segments go by their place in the plan.
+  // Segments are indexed by their position in the plan.
   explicit SizeHistory(const Plan& plan);
 
-  // Takes what the store holds of these segments.
+  // Reads what the store has for these segments.
   Status Restore(const Store& store);
-  // Takes a point of each segment whose size has changed; `batch` gets what the store needs to follow.
+  // Adds a point for each segment whose size has changed. Adds the matching changes of the store to `batch`.
   void Sample(Millis now, const std::vector<uint64_t>& sizes, WriteBatch* batch);
   // In order of time.
   std::vector<SizePoint> Of(size_t segment) const;
 
  private:
-  std::vector<std::string> names_;  // of the segments in the store: name, zero byte, hash of the definition
+  std::vector<std::string> names_;  // names of the segments in the store: name, zero byte, hash of the definition
   mutable std::mutex mutex_;
   std::vector<std::vector<SizePoint>> points_;
 };

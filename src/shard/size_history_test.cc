@@ -39,7 +39,7 @@ TEST_F(SizeHistoryTest, APointWhenTheSizeChanged) {
   Sample(&history, store.get(), kSizesStart + 2 * kMinute, {7, 3});
   EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute, 7}}));
   EXPECT_EQ(history.Of(1), (Points{{kSizesStart, 0}, {kSizesStart + kMinute, 3}}));
-  // Within a minute the last counts; a clock that was set back stands still.
+  // Within a minute the last point counts. A clock that was set back does not move instants back.
   Sample(&history, store.get(), kSizesStart + 2 * kMinute + 1000, {8, 3});
   EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute + 1000, 8}}));
   Sample(&history, store.get(), kSizesStart, {9, 3});
@@ -63,7 +63,7 @@ TEST_F(SizeHistoryTest, ARestartGoesOnAndAnotherDefinitionBeginsAnew) {
 }
 
 TEST_F(SizeHistoryTest, PointsGrowFewerAsTheyGrowOld) {
-  // Taken for two years, thinned as they come. A point's size is its number.
+  // Samples of two years, thinned as they come. A point's size is its number.
   std::vector<Millis> taken;
   Points points;
   for (Millis at = kSizesStart; at < kSizesStart + 730 * kDay; at += at < kSizesStart + 720 * kDay ? 30 * kMinute : 20'000) {

@@ -57,21 +57,21 @@ Worker::Next StoreWriter::Step() {
 }
 
 bool StoreWriter::WriteFirst(std::unique_lock<std::mutex>* hold) {
-  const Task& task = tasks_.front();  // stays where it is: others are added behind it
+  const Task& task = tasks_.front();  // the reference stays valid: other threads only append
   const bool closing = closing_;
   hold->unlock();
   Status written = failed_ ? Status(Error{ErrorCode::kIo, "the store failed before"}) : Status();
   if (written.ok() && retrying_) written = store_.Resume();
   if (written.ok() && !task.work) written = store_.Write(task.batch);
-  if (written.ok() && task.work && !task.work()) written = Error{ErrorCode::kUnavailable, "the store takes nothing now"};
+  if (written.ok() && task.work && !task.work()) written = Error{ErrorCode::kUnavailable, "the store accepts no writes now"};
   const bool damaged = !written.ok() && written.error().code == ErrorCode::kCorrupt;
   if (!written.ok() && !damaged && !closing && !failed_) {
     retrying_ = true;
     hold->lock();
     return false;
   }
-  // A snapshot that is not written costs a longer recovery, nothing else; the shard's next one carries only later
-  // changes, though, so after a failure none may follow.
+  // A snapshot that is not written only makes recovery longer. But the shard's next snapshot only has later changes, so
+  // none may follow a failure.
   if (!written.ok()) failed_ = true;
   retrying_ = false;
   if (task.then) task.then(written.ok());

@@ -1,7 +1,8 @@
-// Writes to the store on a thread of its own: batches, and what must read before it writes, in the order they came.
+// Writes to the store on a separate thread: batches, and work that reads before it writes, in the order they came.
 //
-// A batch that cannot be written, because the disk is full, is tried again until it can be: nothing behind it is written
-// before. Meanwhile no snapshot begins, and what waits counts against what the runtime takes in. Only damage ends it.
+// If a batch cannot be written because the disk is full, it is retried until it succeeds, and nothing after it is
+// written. Meanwhile no snapshot begins, and the pending bytes count against the runtime's limit. Only a damaged store
+// ends the retries.
 #pragma once
 
 #include <atomic>
@@ -16,27 +17,28 @@
 
 namespace attune {
 
-// Threads: any.
+// Any thread.
 class StoreWriter {
  public:
   explicit StoreWriter(Store* store, Workers* workers = &Threads());
-  // Writes what waits first; gives up what fails then: the log has it all.
+  // Writes what is pending first. Drops what fails then; the log has it all.
   ~StoreWriter();
 
-  // Gives the batch's number: they count from 1. `then` is called on the writer's thread: whether the batch, and all
-  // before it, were written.
+  // Returns the batch's number, counted from 1. Calls `then` on the writer's thread with whether this batch and all
+  // before it were written.
   uint64_t Write(WriteBatch batch, std::function<void(bool written)> then = nullptr);
 
-  // Work that writes to the store by itself; false: it could not, and comes again. `bytes` of memory wait with it.
+  // Adds work that writes to the store itself. It returns false if it failed and must be retried. It holds `bytes` of
+  // memory.
   void Do(std::function<bool()> work, size_t bytes);
-  // Bytes that such work holds.
+  // Bytes that pending work holds.
   size_t waiting_bytes() const { return waiting_bytes_; }
 
-  // Whether a snapshot may begin after the batch with this number: it has been written, and few others wait.
+  // Whether a snapshot may begin after the batch with this number: the batch is written, and few others are pending.
   bool IsReadyAfter(uint64_t number);
-  // Whether what may be left out should be: writing has stopped for now.
+  // Whether optional writes should be skipped, because writing has stopped for now.
   bool retrying() const { return retrying_; }
-  // Whether the store will take nothing more before the next start.
+  // Whether the store accepts nothing more before the next start.
   bool failed() const { return failed_; }
 
  private:
@@ -48,12 +50,12 @@ class StoreWriter {
   };
 
   Worker::Next Step();
-  // Writes the first; the lock is let go meanwhile. False: it is to be tried again.
+  // Writes the first task, with the lock released. Returns false if it must be retried.
   bool WriteFirst(std::unique_lock<std::mutex>* hold);
 
   Store& store_;
   std::mutex mutex_;
-  std::deque<Task> tasks_;  // guarded by it, as are the next; the first is being written
+  std::deque<Task> tasks_;  // guarded by mutex_, as are the next; the first is being written
   uint64_t taken_ = 0;
   bool closing_ = false;
   std::atomic<size_t> waiting_bytes_{0};

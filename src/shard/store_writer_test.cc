@@ -27,7 +27,7 @@ class StoreWriterTest : public testing::Test {
   }
   bool Has(const std::string& name) const { return store_->Get(keys::kConfig, name)->has_value(); }
 
-  // Tries to write one batch; false: it must be tried again.
+  // Tries to write one batch. Returns false if it must be retried.
   bool Step(StoreWriter* writer) {
     workers_.Step(0);
     return !writer->retrying();

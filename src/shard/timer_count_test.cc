@@ -1,4 +1,4 @@
-// The count of the timer queues' entries, which the loops keep together.
+// The number of entries in the timer queues, summed over the loops.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -41,7 +41,7 @@ class TimerCountTest : public testing::Test {
     const NewRecord record = NewRecord::Event(event);
     ASSERT_TRUE(runtime_->Append({&record, 1}, nullptr).ok());
   }
-  // Everything that has come is applied, and the loops look at the timers that are due by now.
+  // Applies everything that is pending, and makes the loops check the timers that are due.
   uint64_t Count() {
     Settle();
     steady_ += std::chrono::milliseconds(RuntimeOptions().tick_every_ms);
@@ -72,7 +72,7 @@ TEST_F(TimerCountTest, IsOfEachUserWithATimer) {
   for (int i = 0; i < kUsers; ++i) Log("other " + std::to_string(i), "b");
   EXPECT_EQ(Count(), uint64_t{kUsers});
   now_ += 10 * kDay;
-  Log("user 0", "a");  // its entry stays where it is, and moves on when it is reached
+  Log("user 0", "a");  // its entry stays, and moves when it is reached
   Log("late", "a");
   EXPECT_EQ(Count(), kUsers + 1u);
   now_ += 25 * kDay;

@@ -1,4 +1,4 @@
-// A user as they are at an instant, for a question: time passes for the answer alone.
+// A user at an instant, for a question. Time advances only for the answer.
 #pragma once
 
 #include <memory>
@@ -8,17 +8,17 @@
 
 namespace attune {
 
-// Changes no state and logs nothing. If a timer of the user is due, it is fired in a copy of the user, and what it brings about
-// is dropped: the shard's loop fires it by a record of the log.
+// Changes no state and logs nothing. If a timer of the user is due, it is fired in a copy of the user and the effects
+// are dropped. The shard's loop fires it by a record of the log.
 class UserView {
  public:
-  // The user of the engine with every timer fired that is due at or before `now`. The engine must outlive this, and must not
-  // change while this is used. Costs a copy of the user's state if a timer is due, else a lookup.
+  // The user of the engine after every timer due at or before `now` has fired. The engine must outlive this and must
+  // not change while this is used. Costs a copy of the user's state if a timer is due, else a lookup.
   UserView(Engine* engine, std::string_view id, Millis now);
 
-  // Null: there is none.
+  // Null: there is no such user.
   const UserState* user() const { return user_; }
-  // The engine that the user is of.
+  // The engine that holds the user.
   Engine& engine() { return *engine_; }
 
  private:
