@@ -1,4 +1,5 @@
-// The hashes of the keys beside the store, so that a store that is lost, or rebuilt from the log, does not take them with it.
+// The hashes of the keys in a file next to the store, so that they survive a store that is lost or rebuilt from the
+// log.
 //
 //   file := "attune-keys 1" line*  then  "sha256 <hex of all before>"      each ended by a newline
 //   line := ("write" | "api") " " <SHA-256 of the key, hexadecimal>
@@ -17,9 +18,9 @@ inline constexpr int kKeyFileVersion = 1;
 using KeyHashes = std::map<std::string, char>;
 
 std::string KeyFilePath(const std::string& data_dir);
-// Empty when there is no such file. kCorrupt: it is not what was written. kInvalid: a newer program wrote it.
+// Empty if there is no such file. kCorrupt: the file is damaged. kInvalid: a newer program wrote it.
 Result<KeyHashes> ReadKeyFile(const std::string& path);
-// All of it or nothing, also after a power cut.
+// Atomic and durable: after a power cut the file has either the old or the new content.
 Status WriteKeyFile(const std::string& path, const KeyHashes& keys);
 
 }  // namespace attune

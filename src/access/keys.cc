@@ -10,7 +10,8 @@
 namespace attune {
 namespace {
 
-// A prefix that says what leaked, 256 random bits, and a checksum that tells a typo from a key that was revoked.
+// A prefix that identifies a leaked key as such, 256 random bits, and a checksum that distinguishes a typo from a
+// revoked key.
 std::string NewKey(KeyKind kind) {
   const std::string body = (kind == KeyKind::kWrite ? "atn_wk_" : "atn_sk_") + RandomToken();
   return fmt::format("{}{:06x}", body, Crc32c(body) & 0xFFFFFF);
@@ -24,7 +25,7 @@ Result<Keys> Keys::Open(Store* store, const std::string& file, const std::string
   if (!read.ok()) return read.error();
   KeyHashes stored = std::move(read).value();
   auto beside = ReadKeyFile(file);
-  // A damaged file is written again from the store; without keys there it is all that is left of them.
+  // A damaged file is rewritten from the store. If the store has no keys, the file would be their only copy.
   if (!beside.ok() && (stored.empty() || beside.error().code != ErrorCode::kCorrupt)) return beside.error();
   WriteBatch batch;
   if (stored.empty()) {
@@ -67,7 +68,7 @@ bool Keys::Has(KeyKind kind) const {
   return false;
 }
 
-// Looked up by hash: how long that takes says nothing about the key.
+// The lookup is by hash, so its duration reveals nothing about the key.
 std::optional<KeyKind> Keys::Find(std::string_view key) const {
   const auto found = by_hash_.find(ToHex(Sha256(key)));
   if (found == by_hash_.end()) return std::nullopt;

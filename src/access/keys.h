@@ -1,4 +1,4 @@
-// The keys of callers. Kept as hashes: what is handed out once cannot be read again.
+// The keys of callers. Only hashes are stored, so a key cannot be read again after it was issued.
 #pragma once
 
 #include <optional>
@@ -14,8 +14,8 @@
 namespace attune {
 
 enum class KeyKind : uint8_t {
-  kWrite = 'w',  // may send events, and nothing else: it stands in public pages
-  kApi = 'a',    // may ask
+  kWrite = 'w',  // may only send events: it is in public pages
+  kApi = 'a',    // may read
 };
 
 // The hashes that a store holds.
@@ -24,19 +24,19 @@ Result<KeyHashes> StoredKeys(const Store& store);
 // Immutable once opened; any thread.
 class Keys {
  public:
-  // Reads the keys of the store, else, when it has none, those of the file (see key_file.h), which is kept equal to it; one
-  // given here (from the environment) counts beside them. With no key of a kind at all, one is made and stored. kCorrupt:
-  // the file is damaged and the store has none.
+  // Reads the keys of the store. If it has none, reads those of the file (see key_file.h), which is kept equal to the
+  // store. A key given here (from the environment) is valid in addition. If there is no key of a kind, creates and
+  // stores one. kCorrupt: the file is damaged and the store has none.
   static Result<Keys> Open(Store* store, const std::string& file, const std::string& write_key, const std::string& api_key);
 
-  // The keys that Open made, in clear: to be shown once.
+  // The keys that Open created, in clear text: show them once.
   struct Made {
     KeyKind kind;
     std::string key;
   };
   const std::vector<Made>& made() const { return made_; }
 
-  // What the key may do; nullopt when nobody holds it.
+  // What the key permits; nullopt for an unknown key.
   std::optional<KeyKind> Find(std::string_view key) const;
 
  private:

@@ -1,4 +1,4 @@
-// How many events a write key, and a network of clients, may send.
+// The number of events that a write key, and a network of clients, may send.
 #pragma once
 
 #include <cstdint>
@@ -14,28 +14,28 @@
 namespace attune {
 
 struct RateOptions {
-  double per_key = 0;      // events a second; 0: as many as come
-  double per_network = 0;  // of the clients of one network: /24 of IPv4, /48 of IPv6; 0: as many as come
+  double per_key = 0;      // events a second; 0: unlimited
+  double per_network = 0;  // of the clients of one network: /24 of IPv4, /48 of IPv6; 0: unlimited
 };
 
-// A bucket for each, which holds what comes in one second (one event at the least). Whoever has an event's worth may
-// send a request of any size and pays for all of its events, so a batch larger than the bucket is possible, and makes a
-// longer pause. Any thread; `now_ms` is of a clock that does not go back.
+// One bucket for each, which holds the events of one second (at least one). A client whose bucket holds at least one
+// event may send a request of any size, and all of its events are charged. So a batch may exceed the bucket; the pause
+// after it is longer. Any thread; `now_ms` is of a monotonic clock.
 class RateLimits {
  public:
-  // So long the pause that is asked for may be: client libraries cap theirs there.
+  // The longest pause in an answer: client libraries cap theirs here.
   static constexpr int kMaxPauseSeconds = 300;
-  // Networks that are remembered. Beyond them those that sent least are forgotten.
+  // The number of networks that are remembered. Beyond it, those that sent least are forgotten.
   static constexpr size_t kNetworks = 1 << 16;
 
   explicit RateLimits(const RateOptions& options);
 
   const RateOptions& options() const { return options_; }
 
-  // nullopt: may send now. Otherwise the seconds, 1 to kMaxPauseSeconds, after which it is worth trying.
+  // nullopt: the client may send now. Otherwise the seconds, 1 to kMaxPauseSeconds, after which it should retry.
   std::optional<int> PauseOfKey(std::string_view key, int64_t now_ms);
   std::optional<int> PauseOfNetwork(std::string_view address, int64_t now_ms);
-  // `key` must be one that somebody holds, or empty: the keys are not bounded here.
+  // `key` must be a valid key or empty: the number of keys is not limited here.
   void Charge(std::string_view key, std::string_view address, size_t events, int64_t now_ms);
 
  private:
@@ -43,14 +43,14 @@ class RateLimits {
     uint64_t tag = 0;  // 0: free
     TokenBucket bucket;
   };
-  static constexpr size_t kWays = 4;  // networks whose hashes lead to one place
+  static constexpr size_t kWays = 4;  // networks that share one bucket of the hash table
 
   static std::optional<int> PauseOf(TokenBucket* bucket, double rate, int64_t now_ms);
   TokenBucket& BucketOfKey(std::string_view key, int64_t now_ms);
   TokenBucket& BucketOfNetwork(std::string_view address, int64_t now_ms);
 
   const RateOptions options_;
-  const uint64_t seed_;  // so that nobody can choose networks that lead to one place
+  const uint64_t seed_;  // so that clients cannot choose networks that collide
   std::mutex mutex_;
   absl::flat_hash_map<uint64_t, TokenBucket> keys_;
   std::vector<Network> networks_;

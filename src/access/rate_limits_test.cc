@@ -14,7 +14,7 @@ TEST(RateLimits, NothingIsLimitedUnlessAskedFor) {
   EXPECT_FALSE(limits.PauseOfNetwork("1.2.3.4", 0));
 }
 
-// A hundred seconds of twice the limit: the first second's worth is there at once.
+// A hundred seconds at twice the limit. The first second's events are available at once.
 TEST(RateLimits, LetsTheRateThrough) {
   RateLimits limits({.per_key = 50});
   int taken = 0;
@@ -56,7 +56,7 @@ TEST(RateLimits, NetworksAreToldByTheirPrefix) {
   EXPECT_FALSE(limits.PauseOfNetwork("2001:db8:2::3", 0));
 }
 
-// However many networks come by, one that owes much is not forgotten for them.
+// A network that owes much is not forgotten, however many other networks send.
 TEST(RateLimits, AMillionNetworksTakeTheirPlacesInTurn) {
   RateLimits limits({.per_network = 100});
   limits.Charge("", "203.0.113.7", 5000, 0);

@@ -1,4 +1,4 @@
-// Which refused requests are kept: enough to see what is wrong, and few enough that they never fill the disk.
+// Limits which refused requests are kept: enough to find the mistake, but too few to fill the disk.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ class RefusalBudget {
   static constexpr double kKeptAtOnce = 100;
   static constexpr size_t kBytesOfOne = 4 << 10;  // a larger body counts as several
 
-  // Whether one more request of the key may be kept; it is charged. `key` must be a valid one: the keys are not bounded
-  // here.
+  // Whether one more request of the key may be kept. If so, it is charged. `key` must be valid: the number of keys is
+  // not limited here.
   bool MayKeep(std::string_view key, size_t bytes, int64_t now_ms) {
     const std::lock_guard hold(mutex_);
     TokenBucket& bucket = buckets_.try_emplace(Hash64(key), TokenBucket{kKeptAtOnce, now_ms}).first->second;

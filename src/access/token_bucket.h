@@ -1,4 +1,4 @@
-// A rate that is kept on average.
+// Limits an average rate.
 #pragma once
 
 #include <algorithm>
@@ -6,8 +6,8 @@
 
 namespace attune {
 
-// Fills by `rate` tokens a second up to `burst`. It may be drawn below nothing: then it must fill first. Time is that of
-// any clock that does not go back, in milliseconds.
+// Fills with `rate` tokens a second up to `burst`. The balance may become negative; it must then fill first. Time is
+// that of any monotonic clock, in milliseconds.
 struct TokenBucket {
   void Fill(double rate, double burst, int64_t now_ms) {
     tokens = std::min(burst, tokens + rate * static_cast<double>(std::max<int64_t>(0, now_ms - filled_ms)) / 1000);

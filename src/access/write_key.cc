@@ -16,7 +16,7 @@ std::string_view TrimHeader(std::string_view text) {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-// The rest after a scheme's name and its blank, when the header is of that scheme.
+// The rest after a scheme's name and blank, if the header uses that scheme.
 std::string_view AfterScheme(std::string_view header, std::string_view scheme) {
   header = TrimHeader(header);
   const auto same = [](char a, char b) { return Lower(a) == Lower(b); };

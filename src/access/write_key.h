@@ -1,4 +1,4 @@
-// Where clients put the key that says who sends: a pure function over text, so that it can be tested without a server.
+// Finds the key that a client sent. A pure function of text, so it can be tested without a server.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace attune {
 
-// What of a request may hold a key; empty when it is not there.
+// The parts of a request that may hold a key; empty if missing.
 struct KeySources {
   std::string_view authorization = {};  // the header's value
   std::string_view x_write_key = {};    // X-Write-Key
@@ -15,9 +15,9 @@ struct KeySources {
   std::string_view query = {};          // the query as sent, without the question mark
 };
 
-// The first that is there: Authorization (`Basic`: the user, with or without a password; `Bearer`), X-Write-Key,
-// X-API-Key, the body's, and in the query writeKey, api_secret or token. X-Write-Key may be `id:secret` (Jitsu): the
-// whole of it is the key. Empty when there is none; a header that cannot be read counts as missing.
+// Returns the first one present, in this order: Authorization (`Basic`: the user, with or without a password;
+// `Bearer`), X-Write-Key, X-API-Key, the body's, and in the query writeKey, api_secret or token. X-Write-Key may be
+// `id:secret` (Jitsu), which as a whole is the key. Empty if there is none. An invalid header counts as missing.
 std::string FindWriteKey(const KeySources& sources);
 
 }  // namespace attune

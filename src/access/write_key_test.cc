@@ -11,7 +11,7 @@ TEST(WriteKey, IsFoundWhereverClientsPutIt) {
     const char* key;
   } kCases[] = {
       {{}, ""},
-      {{.authorization = "Basic V0s6"}, "WK"},  // what Segment's libraries send
+      {{.authorization = "Basic V0s6"}, "WK"},  // as Segment's libraries send it
       {{.authorization = "basic  V0s6cGFzcw=="}, "WK"},
       {{.authorization = "Basic V0s"}, "WK"},
       {{.authorization = "Bearer abc.def"}, "abc.def"},

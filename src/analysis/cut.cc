@@ -18,7 +18,7 @@ std::optional<double> Share(uint64_t part, uint64_t whole) {
 Confusion Judge(std::span<const Observation> observations, const Cut& cut) {
   Confusion c;
   for (const Observation& o : observations) {
-    const bool in = cut.Selects(o.value);  // no comparison holds of NaN
+    const bool in = cut.Selects(o.value);  // every comparison with NaN is false
     ++(in ? (o.reached ? c.reached_in : c.missed_in) : (o.reached ? c.reached_out : c.missed_out));
   }
   return c;
@@ -64,7 +64,8 @@ std::optional<Cut> BestCut(std::span<const Observation> observations) {
   std::sort(sorted.begin(), sorted.end(), [](const Observation& a, const Observation& b) { return a.value < b.value; });
   if (sorted.front().value == sorted.back().value) return std::nullopt;
 
-  // J times reached times missed is a whole number, so that equals are told exactly. (64 bits hold it: counts of users.)
+  // J times reached times missed is an integer, so equal cuts compare exactly. 64 bits suffice, as these are numbers of
+  // users.
   int64_t best = 0;
   size_t best_in = 0;
   std::optional<Cut> cut;
@@ -76,7 +77,7 @@ std::optional<Cut> BestCut(std::span<const Observation> observations) {
     best_in = in;
     cut = Cut{side, at};
   };
-  // Those at the beginning of the order are in under kAtMost, those at its end under kAtLeast.
+  // kAtMost selects users at the beginning of the order, kAtLeast those at the end.
   const auto scan = [&](Side side, auto begin, auto end) {
     int64_t reached_in = 0, missed_in = 0;
     for (auto o = begin; o != end; ++o) {
@@ -99,7 +100,7 @@ double QuantileOf(std::span<const double> sorted, double share) {
 double Rounded(const Cut& cut, double neighbour, std::span<const double> units) {
   if (!std::isfinite(neighbour) || !std::isfinite(cut.at)) return cut.at;
   const bool down = cut.side == Side::kAtLeast;
-  // The multiple of the unit next to `at` on the neighbour's side, if it lies before the neighbour.
+  // The multiple of the unit next to `at` on the neighbour's side, unless it reaches the neighbour.
   const auto multiple = [&](double unit) -> std::optional<double> {
     const double number = (down ? std::floor(cut.at / unit) : std::ceil(cut.at / unit)) * unit;
     const bool between = down ? number > neighbour && number <= cut.at : number < neighbour && number >= cut.at;
@@ -115,7 +116,7 @@ double Rounded(const Cut& cut, double neighbour, std::span<const double> units) 
   if (largest == 0) return cut.at;
   const int first = static_cast<int>(std::floor(std::log10(largest))) + 1;
   for (int digit = first; digit > first - 16; --digit) {
-    // Below 1 by division, so that a tenth is the number that is written 0.1.
+    // Divide for powers below 1, so that a tenth equals the literal 0.1.
     const double power = std::pow(10.0, std::abs(digit));
     const double scaled = digit >= 0 ? cut.at / power : cut.at * power;
     const double whole = down ? std::floor(scaled) : std::ceil(scaled);

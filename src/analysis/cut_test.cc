@@ -46,7 +46,7 @@ TEST(Interval, OfADifferenceIsNewcombes) {
 }
 
 TEST(Cut, FiguresByHand) {
-  // In: 6 reached, 2 did not. Out: 4 and 28. So of 10 who reached 6 are in; of 30 who did not, 2.
+  // In: 6 reached, 2 did not. Out: 4 and 28. So 6 of the 10 who reached are in, and 2 of the 30 who did not.
   const Confusion c{6, 2, 4, 28};
   EXPECT_EQ(c.in(), 8u);
   EXPECT_EQ(c.all(), 40u);
@@ -62,12 +62,12 @@ TEST(Cut, FiguresByHand) {
   EXPECT_FALSE(Lift(nobody));
   EXPECT_FALSE(LiftInterval(nobody));
   EXPECT_FALSE(LiftInterval({0, 3, 4, 28}));
-  const Interval all = *LiftInterval({4, 28, 0, 0});  // everybody is in: no other lift is possible
+  const Interval all = *LiftInterval({4, 28, 0, 0});  // everybody is in: the lift is always 1
   EXPECT_EQ(all.low, 1);
   EXPECT_EQ(all.high, 1);
 }
 
-// The delta method against what many samples of the same population say.
+// Compares the delta method with many samples of one population.
 TEST(Cut, TheIntervalOfTheLiftHoldsIt) {
   const double shares[] = {0.10, 0.15, 0.15, 0.60};  // precision 0.4, of all 0.25: lift 1.6
   std::mt19937_64 random(3);
@@ -87,7 +87,7 @@ TEST(Cut, TheIntervalOfTheLiftHoldsIt) {
 
 TEST(Cut, TheBestByHand) {
   const Observation users[] = {{1, false}, {2, false}, {3, true}, {3, false}, {4, true}, {5, true}};
-  // At least 3 selects all 3 of 3 who reached it and 1 of 3 others: 1 - 1/3. At least 4: 2/3 - 0, the same with fewer in.
+  // At least 3 selects 3 of 3 who reached it and 1 of 3 others: 1 - 1/3. At least 4: 2/3 - 0, equal with fewer in.
   const auto best = BestCut(users);
   ASSERT_TRUE(best);
   EXPECT_EQ(best->side, Side::kAtLeast);

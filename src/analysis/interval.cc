@@ -14,7 +14,7 @@ Interval WilsonInterval(uint64_t successes, uint64_t trials) {
   const double z2 = kNormal95 * kNormal95;
   const double centre = p + z2 / (2 * n);
   const double spread = kNormal95 * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-  // At the ends the bound is the end itself, which rounding may miss by a hair.
+  // At the ends the bound is exact, but rounding could miss it.
   return {successes == 0 ? 0 : (centre - spread) / (1 + z2 / n), successes == trials ? 1 : (centre + spread) / (1 + z2 / n)};
 }
 

@@ -1,4 +1,4 @@
-// How sure a figure of some trials is: intervals that hold the true value 95 times in 100.
+// Confidence intervals: they contain the true value in 95 of 100 cases.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ struct Interval {
 // The two-sided quantile of the normal distribution for 95 %.
 inline constexpr double kNormal95 = 1.959963984540054;
 
-// Of a share of `trials`, of which `successes` succeeded. E. B. Wilson, "Probable inference, the law of succession, and
-// statistical inference", J. Am. Stat. Assoc. 22 (1927) 209-212: unlike the plain one it stays within 0 and 1 and holds
-// for few trials. Of no trials: [0, 1].
+// For a share: `successes` of `trials`. E. B. Wilson, "Probable inference, the law of succession, and statistical
+// inference", J. Am. Stat. Assoc. 22 (1927) 209-212. Unlike the simple interval it stays within 0 and 1 and is valid
+// for few trials. Without trials: [0, 1].
 Interval WilsonInterval(uint64_t successes, uint64_t trials);
 
-// Of the difference of two shares of separate trials, a - b. R. G. Newcombe, "Interval estimation for the difference
-// between independent proportions", Statistics in Medicine 17 (1998) 873-890, his method 10: made of Wilson's intervals of
-// both. Requires trials of either.
+// For the difference of two shares of separate trials, a - b. R. G. Newcombe, "Interval estimation for the difference
+// between independent proportions", Statistics in Medicine 17 (1998) 873-890, method 10, which combines the Wilson
+// intervals of both. Requires trials of both.
 Interval DifferenceInterval(uint64_t successes_a, uint64_t trials_a, uint64_t successes_b, uint64_t trials_b);
 
 }  // namespace attune

@@ -21,7 +21,7 @@ std::shared_ptr<const Plan> PlanOf(const PreviewQuestion& question) {
   return Excerpt(*question.plan, std::move(asked));
 }
 
-// Of the expression alone: what it shares with the present definition is kept as long as either needs it.
+// The bound for the expression alone. State that it shares with the present definition is needed by each of them.
 int64_t BoundOf(const PreviewQuestion& question) {
   std::vector<Metric> asked;
   asked.push_back({kAsked, Clone(*question.when), {}});
@@ -50,7 +50,7 @@ std::vector<std::string> Crowd::Sample() const {
   return users;
 }
 
-// The definitions are asked for as metrics: nobody listens to them, so that an event costs only what is remembered of it.
+// The definitions become metrics. Nothing listens to metrics, so an event costs only the state that it updates.
 Result<Preview> RunPreview(const PreviewQuestion& question, StoredHistory* history, StudyProgress* progress) {
   Preview preview(question.sample);
   preview.state_bound = BoundOf(question);

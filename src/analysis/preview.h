@@ -1,5 +1,4 @@
-// Who would be in a segment if it were in the plan: an expression judged over a stored history, by the engine that
-// serves.
+// Finds who would be in a segment if it were in the plan: the engine evaluates an expression over a stored history.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +17,11 @@ struct PreviewQuestion {
   ExpressionPtr when;                  // a condition, parsed against the plan
   const Segment* against = nullptr;    // of the plan, to compare with; null: none
   Millis at = 0;                       // the instant; a user with a later event is judged at that event
-  size_t sample = 10;                  // users named of each group, at most
+  size_t sample = 10;                  // the most users listed for each group
 };
 
-// Some users: how many, and the names of a few. Those are the same for the same users whenever one asks: the ones whose
-// ids have the smallest hashes.
+// A set of users: its size, and a sample of ids. The sample has the ids with the smallest hashes, so it is the same for
+// the same users.
 class Crowd {
  public:
   explicit Crowd(size_t sample) : sample_(sample) {}
@@ -41,16 +40,16 @@ struct Preview {
 
   uint64_t users = 0;
   Crowd members;               // for whom the expression holds
-  uint64_t incomplete = 0;     // users for whom the plan's limits.events dropped what the answer would have needed
-  int64_t state_bound = 0;     // bytes of state for each user at most, as `attune check` says it
-  // Against the definition that is there: who holds that; whom the expression would let in, and whom out.
+  uint64_t incomplete = 0;     // users for whom the plan's limits.events dropped events that the answer needs
+  int64_t state_bound = 0;     // the most bytes of state for each user, as in `attune check`
+  // Compared with the present definition: its members, those who would join, and those who would leave.
   uint64_t present = 0;
   Crowd entering;
   Crowd leaving;
 };
 
-// Reads the history twice, and keeps state for every user of it, for the expression alone. Blocks until it is done or
-// cancelled (kUnavailable). kCorrupt, kIo as the history says.
+// Reads the history twice and keeps state for every user, for the expression only. Blocks until it is done or cancelled
+// (kUnavailable). kCorrupt, kIo: as the history.
 Result<Preview> RunPreview(const PreviewQuestion& question, StoredHistory* history, StudyProgress* progress);
 
 }  // namespace attune

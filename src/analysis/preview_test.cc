@@ -21,7 +21,7 @@ constexpr Millis kNow = 100 * kDay;
 class TestHistory : public StoredHistory {
  public:
   void Track(std::string_view user, std::string_view name, Millis time) { Add(EventKind::kTrack, user, user, name, time); }
-  // The user is known by its id, and was `anonymous` before.
+  // The user was `anonymous` before.
   void Identify(std::string_view user, std::string_view anonymous, Millis time) { Add(EventKind::kIdentify, user, anonymous, "", time); }
   void Unmerge(std::string_view id, Millis time) { records_.push_back({"", std::string(id), time}); }
 
@@ -87,7 +87,7 @@ class PreviewTest : public testing::Test {
 using Users = std::vector<std::string>;
 
 TEST_F(PreviewTest, JudgesWindowsAndAbsenceAtTheInstant) {
-  history_.Track("ann", "add_to_cart", kNow - kHour + 1);  // the oldest that [1h] shows
+  history_.Track("ann", "add_to_cart", kNow - kHour + 1);  // the oldest event in [1h]
   history_.Track("bob", "add_to_cart", kNow - kHour);      // exactly an hour old: out
   history_.Track("cid", "add_to_cart", kNow - 10 * kMinute);
   history_.Track("cid", "purchase", kNow - 5 * kMinute);

@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-constexpr int kNice = 10;  // serving threads get nine tenths of a core that they share with a study
+constexpr int kNice = 10;  // request threads get nine tenths of a core that they share with a study
 
 }  // namespace
 
@@ -22,7 +22,7 @@ Studies::~Studies() { Stop(); }
 std::optional<std::string> Studies::Begin(Work work, Done done) {
   const std::lock_guard hold(mutex_);
   if (running_ || stopped_) return std::nullopt;
-  if (thread_.joinable()) thread_.join();  // it has ended, or will in a few instructions
+  if (thread_.joinable()) thread_.join();  // it has ended, or is about to
   auto study = std::make_shared<Study>();
   study->id = fmt::format("{}-{}", first_id_, ++begun_);
   study->began = std::chrono::steady_clock::now();
@@ -37,8 +37,8 @@ std::optional<std::string> Studies::Begin(Work work, Done done) {
 }
 
 void Studies::Run(const std::shared_ptr<Study>& study, const Work& work, const Done& done) {
-  // On Linux this sets the priority of the calling thread only. If it fails, the study competes with serving threads for the
-  // processor; its answer is the same.
+  // On Linux this sets the priority of the calling thread only. If it fails, the study competes with request threads
+  // for the processor; its answer is the same.
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   StudyOutcome outcome = work(&study->progress);
   if (study->progress.cancelled) {

@@ -1,6 +1,6 @@
-// Runs studies (previews, suggestions, replays of dead letters), which may take as long as the history is long. Each is
-// computed on a thread of its own, at low priority, so that serving goes on; one at a time, as most keep state for
-// every user.
+// Runs studies (previews, suggestions, replays of dead letters), whose duration depends on the length of the history.
+// Each runs on a separate thread at low priority, so that requests have precedence. Only one runs at a time, since most
+// keep state for every user.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ namespace attune {
 // Any thread.
 class Studies {
  public:
-  // Computes the outcome; ends early, with any outcome, once the progress is cancelled.
+  // Computes the outcome. Returns early, with any outcome, once the progress is cancelled.
   using Work = std::function<StudyOutcome(StudyProgress*)>;
   // Called once on the study's thread.
   using Done = std::function<void(StudyOutcome)>;
@@ -34,20 +34,20 @@ class Studies {
   };
 
   Studies();
-  // Stop().
+  // Calls Stop.
   ~Studies();
 
-  // Begins to compute; nullopt when another study is running, or after Stop. With `done` that is called with the
-  // outcome; without it the outcome is kept, for as long as it is among the last kKept. The id names the study in the
-  // calls below. The outcome of a study that was cancelled is a failure with kDraining.
+  // Starts a study. nullopt: another study is running, or Stop was called. `done`, if given, is called with the
+  // outcome. Otherwise the outcome is kept while it is among the last kKept. The id names the study in the calls below.
+  // The outcome of a cancelled study is a failure with kDraining.
   std::optional<std::string> Begin(Work work, Done done = nullptr);
-  // nullopt: there is no study with this id, or no longer.
+  // nullopt: no study with this id is running or kept.
   std::optional<View> Find(std::string_view id) const;
-  // Ends a running study, and forgets its outcome. False: there is none with this id.
+  // Ends a study if it is running, and drops its outcome. False: there is none with this id.
   bool Cancel(std::string_view id);
   // Estimated seconds until the running study is done; at least 1, at most 60.
   int SecondsLeft() const;
-  // Cancels the running study, waits for it, and begins nothing more.
+  // Cancels the running study and waits for it. Later calls of Begin fail.
   void Stop();
 
   static constexpr size_t kKept = 8;
@@ -58,7 +58,7 @@ class Studies {
     StudyProgress progress;
     std::chrono::steady_clock::time_point began;
     bool kept = false;
-    std::optional<StudyOutcome> outcome;  // of one that has ended and is kept
+    std::optional<StudyOutcome> outcome;  // set once the study has ended, if it is kept
   };
 
   void Run(const std::shared_ptr<Study>& study, const Work& work, const Done& done);
@@ -68,7 +68,7 @@ class Studies {
   uint64_t begun_ = 0;
   bool stopped_ = false;
   std::shared_ptr<Study> running_;
-  std::deque<std::shared_ptr<Study>> studies_;  // those whose outcome is kept, the oldest first
+  std::deque<std::shared_ptr<Study>> studies_;  // those that are kept, the oldest first
   std::thread thread_;
 };
 

@@ -14,13 +14,13 @@
 namespace attune {
 namespace {
 
-// Names that no plan can have. The two goals are of the earlier and of the later instant.
+// Names that no plan can have. The two goals belong to the earlier and the later instant.
 constexpr const char* kMetric = "the metric";
 constexpr const char* kGoals[] = {"the goal", "the later goal"};
 
 constexpr double kDurationUnits[] = {1, kSecond, kMinute, kHour, kDay};
 
-// How often the goal happens in (after, after + horizon].
+// The number of goal events in (after, after + horizon].
 ExpressionPtr CountWithin(const Selector& goal, Millis after, Millis horizon) {
   Expression count;
   count.kind = Expression::Kind::kAggregate;
@@ -41,7 +41,7 @@ Millis DefaultHorizon(Millis span) {
   return kSecond;
 }
 
-// Sets when values are taken and how far goals are looked for.
+// Sets the instants at which values are read, and the horizon.
 Status ChooseInstants(const SuggestQuestion& question, SuggestAnswer* answer) {
   const Millis span = answer->last - answer->first;
   const Millis horizon = question.horizon.value_or(DefaultHorizon(span));
@@ -67,8 +67,8 @@ Status ChooseInstants(const SuggestQuestion& question, SuggestAnswer* answer) {
   return {};
 }
 
-// What is known of users at the two instants. Ids that turn out to be one person's later are told apart as they were
-// then; the goal is the person's.
+// The users at the two instants. Ids that are merged later count as separate users, as they were then; the goal is the
+// person's.
 class Experiment {
  public:
   Experiment(const SuggestQuestion& question, SuggestAnswer* answer, const LinkedIds& linked)
@@ -137,7 +137,7 @@ class Experiment {
   bool durations_ = false;
 };
 
-// --- as text ---
+// --- text ---
 
 std::string NumberJson(std::optional<double> number) {
   if (!number) return "null";
@@ -150,7 +150,7 @@ std::string IntervalJson(const std::optional<Interval>& interval) {
   return interval ? '[' + NumberJson(interval->low) + ',' + NumberJson(interval->high) + ']' : "null";
 }
 
-// `fresh`: of users on whom the cut was not chosen, so that intervals mean something.
+// `fresh`: of users on whom the cut was not chosen, for whom intervals are meaningful.
 std::string FiguresJson(const Confusion& c, bool fresh) {
   const bool both = c.reached() > 0 && c.missed() > 0;
   std::string json = fmt::format("{{\"users\":{},\"reached\":{},\"in\":{},\"reached_in\":{}", c.all(), c.reached(), c.in(), c.reached_in);

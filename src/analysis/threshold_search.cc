@@ -7,10 +7,10 @@
 namespace attune {
 namespace {
 
-constexpr size_t kMostValues = 12;  // so many different values have a bin each
-constexpr double kBins = 10;        // about so many otherwise
+constexpr size_t kMostValues = 12;  // up to this many distinct values have a bin each
+constexpr double kBins = 10;        // otherwise about this many bins
 
-// 1, 2 or 5 times a power of ten, of the largest unit that is not more than it, not less than `width`.
+// 1, 2 or 5 times a power of ten, in the largest unit that does not exceed it; at least `width`.
 double RoundWidth(double width, std::span<const double> units) {
   for (size_t i = units.size(); i-- > 0;) {
     if (units[i] <= width) return units[i] * RoundWidth(width / units[i], {});
@@ -31,7 +31,7 @@ std::vector<double> SortedValues(std::span<const Observation> observations) {
   return values;
 }
 
-// Bins for sorted values, still empty.
+// Empty bins for sorted values.
 std::vector<Bin> BinsOf(const std::vector<double>& sorted, std::span<const double> units) {
   std::vector<double> values(sorted);
   values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -40,10 +40,10 @@ std::vector<Bin> BinsOf(const std::vector<double>& sorted, std::span<const doubl
     for (const double value : values) bins.push_back({value, value});
     return bins;
   }
-  // Between the outermost hundredths: a few users far off would leave all others in one bin.
+  // Between the 1st and 99th percentile: a few outliers would put all other values in one bin.
   const double low = QuantileOf(sorted, kShares[0]), high = QuantileOf(sorted, kShares[8]);
   const double width = high > low ? RoundWidth((high - low) / kBins, units) : 0;
-  const bool parts = width > 0 && std::isfinite(high - low) && std::abs(low / width) < 1e15;  // multiples lie between
+  const bool parts = width > 0 && std::isfinite(high - low) && std::abs(low / width) < 1e15;  // multiples fit between
   if (!parts) return {{sorted.front(), sorted.back()}};
   for (double bound = std::floor(low / width); bound * width <= high; ++bound) bins.push_back({bound * width, (bound + 1) * width});
   if (sorted.back() >= bins.back().to) bins.push_back({bins.back().to, bins.back().to + width});
@@ -57,7 +57,7 @@ bool TooFew(std::span<const Observation> observations) {
   return std::min<uint64_t>(reached, observations.size() - reached) < kFewest;
 }
 
-// The value next to the cut's on the side that it leaves out.
+// The value next to the cut's among those that it excludes.
 double NeighbourOf(const Cut& cut, const std::vector<double>& sorted) {
   if (cut.side == Side::kAtLeast) {
     const auto at = std::lower_bound(sorted.begin(), sorted.end(), cut.at);

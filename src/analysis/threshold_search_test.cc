@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-// `count` users of one kind.
+// Adds `count` equal users.
 void Add(std::vector<Observation>* users, size_t count, double value, bool reached) { users->insert(users->end(), count, {value, reached}); }
 
 using Doubts = std::vector<Doubt>;
@@ -40,10 +40,10 @@ TEST(Suggestion, DistributionOfFewValues) {
 TEST(Suggestion, DistributionOfManyValues) {
   std::vector<Observation> users;
   for (int i = 0; i < 1000; ++i) users.push_back({i / 10.0, i % 2 == 0});
-  users.push_back({1e9, true});   // far off
+  users.push_back({1e9, true});   // an outlier
   users.push_back({-50, false});
   const Distribution d = DistributionOf(users);
-  // p1 is 0.9 and p99 is 99: a tenth of what lies between is 9.81, and the next round width 10. And what lies beyond.
+  // p1 is 0.9 and p99 is 99: a tenth of the range is 9.81, and the next round width is 10. Outliers are beyond.
   std::vector<double> from;
   uint64_t counted = 0;
   for (const Bin& bin : d.bins) {
@@ -64,7 +64,7 @@ TEST(Suggestion, BinsOfUnits) {
   for (int i = 0; i <= 100; ++i) users.push_back({i * 1.7 * 3600, false});  // in seconds
   const double units[] = {1, 60, 3600, 86'400};
   const Distribution d = DistributionOf(users, units);
-  // From 1.7 h to 168.3 h: a tenth of it is 16.66 h, and the next round number of hours 20.
+  // From 1.7 h to 168.3 h: a tenth is 16.66 h, and the next round number of hours is 20.
   ASSERT_GE(d.bins.size(), 3u);
   EXPECT_EQ(d.bins[1].from, 20 * 3600);
   EXPECT_EQ(d.bins[2].from, 40 * 3600);
@@ -98,7 +98,7 @@ TEST(Suggestion, FindsAndChecksACut) {
   EXPECT_EQ(s.best->chosen.reached_in, 30u);
   EXPECT_EQ(s.best->checked.in(), 40u);
   EXPECT_EQ(s.best->checked.missed_out, 110u);
-  // p50 is 1, which everybody has at least; p75 and p90 are 7 (of 100 values the 75th and 90th), p95 and p99 are 12.
+  // p50 is 1, which selects everybody; p75 and p90 are 7 (of 100 values the 75th and 90th), p95 and p99 are 12.
   ASSERT_EQ(s.quantiles.size(), 2u);
   EXPECT_EQ(s.quantiles[0].cut.at, 7);
   EXPECT_EQ(s.quantiles[0].share, 0.75);
@@ -114,7 +114,7 @@ TEST(Suggestion, LooksBelowToo) {
   const Suggestion s = Suggest(users, users);
   ASSERT_TRUE(s.best);
   EXPECT_EQ(s.best->cut.side, Side::kAtMost);
-  EXPECT_EQ(s.best->cut.at, 10);  // the roundest number from 2 to 90: it selects the same
+  EXPECT_EQ(s.best->cut.at, 10);  // the roundest number from 2 to 90, which selects the same users
   ASSERT_EQ(s.quantiles.size(), 1u);
   EXPECT_EQ(s.quantiles[0].cut.side, Side::kAtMost);
 }

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// Valid JSON on one line: a line break can stand only between its tokens.
+// Appends valid JSON on one line: line breaks occur only between its tokens.
 void AppendOnOneLine(std::string_view json, std::string* out) {
   const size_t begin = out->size();
   out->append(json);
@@ -17,7 +17,7 @@ void AppendOnOneLine(std::string_view json, std::string* out) {
       out->begin() + static_cast<ptrdiff_t>(begin), out->end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
-// Cut to `bytes`, between characters where there are such.
+// Truncates to `bytes`, at a character boundary if the text is UTF-8.
 std::string_view Cut(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return text;
   size_t end = bytes;

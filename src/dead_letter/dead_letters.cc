@@ -16,7 +16,7 @@
 namespace attune {
 namespace {
 
-// A kept letter ends with what the store adds to the record's object.
+// A kept letter ends with the members that the store appends to the record's object.
 constexpr std::string_view kTail = ",\"repeats\":";
 constexpr std::string_view kTallyName = "dead_letters";
 constexpr uint64_t kMostDropped = 256;  // in one batch
@@ -32,7 +32,7 @@ uint64_t NumberOf(std::string_view json) {
   return value;
 }
 
-// Repeats have one identity; empty: nothing tells this letter from another.
+// Repeats have the same identity. Empty: the letter has none and never counts as a repeat.
 std::string IdentityOf(const KeptLetter& letter) {
   const std::string_view id = letter.is_request ? letter.digest : letter.message_id;
   if (!id.starts_with('"')) return "";
@@ -98,7 +98,7 @@ std::string ReplayedRecord(uint64_t letter) {
 // --- one letter ---
 
 KeptLetter::KeptLetter(std::string_view name, std::string_view json, From from) : name(name) {
-  // The last place that looks like the tail is the tail: what JSON of clients the letter holds comes before it.
+  // The last occurrence of the tail's name is the tail: JSON from clients comes before it.
   const size_t tail = from == From::kStore ? json.rfind(kTail) : std::string_view::npos;
   letter = json.substr(0, tail == std::string_view::npos ? std::max<size_t>(json.size(), 1) - 1 : tail);
   JsonSlices members(json);
@@ -174,7 +174,7 @@ void DeadLetters::Restore() {
     for (Share* share : {&tally_.events, &tally_.requests}) *share = {in.U64(), in.U64(), in.U64()};
     if (in.done()) return;
   }
-  // A store of a program that kept no tally: counted once.
+  // A store of an older program without a tally: count once.
   tally_ = {};
   (void)store_->ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view kept) {
     Share& share = tally_.of(KeptLetter(name, kept).is_request);
@@ -237,7 +237,7 @@ bool DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
 bool DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   const std::string name = LetterName(letter);
   const auto found = store_->Get(keys::kDeadLetters, name);
-  if (!found.ok() || !*found) return found.ok();  // it went for others meanwhile
+  if (!found.ok() || !*found) return found.ok();  // another thread dropped it meanwhile
   KeptLetter kept(name, **found);
   if (kept.replayed_as) return true;
   kept.replayed_as = sequence - 1;
@@ -250,7 +250,7 @@ bool DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   return Write(&batch, tally);
 }
 
-// Many at a time cost little more than one.
+// Drops in batches: many cost little more than one.
 void DeadLetters::Trim() {
   const auto over = [&](uint64_t letters, uint64_t bytes) {
     return tally_.events.letters + tally_.requests.letters > letters || tally_.events.bytes + tally_.requests.bytes > bytes;
@@ -261,7 +261,7 @@ void DeadLetters::Trim() {
   }
 }
 
-// Everything up to the floor has gone, so the oldest are found without passing by what was there.
+// All names up to the floor were dropped, so the search for the oldest skips them.
 bool DeadLetters::DropOldest(bool request) {
   Tally tally = tally_;
   Share& share = tally.of(request);

@@ -1,4 +1,4 @@
-// Keeps what was refused: first in the log, then in the store, where it is found again.
+// Keeps refused events and requests: first in the log, then in the store, where they can be looked up.
 #pragma once
 
 #include <atomic>
@@ -22,31 +22,31 @@ namespace attune {
 // "class","encoding","truncated","original_bytes","digest".
 std::string DeadLetterRecord(const DeadLetter& letter, Millis received);
 
-// The shard of that record, and of the record that says that it was replayed. A client that gets no answer sends its
-// event again: letters with the same message id and reason are in one shard, so that repeats are read in the order of
-// the log. Letters without a message id are spread by their place in the batch.
+// The shard of that record, and of the record of its replay. A client without an answer sends its event again. Letters
+// with the same message id and reason are in one shard, so repeats are read in log order. Letters without a message id
+// are distributed by their index in the batch.
 uint8_t ShardOfDeadLetter(const DeadLetter& letter);
 
-// The payload of RecordType::kReplayed: the letter with this first record has become the event in the record before.
+// The payload of RecordType::kReplayed: the letter with this first record became the event in the record before.
 std::string ReplayedRecord(uint64_t letter);
 
-// The name of a kept letter, which is its id: 16 hexadecimal digits, made of its first record. Names sort with the
-// newest first.
+// The name of a kept letter, which is its id: 16 hexadecimal digits computed from its first record. Names sort newest
+// first.
 std::string LetterName(uint64_t sequence);
-// nullopt: it is not the name of a letter.
+// nullopt: not the name of a letter.
 std::optional<uint64_t> SequenceOfLetter(std::string_view name);
 
-// A letter as the store has it. Views point into the text that was read; those that say so are JSON.
+// A letter as the store has it. Views point into the text that was read; those marked as JSON are JSON.
 struct KeptLetter {
   enum class From { kRecord, kStore };
-  // `json` is the payload of a dead letter's record, or what DeadLetters kept of it. It and `name` must outlive this.
+  // `json` is the payload of a dead letter's record, or the store's value. `json` and `name` must outlive this.
   KeptLetter(std::string_view name, std::string_view json, From from = From::kStore);
 
-  // As GET /v1/dead-letters shows it.
+  // As in GET /v1/dead-letters.
   std::string ToJson() const;
 
   std::string_view name;
-  std::string_view letter;  // the record's object, without the brace that ends it
+  std::string_view letter;  // the record's object, without the closing brace
   std::string_view source, reason, field, detail, event, received, message_id, event_name, sent_at, encoding, digest;  // as JSON
   bool is_request = false;
   bool is_truncated = false;
@@ -66,27 +66,27 @@ class DeadLetters {
  public:
   explicit DeadLetters(const LetterQuota& quota = {}) : quota_(quota) {}
 
-  // Sets where letters are kept. Call it once, before anything else.
+  // Sets the store for letters. Call it once, before anything else.
   void SetStore(Store* store);
 
-  // Takes a record of a dead letter or of a replay.
+  // Processes a record of a dead letter or of a replay.
   //
   // Keeps the letter, or counts it as a repeat of a kept one with the same message id and reason. A record that was
-  // kept before, and that recovery reads again, changes nothing. Records of one shard come in the order of the log.
-  // When the quota is exceeded by a hundredth, the oldest whole requests are dropped, then the oldest events, until it
-  // is kept; a recovery does not bring them back. False: the store does not take it now, and the record must be passed
+  // kept before, and that recovery reads again, changes nothing. Records of one shard must come in log order. If the
+  // quota is exceeded by one per cent, drops the oldest whole requests, then the oldest events, until it is met;
+  // recovery does not restore them. Returns false if the store does not accept the record now; it must then be passed
   // again.
   bool StoreRecord(const RecordView& record);
 
   const LetterQuota& quota() const { return quota_; }
-  // Letters that were dropped to make room, since the start.
+  // The number of letters dropped to make room, since the start.
   uint64_t dropped() const { return dropped_; }
   uint64_t letters() const;
   uint64_t bytes() const;
   void AddMetrics(Metrics* metrics) const;
 
  private:
-  // The letters of one class. The store has it too, written with each letter.
+  // The letters of one class. The store has it too, updated with each letter.
   struct Share {
     uint64_t letters = 0;
     uint64_t bytes = 0;

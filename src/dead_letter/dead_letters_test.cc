@@ -51,7 +51,7 @@ class DeadLettersTest : public testing::Test {
   static void StoreOne(DeadLetters* letters, uint64_t sequence, const std::string& payload, RecordType type = RecordType::kDeadLetter) {
     letters->StoreRecord({sequence, static_cast<uint8_t>(type), 0, payload});
   }
-  // Sequences of what is kept, oldest first; then the rows themselves.
+  // Sequences of kept letters, oldest first; then the rows themselves.
   std::map<uint64_t, std::string> Kept() {
     std::map<uint64_t, std::string> kept;
     EXPECT_TRUE(store_->ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
@@ -83,7 +83,7 @@ TEST_F(DeadLettersTest, TellsARepeatAndAReplay) {
   EXPECT_NE(kept[10].find(R"("event":{"repeats":7,"a":{"b":1,"repeats":5}})"), std::string::npos) << kept[10];
   EXPECT_TRUE(kept[10].ends_with(R"("repeats":1,"last_received":"1970-01-01T00:00:01.000Z","sequence":12,"state":"replayed","replayed_as":19})")) << kept[10];
   EXPECT_TRUE(kept[13].ends_with(R"("sequence":13,"state":"new","replayed_as":null})")) << kept[13];
-  // All of it comes again with a recovery: nothing changes, nor by another record of a replay.
+  // Recovery reads all records again: nothing changes. Another record of a replay changes nothing either.
   for (int round = 0; round < 2; ++round) {
     Open();
     DeadLetters again;
@@ -102,7 +102,7 @@ TEST_F(DeadLettersTest, TellsARepeatAndAReplay) {
     EXPECT_EQ(again.letters(), 3u);
     EXPECT_EQ(again.bytes(), letters.bytes());
   }
-  // A repeat of what was replayed stays replayed.
+  // A repeat of a replayed letter leaves it replayed.
   DeadLetters later;
   later.SetStore(store_.get());
   StoreOne(&later, 40, Event("m"));
@@ -120,11 +120,11 @@ TEST_F(DeadLettersTest, JunkGoesBeforeEventsAndTheOldestFirst) {
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{2, 3, 4, 5, 6}));
   for (uint64_t i = 8; i <= 12; ++i) StoreOne(&letters, i, Event("c" + std::to_string(i)));
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8, 9, 10, 11, 12}));
-  StoreOne(&letters, 13, Junk("junk 13"));  // nothing but events left: it is the first to go
+  StoreOne(&letters, 13, Junk("junk 13"));  // only events are left: it is the first to be dropped
   EXPECT_EQ(Sequences(), (std::vector<uint64_t>{8, 9, 10, 11, 12}));
   EXPECT_EQ(letters.dropped(), 7u);  // junk 1 to 4, a and b, junk 13
   EXPECT_EQ(letters.letters(), 5u);
-  // What was trimmed does not come again, but what is sent again does.
+  // Dropped letters do not return, but an event that is sent again does.
   const auto kept = Kept();
   Open();
   DeadLetters again({.letters = 5});

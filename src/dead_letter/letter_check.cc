@@ -9,12 +9,12 @@
 namespace attune {
 namespace {
 
-// The log's records of dead letters.
+// The records of dead letters in the log.
 class LoggedLetters {
  public:
   explicit LoggedLetters(std::unique_ptr<LogReader> reader) : reader_(std::move(reader)) {}
 
-  // Whether this record is one, of records that do not fall from call to call.
+  // Whether this record is one. Sequences must not decrease from call to call.
   Result<bool> Has(uint64_t sequence) {
     RecordView record;
     while (reader_ && at_ < sequence) {
@@ -33,7 +33,7 @@ class LoggedLetters {
 
  private:
   std::unique_ptr<LogReader> reader_;  // null: at its end
-  uint64_t at_ = 0;                  // the last one read
+  uint64_t at_ = 0;                  // the last record read
   uint64_t count_ = 0;
 };
 
@@ -50,7 +50,7 @@ Result<LetterCheck> CheckLetters(const Store& store, ReadableLog* log, uint64_t 
   LoggedLetters logged(std::move(reader));
   LetterCheck check;
   Status failed;
-  // Names sort with the newest first. None begins with a byte this high.
+  // Names sort newest first. None begins with a byte this high.
   check.store = store.ForEachBackwards(
       keys::kDeadLetters,
       [&](std::string_view name, std::string_view json) {

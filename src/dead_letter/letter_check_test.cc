@@ -16,7 +16,7 @@ class LetterCheckTest : public testing::Test {
  protected:
   LetterCheckTest() : store_(std::move(Store::Open("store", {.in_memory = true})).value()) {}
 
-  // A log whose records with these sequences are dead letters, the others up to `last` ticks.
+  // Creates a log whose records with these sequences are dead letters. The others up to `last` are ticks.
   void Log(const std::set<uint64_t>& letters, uint64_t last) {
     last_ = last;
     for (uint64_t sequence = 1; sequence <= last; ++sequence) {
@@ -55,7 +55,7 @@ TEST_F(LetterCheckTest, FindsTheLettersThatAreOfNoRecord) {
   Keep(LetterName(400), 40);
   EXPECT_EQ(Check(), "5 logged, 3 kept, 42 repeats");
   Keep(LetterName(1), 1);    // a tick
-  Keep(LetterName(101), 1);  // another
+  Keep(LetterName(101), 1);  // another one
   Keep(LetterName(501), 1);  // beyond the end
   Keep("no name", 1);
   EXPECT_EQ(Check(), "5 logged, 3 kept, 42 repeats, no name, 1, 101, 501");

@@ -61,7 +61,7 @@ bool LetterFilter::Takes(const KeptLetter& letter) const {
   if (!event_.empty() && letter.event_name != event_) return false;
   if (state_ != State::kAny && letter.replayed_as.has_value() != (state_ == State::kReplayed)) return false;
   if (!source_.empty()) {
-    // `/v1/batch` is all of its places, `/v1/batch[3]` is one.
+    // `/v1/batch` matches all of its events, `/v1/batch[3]` matches one.
     if (!letter.source.starts_with(source_)) return false;
     const char next = letter.source[source_.size()];
     if (next != '"' && next != '[') return false;

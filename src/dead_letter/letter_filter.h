@@ -1,4 +1,4 @@
-// Which dead letters a question is about.
+// Which dead letters a request selects.
 #pragma once
 
 #include <functional>
@@ -14,23 +14,23 @@ namespace attune {
 
 class LetterFilter {
  public:
-  // Names of its parameters, parted by spaces.
+  // Names of its parameters, separated by spaces.
   static constexpr const char* kParameters = "reason source event since until state";
 
-  // The value of a parameter; nullopt when it is not given.
+  // Returns the value of a parameter; nullopt if it is absent.
   using Lookup = std::function<std::optional<std::string>(std::string_view name)>;
-  // kInvalid: a parameter is wrong; the message begins with its name.
+  // kInvalid: a parameter is invalid; the message begins with its name.
   static Result<LetterFilter> Read(const Lookup& lookup);
 
   bool Takes(const KeptLetter& letter) const;
-  // Whether replayed letters are asked for and no others.
+  // Whether only replayed letters are selected.
   bool replayed_only() const { return state_ == State::kReplayed; }
 
  private:
   enum class State { kAny, kNew, kReplayed };
 
-  std::string reason_;  // as JSON, as the letters have it; empty: any
-  std::string source_;  // the same, without the quote that ends it
+  std::string reason_;  // as JSON, as in the letters; empty: any
+  std::string source_;  // the same, without the closing quote
   std::string event_;
   std::optional<Millis> since_, until_;  // received at or after; before
   State state_ = State::kAny;

@@ -1,5 +1,5 @@
-// Dead letters over stops and starts: a start stores those of the log's tail one by one, and what the store does not take is
-// read again by the next start.
+// Dead letters across restarts: a start stores those of the log's tail one by one, and the next start reads again what
+// the store does not accept.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -25,7 +25,7 @@ class LetterRecoveryTest : public testing::Test {
  protected:
   LetterRecoveryTest() : program_(Program::Compile(ParsePlan("segments: {s: {when: 'count(a) >= 1'}}").plan)) {}
 
-  // `takes`: how many letters are stored before the others are refused.
+  // `takes`: the number of letters that are stored before others are refused.
   Status Start(int takes = INT32_MAX) {
     calls_ = 0;
     letters_ = std::make_unique<DeadLetters>();
@@ -68,7 +68,7 @@ class LetterRecoveryTest : public testing::Test {
     batches_ = std::make_unique<FakeBatchLog>();
     shards_.clear();
   }
-  // A step of each worker with this name.
+  // Runs a step of each worker with this name.
   void Step(const std::string& name) {
     for (const StepWorkers::Mover& worker : workers_.All()) {
       if (worker.name == name) workers_.Step(worker.id);
@@ -79,7 +79,7 @@ class LetterRecoveryTest : public testing::Test {
     Step("attune-shards");
   }
 
-  // Makes letters durable, a tick behind them, and leaves it to others to apply them.
+  // Makes letters durable, followed by a tick, without applying them.
   void Log() {
     std::vector<NewRecord> entries;
     std::vector<std::string> payloads;
@@ -101,7 +101,7 @@ class LetterRecoveryTest : public testing::Test {
     Step("attune-log");
     ASSERT_EQ(runtime_->durable_sequence(), kLast);
   }
-  // How often each letter came again, by its first record.
+  // The number of repeats of each letter, by its first record.
   std::map<uint64_t, uint64_t> Kept() const {
     std::map<uint64_t, uint64_t> kept;
     EXPECT_TRUE(store_->ForEach(keys::kDeadLetters, [&](std::string_view name, std::string_view json) {
@@ -115,7 +115,7 @@ class LetterRecoveryTest : public testing::Test {
     for (uint64_t sequence = 1; sequence <= kLetters / 2; ++sequence) all[sequence] = 1;
     return all;
   }
-  // No snapshot in the store includes a letter's record that is not in the store.
+  // Checks that no snapshot in the store includes a letter's record without the letter being in the store.
   void CheckOrder() const {
     const auto kept = Kept();
     for (uint64_t sequence = 1; sequence <= kLetters; ++sequence) {
@@ -166,7 +166,7 @@ TEST_F(LetterRecoveryTest, ARefusedLetterEndsTheStartAndIsReadAgainByTheNext) {
     ASSERT_FALSE(started.ok()) << takes;
     EXPECT_EQ(started.error().code, ErrorCode::kUnavailable);
     EXPECT_NE(started.error().message.find("dead letters"), std::string::npos) << started.error().message;
-    EXPECT_EQ(calls_, takes + 1);  // nothing comes behind a letter that was refused
+    EXPECT_EQ(calls_, takes + 1);  // nothing is stored after a letter that was refused
     Kill();
   }
   ASSERT_TRUE(Start().ok());
@@ -174,7 +174,7 @@ TEST_F(LetterRecoveryTest, ARefusedLetterEndsTheStartAndIsReadAgainByTheNext) {
   EXPECT_EQ(runtime_->recovered_records(), kLast);
 }
 
-// The store's disk is full at its n-th write of a start, whatever that is, and has room again.
+// The store's disk is full at its n-th write of a start, and later has room again.
 TEST_F(LetterRecoveryTest, AFullStoreLosesNoLetter) {
   for (const int loops : {1, 3}) {
     int ended = 0, went_on = 0;
@@ -187,7 +187,7 @@ TEST_F(LetterRecoveryTest, AFullStoreLosesNoLetter) {
       batches_->fail_after = n;
       if (Start().ok()) {
         ++went_on;
-        Stop();  // with last snapshots
+        Stop();  // writes last snapshots
       } else {
         ++ended;
         Kill();
@@ -202,7 +202,7 @@ TEST_F(LetterRecoveryTest, AFullStoreLosesNoLetter) {
   }
 }
 
-// While serving, with a store that refuses some writes, and a kill or an orderly stop at each step.
+// While the server runs, with a store that refuses some writes, and a kill or an orderly stop at each step.
 TEST_F(LetterRecoveryTest, NoSnapshotIncludesALetterThatIsNotStored) {
   uint64_t snapshots = 0;
   for (int steps = 0; steps < 120; steps += 7) {

@@ -23,7 +23,7 @@ class HistoryRun {
   struct Sink {
     std::function<void(const Transition&)> transition;
     std::function<void(const TriggerFiring&)> firing;
-    // The user when their clock passed `at`; the engine may be queried for values at that instant.
+    // The user when its clock passed `at`. The engine may be queried for values at that instant.
     std::function<void(Millis at, const UserState& user)> values;
   };
 

@@ -10,7 +10,7 @@ namespace attune {
 
 namespace {
 
-// Nullopt: a record that changes nobody's history.
+// Nullopt: the record changes no history.
 std::optional<HistoryRecord> ReadRecord(const RecordView& record) {
   if (HoldsEvent(record.type)) return HistoryRecord{record.payload, {}, 0};
   if (record.type != static_cast<uint8_t>(RecordType::kUndoMerge)) return std::nullopt;
@@ -19,7 +19,7 @@ std::optional<HistoryRecord> ReadRecord(const RecordView& record) {
   return HistoryRecord{{}, in.String(), at};
 }
 
-// Reads once, and tells the progress how far that is.
+// Reads once, and updates the progress.
 Status ReadThrough(StoredHistory* history, StudyProgress* progress, const std::function<void(const HistoryRecord&)>& fn) {
   const uint64_t before = progress->done;
   const Status read = history->ForEach([&](const HistoryRecord& record) {

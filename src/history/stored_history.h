@@ -35,16 +35,15 @@ class StoredHistory {
   virtual uint64_t read() const = 0;
 };
 
-// What a log has, which may be in use.
+// The history of a log, which may be in use.
 class LogHistory : public StoredHistory {
  public:
-  // `log` must outlive this. `last_sequence`: the record to end with, 0 being before the first; nullopt: the last one that is
-  // found.
+  // `log` must outlive this. `last_sequence`: the last record to read, 0 for none; nullopt: the last one found.
   LogHistory(ReadableLog* log, std::optional<uint64_t> last_sequence) : log_(*log), last_(last_sequence) {}
 
   // Errors: as ReadableLog and LogReader.
   Status ForEach(const std::function<bool(const HistoryRecord&)>& fn) override;
-  // Records of the log; 0 when they were not counted.
+  // The number of records; 0 if unknown.
   uint64_t size() const override { return last_.value_or(0); }
   uint64_t read() const override { return read_; }
 
@@ -54,17 +53,16 @@ class LogHistory : public StoredHistory {
   std::atomic<uint64_t> read_{0};
 };
 
-// What must be known of a history before it is run.
+// What a run needs to know about a history in advance.
 struct HistoryOutline {
   LinkedIds linked;
-  Millis first = kNever;   // the earliest and the latest time of a tracked event; of none as they are here
+  Millis first = kNever;   // times of the earliest and latest tracked event; unchanged if there is none
   Millis last = kAlways;
 };
 
-// Reads the history once, and tells the progress how far that is. kCorrupt, kIo as the history says; kUnavailable when
-// it was cancelled.
+// Reads the history once, and updates the progress. kCorrupt, kIo: as the history; kUnavailable: cancelled.
 Result<HistoryOutline> OutlineOf(StoredHistory* history, StudyProgress* progress);
-// Reads it once more, through a run that was told of the linked ids. The same errors.
+// Reads it once more, through a run that was created with the linked ids. The same errors.
 Status RunThrough(StoredHistory* history, StudyProgress* progress, HistoryRun* run);
 
 }  // namespace attune

@@ -70,7 +70,7 @@ TEST(LinkedIds, TheLastOfASetLeadsNowhereElse) {
   EXPECT_FALSE(ids.MayLeadElsewhere("ann"));
   ids.Link("device", "ann");
   EXPECT_FALSE(ids.MayLeadElsewhere("ann"));
-  ids.Link("device", "bob");  // bob may by now be merged into whoever has the device's history
+  ids.Link("device", "bob");  // bob may be merged into the person with the device's history
   EXPECT_TRUE(ids.MayLeadElsewhere("ann"));
   EXPECT_FALSE(ids.MayLeadElsewhere("bob"));
   EXPECT_TRUE(ids.AreLinked("ann", "bob"));

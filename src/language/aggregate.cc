@@ -26,7 +26,7 @@ Value LastTime(const SeenEvents& events, Millis, double) { return Value::Time(ev
 Value Age(const SeenEvents& events, Millis t, double) { return Value::Duration(t - events.time(0)); }
 Value Since(const SeenEvents& events, Millis t, double) { return Value::Duration(t - events.time(events.size() - 1)); }
 
-// The most frequent value; among equals the one seen last.
+// The most frequent value; of equally frequent ones, the latest.
 Value Mode(const SeenEvents& events, Millis, double) {
   absl::flat_hash_map<uint64_t, size_t> counts;
   size_t most = 0;
@@ -37,7 +37,7 @@ Value Mode(const SeenEvents& events, Millis, double) {
   return Value();
 }
 
-// The number of rank ceil(share * n), counted from 1.
+// The value of rank ceil(share * n), counted from 1.
 Value Quantile(const SeenEvents& events, Millis, double share) {
   std::vector<double> numbers;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -55,7 +55,7 @@ Value Quantile(const SeenEvents& events, Millis, double share) {
 constexpr Aggregate kAggregates[] = {
     {.name = "count", .arguments = Arguments::kEventsOrProperty, .method = Method::kCount, .zero_of_nothing = true,
      .only_rises = Side::kAtLeast, .only_falls = Side::kAtMost, .total = Total::kCount},
-    // Of numbers that are not below zero; the engine watches for others.
+    // For numbers that are not negative; the engine handles others.
     {.name = "sum", .takes = Takes::kNumbers, .method = Method::kSum, .zero_of_nothing = true,
      .only_rises = Side::kAtLeast, .only_falls = Side::kAtMost, .total = Total::kSum},
     {.name = "avg", .takes = Takes::kNumbers, .method = Method::kAverage, .lies = Lies::kBetween, .total = Total::kSum},

@@ -1,4 +1,4 @@
-// Aggregates: their arguments, and the type of what they give.
+// Aggregates: their arguments, and the type of their result.
 #include "language/expression_parser.h"
 
 namespace attune {
@@ -42,7 +42,7 @@ bool ExpressionParser::ReadAggregate(Expression* e) {
   return false;
 }
 
-// min(S.p[W]) over events, or min(a, b) of values: the first when the argument is one selector with a property.
+// min(S.p[W]) over events, or min(a, b) of values: the former if the argument is one selector with a property.
 bool ExpressionParser::ReadAggregateOrValues(const std::string& name, Expression* e) {
   const bool is_trait = IsWord("trait") && Next().text == ".";
   if (in_filter_ || is_trait || !LooksLikeProperty()) return ReadValues(2, kManyValues, name, e);

@@ -1,4 +1,4 @@
-// Functions: which exist, and what their arguments are.
+// Functions and their arguments.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -14,7 +14,7 @@ using Kind = Expression::Kind;
 enum class Form {
   kAggregate,   // see Aggregate::Arguments
   kAggregateOrValues,  // S.p[W], or two expressions or more
-  kSequence,    // S -> S …, with the window behind the closing parenthesis
+  kSequence,    // S -> S …, with the window after the closing parenthesis
   kKeyed,       // p: E, or p: E, number
   kName,        // a quoted name
   kSegment,     // a segment's name, quoted or not; `for 3d` may follow the closing parenthesis
@@ -62,7 +62,7 @@ const std::map<std::string, Function, std::less<>>& Functions() {
         {"scale", {Form::kValues, Kind::kScale, 3, 3}},
     };
     for (const Aggregate& aggregate : Aggregates()) {
-      functions.emplace(aggregate.name, Function{Form::kAggregate, Kind::kAggregate});  // min and max have an entry already
+      functions.emplace(aggregate.name, Function{Form::kAggregate, Kind::kAggregate});  // min and max exist already
     }
     return functions;
   }();

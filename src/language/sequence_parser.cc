@@ -102,7 +102,7 @@ ExpressionPtr ExpressionParser::TryAbsence() {
   ExpressionPtr since = MakeAggregate("since", offset);
   since->selector = std::move(first);
   ExpressionPtr anchor = MakeAggregate("last_time", offset);
-  // The first selector is read once more for the anchor: its mistakes have been said.
+  // The first selector is parsed again for the anchor; its mistakes are already reported.
   const size_t after = place();
   std::vector<Mistake> said;
   std::vector<Mistake>* mistakes = set_mistakes(&said);

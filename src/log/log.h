@@ -1,7 +1,7 @@
-// The ordered durable log of all shards, whatever keeps it. What is accepted is here first, and everything else can be built
-// from it.
+// The ordered durable log of all shards, independent of its storage. Accepted events are appended here first, and all
+// other state can be rebuilt from it.
 //
-// Four things can be done with it: append, read from a position, look up single records, and follow what becomes durable.
+// Its operations: append, read from a position, look up single records, and follow what becomes durable.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,17 @@
 
 namespace attune {
 
-// A log that is read. Any thread may call any method.
+// A log for reading. Any thread may call any method.
 class ReadableLog {
  public:
   virtual ~ReadableLog() = default;
 
-  // A reader of the records from `from_sequence` to `last_sequence`, both included. Without `last_sequence` it ends at the
-  // last durable record that it finds. kNotFound: records from there on were removed. A `from_sequence` behind the end is no
-  // error: the reader is at its end. The log must outlive the reader.
+  // Returns a reader of the records from `from_sequence` to `last_sequence`, inclusive. Without `last_sequence` it ends
+  // at the last durable record found. kNotFound: records from there on were removed. If `from_sequence` is after the
+  // last record, the reader is at its end; that is not an error. The log must outlive the reader.
   virtual Result<std::unique_ptr<LogReader>> NewReader(uint64_t from_sequence, std::optional<uint64_t> last_sequence = std::nullopt) = 0;
-  // Looks up the records with these durable sequences, each at its place; nullopt for a record that was removed or that a
-  // repair gave up. kIo: one of them cannot be read; kCorrupt: one is damaged. Blocks on the disk or the network.
+  // Looks up the records with these durable sequences, in the same order; nullopt for a record that was removed or that
+  // a repair gave up. kIo: a record cannot be read; kCorrupt: one is damaged. Blocks on the disk or the network.
   virtual Result<std::vector<std::optional<FoundRecord>>> Read(std::span<const uint64_t> sequences) = 0;
 };
 
@@ -38,16 +38,16 @@ struct LogEntry {
   std::string_view payload;  // at most kMaxPayloadBytes
 };
 
-// A log that this process writes. Any thread may call any method except Close. Callbacks run on one thread of the log, in the
-// order of the appends. They may call Append; they must not wait for the log and must not throw.
+// A log that this process writes. Any thread may call any method except Close. Callbacks run on one thread of the log,
+// in the order of the appends. They may call Append; they must not wait for the log and must not throw.
 //
-// A failed append (its callback got an error) leaves nothing in the log that runs on. After a crash its records may be found
-// all the same, if the crash came between their write and the report. The sender then sends again, and the receiver
+// A failed append (its callback got an error) leaves nothing in the log while the process runs. After a crash between
+// the write and the callback, its records may be found nevertheless. The sender then sends again, and the receiver
 // recognises the ids.
 class Log : public ReadableLog {
  public:
-  // ok: the records are durable. The first has `first_sequence`, the others follow without gaps.
-  // kUnavailable: storage is full; nothing was appended, try again later. kIo: the log has failed, see failed().
+  // ok: the records are durable. The first has `first_sequence`, the others follow without gaps. kUnavailable: storage
+  // is full and nothing was appended; retry later. kIo: the log has failed, see failed().
   using Callback = std::function<void(const Status&, uint64_t first_sequence)>;
 
   // Copies the records and returns; does not wait for the disk. The callback, which may be empty, is called later, once,
@@ -57,21 +57,21 @@ class Log : public ReadableLog {
   // kInvalid      no entries, type 0, a payload above kMaxPayloadBytes, or more in one call than may ever be pending
   virtual Status Append(std::span<const LogEntry> entries, Callback callback) = 0;
 
-  // Waits until everything appended is durable or has failed. Later appends are refused. May be called again.
+  // Waits until everything appended is durable or has failed. Later appends fail. May be called again.
   virtual void Close() = 0;
 
-  // The last durable record, 0 when there is none: what a reader may read up to while the log runs. It rises after the
-  // follower has returned from the record's block, and before the callback of its append: whoever reads a sequence here finds
-  // the follower to have its block. The follower may be ahead of this for a moment.
+  // The last durable record; 0: there is none. A reader may read up to it while the log runs. It increases after the
+  // follower has returned from the record's block, and before the callback of its append. So once a sequence is visible
+  // here, the follower has its block. The follower may be ahead for a moment.
   virtual uint64_t durable_sequence() const = 0;
-  // After an I/O error the log accepts nothing more: which of the last bytes are on the disk is known only when it is opened
-  // again. Answer what is in flight, then end the process with an error.
+  // After an I/O error the log accepts nothing more: which of the last bytes are on disk is only known when it is
+  // opened again. Answer pending requests, then end the process with an error.
   virtual bool failed() const = 0;
-  // The reason once failed(), else ok.
+  // The reason if failed(), else ok.
   virtual Status status() const = 0;
   // True while the last write found no space.
   virtual bool storage_full() const = 0;
-  // Bytes that were appended and are not yet durable.
+  // Bytes appended and not yet durable.
   virtual size_t pending_bytes() const = 0;
 };
 
@@ -79,7 +79,7 @@ class Log : public ReadableLog {
 // appends. Must not wait for the log.
 using LogFollower = std::function<void(const DurableBlock& block)>;
 
-// Opens a log for writing and hands it its follower.
+// Opens a log for writing with the given follower.
 using OpenLog = std::function<Result<std::unique_ptr<Log>>(LogFollower follower)>;
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// Reads a log in order, from a position on.
+// Reads a log in order from a position.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace attune {
 
-// Owned by one thread. Any number of readers may read a log beside each other and beside its writer.
+// Owned by one thread. Any number of readers may read a log in parallel with each other and with its writer.
 class LogReader {
  public:
   virtual ~LogReader() = default;
 
-  // The next records, at least one; null at the end. kCorrupt says where the damage is; the reader stays there. Blocks on the
-  // disk or the network.
+  // Returns the next records, at least one; null at the end. kCorrupt names the place of the damage; the reader stays
+  // there. Blocks on the disk or the network.
   virtual Result<DurableBlock> NextBlock() = 0;
-  // Moves the end to a later record. After an end the reader then goes on.
+  // Moves the end to a later record, so that a reader at its end continues.
   virtual void ReadTo(uint64_t last_sequence) = 0;
 
-  // The next record; false at the end. `record` is valid until the next call. The sequence jumps over records that a repair
-  // gave up. Errors: as NextBlock. Use either this or NextBlock.
+  // Returns the next record; false at the end. `record` is valid until the next call. The sequence skips records that a
+  // repair gave up. Errors: as NextBlock. Use either this or NextBlock.
   Result<bool> Next(RecordView* record) {
     if (!block_ || next_ == block_->records.size()) {
       auto more = NextBlock();

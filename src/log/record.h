@@ -1,4 +1,4 @@
-// Records of the log as readers see them.
+// Records of the log, for readers.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace attune {
 
 inline constexpr size_t kMaxPayloadBytes = 16 << 20;
 
-// The payload's bytes belong to whoever handed the record out.
+// The payload is a view; its owner depends on the function that returns it.
 struct RecordView {
   uint64_t sequence = 0;  // 1, 2, 3 … over all shards
   uint8_t type = 0;       // RecordType
@@ -20,7 +20,7 @@ struct RecordView {
   std::string_view payload;
 };
 
-// Records that became durable together, or were read together. Threads share it: it does not change once it is handed out.
+// Records that became durable together, or were read together. Immutable once shared between threads.
 struct RecordBlock {
   RecordBlock() = default;
   RecordBlock(const RecordBlock&) = delete;  // `records` points into `bytes`
@@ -30,14 +30,14 @@ struct RecordBlock {
   uint64_t last_sequence() const { return records.back().sequence; }
 
   std::vector<RecordView> records;  // at least one, in order
-  std::string bytes;                // holds the payloads; what lies between them is the log's business
+  std::string bytes;                // holds the payloads; other bytes are internal to the log
 };
 
-// A log may use the memory of a block again when the last owner releases it. A block that is kept costs its memory; pending
-// bytes do not include it.
+// A log may reuse the memory of a block after its last owner releases it. Pending bytes do not include blocks that are
+// kept.
 using DurableBlock = std::shared_ptr<const RecordBlock>;
 
-// A copy of one record that a look-up found.
+// A copy of one record, returned by a lookup.
 struct FoundRecord {
   uint8_t type = 0;
   uint8_t shard = 0;

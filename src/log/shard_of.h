@@ -1,4 +1,4 @@
-// Which shard a user lives in: fixed at birth, the same embedded and on Kafka.
+// Maps a user to its shard. The mapping never changes, and is the same on Kafka.
 #pragma once
 
 #include <cstdint>

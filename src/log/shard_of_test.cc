@@ -5,7 +5,7 @@
 namespace attune {
 namespace {
 
-// The vectors of Kafka's own test of its partitioner (org.apache.kafka.common.utils, murmur2).
+// The test vectors of Kafka's own partitioner test (org.apache.kafka.common.utils, murmur2).
 TEST(ShardOf, HashesAsKafkaDoes) {
   constexpr struct {
     const char* text;

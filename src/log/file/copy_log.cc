@@ -13,13 +13,13 @@ namespace attune {
 namespace {
 
 constexpr size_t kCopyBytes = 1 << 20;
-// As LogReader: how long what another process is writing may look like damage.
+// As in LogReader: how often to retry what may be a write in progress by another process.
 constexpr int kCopyTries = 20;
 constexpr auto kCopyPause = std::chrono::milliseconds(10);
 
 std::string NameOf(uint64_t first_sequence) { return LogFilePath("", first_sequence).substr(1); }
 
-// Where the whole records of the newest file end; 0 when its creation has not come to its end.
+// The end of the complete records of the newest file; 0 if its creation is incomplete.
 Result<uint64_t> EndOf(const std::string& dir, uint64_t first_sequence) {
   Error last{ErrorCode::kCorrupt, ""};
   for (int i = 0; i < kCopyTries; ++i) {
@@ -88,7 +88,7 @@ Result<LogCopy> CopyLog(const std::string& from_dir, const std::string& to_dir, 
   if (Status synced = RealDisk().SyncDir(to_dir); !synced.ok()) return synced.error();
   const Status whole = VerifyLog(RealDisk(), to_dir, &copy.report);
   if (!whole.ok()) {
-    // The copy is what the source was: its damage is told by the source's name.
+    // The copy equals the source, so damage in it is reported with the source's name.
     std::string message = whole.error().message;
     if (message.starts_with(to_dir)) message.replace(0, to_dir.size(), from_dir);
     return Error{whole.error().code, message};

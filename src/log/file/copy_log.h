@@ -1,4 +1,4 @@
-// A copy of a log that may be in use.
+// Copies a log that may be in use.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +25,12 @@ Result<CopiedFile> CopyFile(const std::string& from_dir, const std::string& to_d
 
 struct LogCopy {
   std::vector<CopiedFile> files;
-  LogReport report;  // of the copy, every byte of which was read back
+  LogReport report;  // of the copy, after reading it back completely
 };
 
-// Copies the log files of a folder to one that exists and has none: every record that was durable when this was called, and
-// perhaps some that came meanwhile; the copy ends behind a whole record. Another process may append; none may remove files.
-// kCorrupt names the first damage of the source.
+// Copies the log files of a folder to another, which exists and has none. Copies every record that was durable at the
+// call, and possibly later ones. The copy ends after a complete record. Another process may append, but must not remove
+// files. kCorrupt names the first damage of the source.
 Result<LogCopy> CopyLog(const std::string& from_dir, const std::string& to_dir, const std::function<void(uint64_t bytes)>& on_copied);
 
 }  // namespace attune

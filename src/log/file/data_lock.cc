@@ -17,7 +17,7 @@ Error Refused(const std::string& path, const char* what, int number) {
   return Error{ErrorCode::kIo, fmt::format("{}: cannot {}: {}", path, what, std::strerror(number))};
 }
 
-// The number that the holder wrote, or empty: it may not have come to that yet.
+// The process id that the holder wrote; empty if it has not written it yet.
 std::string HolderOf(int fd) {
   char text[32];
   const ssize_t n = pread(fd, text, sizeof text, 0);
@@ -43,7 +43,7 @@ Result<DataLock> DataLock::Take(const std::string& dir) {
                                                    "another folder",
                                                    path, HolderOf(fd))};
   }
-  // For people only: the lock holds without it, so a full disk is no reason to refuse.
+  // Only informational: the lock holds without it, so a full disk is no reason to fail.
   const std::string pid = fmt::format("{}\n", getpid());
   if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, pid.data(), pid.size(), 0);
   return lock;

@@ -1,4 +1,4 @@
-// One process writes a data folder at a time.
+// Ensures that only one process writes a data folder.
 #pragma once
 
 #include <string>
@@ -7,13 +7,12 @@
 
 namespace attune {
 
-// Holds `DIR/LOCK` until it is destroyed. The operating system lets go when the process ends,
-// however it ends, so a LOCK file that is left behind means nothing. It holds the number of the
-// process, for people.
+// Holds `DIR/LOCK` until it is destroyed. The operating system releases the lock whenever the process ends, so an
+// existing LOCK file alone means nothing. The file contains the process id, for people.
 class DataLock {
  public:
-  // Creates the folder if it is missing. kConflict when another process (or another DataLock of
-  // this one) holds it; the message names its process.
+  // Creates the folder if it is missing. kConflict if another process (or another DataLock of this one) holds the lock;
+  // the message names the process.
   static Result<DataLock> Take(const std::string& dir);
 
   ~DataLock();

@@ -32,7 +32,7 @@ TEST_F(DataLockTest, ADeadHoldersFileMeansNothing) {
   const pid_t child = fork();
   if (child == 0) {
     const auto lock = DataLock::Take(dir_);
-    _exit(lock.ok() ? 0 : 1);  // without letting go
+    _exit(lock.ok() ? 0 : 1);  // without releasing the lock
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -19,7 +19,7 @@ Error SystemError(std::string_view what, const std::string& path, int number) {
                fmt::format("{}: cannot {}: {}{}", path, what, full ? "storage full: " : "", std::strerror(number))};
 }
 
-// Calls until it is not interrupted by a signal.
+// Repeats the call while a signal interrupts it.
 template <typename Call>
 auto Uninterrupted(Call call) {
   auto result = call();
@@ -49,7 +49,7 @@ class RealFile : public DiskFile {
     while (!bytes.empty()) {
       const ssize_t n = Uninterrupted([&] { return pwrite(fd_, bytes.data(), bytes.size(), offset); });
       if (n < 0) return SystemError("write", path_, errno);
-      // No progress and no reason: never loop on it.
+      // No progress and no error: do not loop.
       if (n == 0) return SystemError("write", path_, EIO);
       bytes.remove_prefix(n);
       offset += n;
@@ -58,7 +58,7 @@ class RealFile : public DiskFile {
   }
 
   Status Sync() override {
-    // Not repeated after EINTR: the kernel reports a failed write-back once, to whoever asks first.
+    // Not repeated after EINTR: the kernel reports a failed write-back only once.
     if (fdatasync(fd_) != 0) return SystemError("sync", path_, errno);
     return {};
   }
@@ -72,8 +72,7 @@ class RealFile : public DiskFile {
 
   Status Allocate(uint64_t size) override {
     if (Uninterrupted([&] { return fallocate(fd_, 0, 0, size); }) == 0) return {};
-    // Some file systems cannot reserve: then the size alone grows, and a full disk shows at the
-    // write.
+    // Some file systems cannot reserve space. Then only the size grows, and a full disk is detected at the write.
     if (errno == EOPNOTSUPP) return Truncate(size);
     return SystemError("reserve space", path_, errno);
   }

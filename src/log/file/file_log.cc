@@ -13,27 +13,26 @@
 namespace attune {
 namespace {
 
-// A sync of a write below this size costs mostly the file system's journal, which notes each
-// reserved block that is written for the first time. Such writes are followed by zeros up to the
-// next multiple of kZeroAheadBytes, so that the next ones find blocks that were written before:
-// half the latency. Larger writes have their journal entry paid by volume.
+// The sync of a write below this size is dominated by the file system's journal, which records each reserved block on
+// its first write. So zeros are written after such writes, up to the next multiple of kZeroAheadBytes. Later writes
+// then use blocks that were written before, which halves the latency. For larger writes the journal's cost is small.
 constexpr size_t kSmallWriteBytes = 64 << 10;
 constexpr uint64_t kZeroAheadBytes = 256 << 10;
-// From groups of this size on the disk's pace is told, and from it how much may wait, which is never less than the other.
+// Only groups of at least this size measure the disk's pace. The limit of pending bytes that follows from it is never
+// below the minimum.
 constexpr size_t kTellingBytes = 256 << 10;
 constexpr size_t kLeastPendingBytes = 1 << 20;
-// Buffers above this size are not kept for the next group: a burst must not hold its memory for
-// ever.
+// Larger buffers are not kept for the next group, so that a burst does not hold its memory forever.
 constexpr size_t kKeptBlockBytes = 8 << 20;
 constexpr size_t kKeptBlocks = 4;
 
-// For good, whatever the code said: used where a full disk leaves the state of the file unknown.
+// A permanent error, whatever the code was: used if a full disk leaves the state of the file unknown.
 Error AsIo(const Error& error) { return Error{ErrorCode::kIo, error.message}; }
 
 }  // namespace
 
-// Blocks that went through the log and the shard loops, to be filled again: fresh memory of that size costs page faults.
-// Shared with the blocks' deleters, which may run after the log is gone.
+// Reuses the memory of blocks that the log and the shard loops have released, since fresh memory of that size costs
+// page faults. Shared with the blocks' deleters, which may run after the log is destroyed.
 class FileLog::BlockPool : public std::enable_shared_from_this<BlockPool> {
  public:
   std::shared_ptr<RecordBlock> Take() {
@@ -108,12 +107,11 @@ void FileLog::Close() {
     closing_ = true;
   }
   if (std::exchange(closed_, true)) return;
-  if (worker_) {  // else Open failed
+  if (worker_) {  // otherwise Open failed
     worker_->Wake();
     worker_->Join();
   }
-  // The reserved space goes back. Should that fail, the next Open takes the zeros for what they
-  // are.
+  // Returns the reserved space. If that fails, the next Open recognises the zeros as reserved space.
   if (file_ && !failed()) (void)CutToEnd();
 }
 
@@ -160,7 +158,7 @@ Status FileLog::Append(std::span<const LogEntry> entries, Callback callback) {
     }
     filling_.last_sequence = next_sequence_ - 1;
   }
-  // Not empty: the log's thread is awake or about to look.
+  // Otherwise the log's thread is awake or about to check.
   if (was_empty) worker_->Wake();
   return {};
 }
@@ -188,7 +186,7 @@ FileLog::Group FileLog::TakeGroup() {
   return group;
 }
 
-// Small groups say how long a sync takes, not how fast the disk is.
+// The time of a small group measures the latency of a sync, not the throughput of the disk.
 void FileLog::NotePace(size_t bytes, std::chrono::duration<double> took) {
   if (bytes < kTellingBytes) return;
   const double wait = std::chrono::duration<double>(options_.max_wait).count();
@@ -200,7 +198,7 @@ void FileLog::NotePace(size_t bytes, std::chrono::duration<double> took) {
 }
 
 void FileLog::WriteOut(Group group) {
-  SealRecords(group.block.get());  // here and not in Append, which holds the lock that all appends share
+  SealRecords(group.block.get());  // not in Append, which holds the lock that all appends share
   const auto began = options_.steady();
   const Status status = WriteGroup(group);
   if (status.ok()) {
@@ -213,8 +211,8 @@ void FileLog::WriteOut(Group group) {
   }
 }
 
-// kUnavailable: storage is full, and the file ends again where the durable records do. Else the
-// state is unknown.
+// kUnavailable: storage is full, and the file ends at the last durable record. Other errors: the state of the file is
+// unknown.
 Status FileLog::WriteGroup(const Group& group) {
   const std::string& bytes = group.block->bytes;
   if (end_ > kFileHeaderBytes && end_ + bytes.size() > options_.max_file_bytes) {
@@ -226,7 +224,7 @@ Status FileLog::WriteGroup(const Group& group) {
   if (written.ok()) written = ZeroAhead(new_end, bytes.size());
   if (!written.ok()) {
     if (written.error().code != ErrorCode::kUnavailable) return written;
-    // Nothing of the group was synced, so it can be taken back.
+    // Nothing of the group was synced, so it can be undone.
     if (Status status = CutToEnd(); !status.ok()) return status;
     return written;
   }
@@ -246,7 +244,7 @@ Status FileLog::ZeroAhead(uint64_t written_end, size_t written_bytes) {
   return file_->Write(written_end, std::string_view(zeros).substr(0, target - written_end));
 }
 
-// Durably ends the file at the last durable record, and gives back what was reserved.
+// Durably truncates the file to the last durable record, which also returns reserved space.
 Status FileLog::CutToEnd() {
   reserved_ = zeroed_ = end_;
   if (Status status = file_->Truncate(end_); !status.ok()) return AsIo(status.error());
@@ -260,7 +258,7 @@ Status FileLog::Reserve(uint64_t end) {
   Status status = file_->Allocate(ahead);
   uint64_t reserved = ahead;
   if (!status.ok() && status.error().code == ErrorCode::kUnavailable) {
-    status = file_->Allocate(end);  // the last bytes of the disk are good enough for one group
+    status = file_->Allocate(end);  // reserve only what this group needs, if the disk has no more
     reserved = end;
   }
   if (status.ok()) {
@@ -278,15 +276,14 @@ Status FileLog::Rotate(uint64_t first_sequence) {
   return CreateFile(first_sequence);
 }
 
-// Changes nothing unless the file and its name are durable.
+// On failure nothing changes, unless the file and its name are durable.
 Status FileLog::CreateFile(uint64_t first_sequence) {
   const std::string path = LogFilePath(dir_, first_sequence);
   auto file = disk_.Open(path, Disk::Mode::kCreate);
   if (!file.ok()) return file.error();
   const Status written = (*file)->Write(0, EncodeFileHeader({first_sequence, file_first_sequence_}));
   if (!written.ok()) {
-    // Left behind, the empty file would be removed by the next Open, or emptied by the next
-    // attempt.
+    // If it stays, the next Open removes the empty file, or the next attempt truncates it.
     const Status removed = disk_.Remove(path);
     return removed.ok() ? written : AsIo(removed.error());
   }
@@ -318,8 +315,8 @@ void FileLog::Fail(const Group& group, const Error& error) {
   }
 }
 
-// What was appended meanwhile has sequences behind the failed ones, so it fails too, and the
-// sequences start over.
+// Later appends have sequences after the failed ones, so they fail too. Sequences then continue from the last durable
+// one.
 void FileLog::FailFull(const Group& group, const Error& error) {
   Group after;
   {
@@ -350,7 +347,7 @@ Status FileLog::RemoveBefore(uint64_t sequence) {
   auto files = ListLogFiles(disk_, dir_);
   if (!files.ok()) return files.error();
   bool removed = false;
-  // Oldest first, so that what is left after a crash has no gap.
+  // Oldest first, so that a crash leaves no gap.
   for (size_t i = 0; i + 1 < files->size() && (*files)[i + 1] <= sequence; ++i) {
     if (Status status = disk_.Remove(LogFilePath(dir_, (*files)[i])); !status.ok()) return status;
     removed = true;

@@ -1,4 +1,5 @@
-// The log on files of one folder. One log serves all shards so that one fdatasync serves everybody who waits (group commit).
+// The log as files of one folder. One log serves all shards, so that one fdatasync serves all waiting callers (group
+// commit).
 #pragma once
 
 #include <atomic>
@@ -23,20 +24,20 @@
 namespace attune {
 
 struct FileLogOptions {
-  // A group that would make the file larger goes to a new one.
+  // A group that would exceed this size goes to a new file.
   uint64_t max_file_bytes = 256 << 20;
-  // Beyond this many bytes appended and not yet durable, Append refuses at once, ...
+  // Append refuses if more than this many bytes are pending, ...
   size_t max_pending_bytes = 64 << 20;
-  // ... and beyond so many as the disk, at its pace of late, makes durable in this time (but not for less than 1 MiB): so
-  // nobody waits much longer.
+  // ... or more than the disk makes durable in this time at its recent pace (but at least 1 MiB). So no caller waits
+  // much longer.
   std::chrono::milliseconds max_wait{5000};
   std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;
-  // Space is reserved this far ahead: a full disk shows before the write, and a sync needs not
-  // journal a new size.
+  // Space is reserved this far ahead. A full disk is then detected before the write, and a sync need not journal a new
+  // size.
   uint64_t reserve_bytes = 16 << 20;
-  // Replace damaged records by holes instead of refusing to open; reads every file whole.
+  // Replaces damaged records by holes instead of refusing to open. Reads every file completely.
   bool repair = false;
-  // Write beside the callers of Append. Must outlive the log.
+  // Runs the thread that writes. Must outlive the log.
   Workers* workers = &Threads();
   // Must outlive the log.
   Disk* disk = &RealDisk();
@@ -45,18 +46,17 @@ struct FileLogOptions {
 
 class FileLog : public Log {
  public:
-  // Opens the log in the folder, or begins one. Hold the DataLock of the data folder: nothing here
-  // keeps a second writer out. kCorrupt names the file and the offset of damage; see `repair` and
-  // recovery.h.
+  // Opens the log in the folder, or creates one. Requires the DataLock of the data folder: nothing else excludes a
+  // second writer. kCorrupt names the file and the offset of damage; see `repair` and recovery.h.
   static Result<std::unique_ptr<FileLog>> Open(const std::string& dir, FileLogOptions options);
 
-  // Close().
+  // Calls Close.
   ~FileLog() override;
   FileLog(const FileLog&) = delete;
   FileLog& operator=(const FileLog&) = delete;
 
   Status Append(std::span<const LogEntry> entries, Callback callback) override;
-  // Also gives reserved space back.
+  // Also returns reserved space.
   void Close() override;
   uint64_t durable_sequence() const override { return durable_sequence_.load(std::memory_order_acquire); }
   bool failed() const override { return failed_.load(std::memory_order_acquire); }
@@ -66,11 +66,10 @@ class FileLog : public Log {
   Result<std::unique_ptr<LogReader>> NewReader(uint64_t from_sequence, std::optional<uint64_t> last_sequence) override;
   Result<std::vector<std::optional<FoundRecord>>> Read(std::span<const uint64_t> sequences) override;
 
-  // What Open found and did.
+  // What Open found and repaired.
   const LogRecovery& recovery() const { return recovery_; }
 
-  // Removes the files all of whose records are below `sequence`; never the newest file. From any
-  // thread.
+  // Removes the files whose records are all below `sequence`; never the newest file. Any thread.
   Status RemoveBefore(uint64_t sequence);
 
  private:
@@ -78,7 +77,7 @@ class FileLog : public Log {
     uint64_t first_sequence;
     Callback callback;
   };
-  // What goes out in one write: filled by Append under mutex_, then owned by the log's thread.
+  // One write: filled by Append under mutex_, then owned by the log's thread.
   struct Group {
     std::shared_ptr<RecordBlock> block;  // its records are listed once they are sealed
     std::vector<Waiter> waiters;
@@ -117,25 +116,25 @@ class FileLog : public Log {
   size_t pending_bytes_ = 0;  // in filling_ and in the group that is being written
   bool closing_ = false;
   std::optional<Error> failure_;
-  size_t most_pending_;  // by the pace of the disk
+  size_t most_pending_;  // from the pace of the disk
 
   std::atomic<uint64_t> durable_sequence_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> storage_full_{false};
 
-  // The log's thread alone, from here on.
+  // The log's thread only, from here on.
   std::unique_ptr<DiskFile> file_;
   uint64_t file_first_sequence_ = 0;
   uint64_t end_ = 0;       // of the durable records in file_
   uint64_t reserved_ = 0;  // size of file_
-  uint64_t zeroed_ = 0;    // blocks of file_ below this were written before, if only with zeros
+  uint64_t zeroed_ = 0;    // blocks of file_ below this were written before, possibly with zeros
   std::mutex close_mutex_;
-  bool closed_ = false;  // guarded by it
+  bool closed_ = false;  // guarded by close_mutex_
   std::unique_ptr<Worker> worker_;
 };
 
-// Opens a FileLog in the folder with these options and the follower given. `recovery`, unless null, is set to what the opening
-// found, and must live until then.
+// Opens a FileLog in the folder with these options and the given follower. `recovery`, unless null, receives what Open
+// found, and must outlive that call.
 OpenLog FileLogIn(std::string dir, FileLogOptions options, LogRecovery* recovery = nullptr);
 
 }  // namespace attune

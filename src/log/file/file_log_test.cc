@@ -148,11 +148,11 @@ TEST(FileLog, TheSinkSeesEveryRecordInOrderBeforeItsAnswer) {
   }
   log.reset();
   EXPECT_EQ(seen.size(), 10u);
-  // Blocks that were kept still hold what they held, even after the log is gone.
+  // Blocks that are still referenced keep their content, even after the log is destroyed.
   EXPECT_EQ(kept.front()->records.front().payload, "1");
 }
 
-// Whoever sees a sequence finds the sink to have its block; whoever gets an answer sees its sequence.
+// A published sequence implies that the follower has its block; a callback implies that the sequence is published.
 TEST(FileLog, ASequenceIsPublishedBetweenTheSinkAndTheAnswer) {
   FakeDisk disk;
   std::unique_ptr<FileLog> log;
@@ -365,15 +365,15 @@ TEST(FileLog, AfterAFailedSyncNothingIsAcceptedAndNothingIsRetried) {
   EXPECT_EQ(log->recovery().last_sequence, 1u);
 }
 
-// After a failed sync the kernel may show bytes that it has given up writing. What the next Open
-// finds and counts must be durable all the same.
+// After a failed sync the kernel may return bytes that it no longer tries to write. What the next Open finds and counts
+// must be durable nevertheless.
 TEST(FileLog, WhatIsFoundAfterAFailedSyncIsDurableFromThenOn) {
   FakeDisk disk;
   auto log = MustOpen(On(disk));
   ASSERT_TRUE(AppendAndWait(*log, {"a"}).status.ok());
   disk.FailAfter(FakeDisk::Op::kSync, 0, {ErrorCode::kIo, "EIO"});
   EXPECT_FALSE(AppendAndWait(*log, {"b", std::string(3000000, 'c')}).status.ok());
-  log.reset();  // the process ends, the machine runs on
+  log.reset();  // the process ends, the machine keeps running
   log = MustOpen(On(disk));
   EXPECT_EQ(log->recovery().last_sequence, 3u);
   disk.Crash();
@@ -430,7 +430,7 @@ TEST(FileLog, FourThreadsAppendAndEveryRecordIsThereOnce) {
   constexpr int kThreads = 4;
   constexpr int kAppends = 300;
   FakeDisk disk;
-  std::vector<std::string> in_sink;  // payloads that went to shards, in order
+  std::vector<std::string> in_sink;  // payloads that the follower received, in order
   FileLogOptions options = On(disk);
   options.max_file_bytes = 20000;
   options.on_durable = [&](const DurableBlock& block) {
@@ -489,9 +489,8 @@ TEST(FileLog, AReaderFollowsALogThatRunsThroughItsFiles) {
   EXPECT_GT(disk.Paths().size(), 5u);
 }
 
-// Power cuts in the middle of a write, again and again on the same disk: of the sectors that were
-// on their way, any may have arrived. What was answered is there each time, and what is there
-// beyond is the beginning of what was asked.
+// Repeated power cuts in the middle of a write, on the same disk. Any of the sectors in flight may have been written.
+// Acknowledged records are present each time, and any further records are a prefix of the pending ones.
 TEST(FileLog, NoPowerCutTakesWhatWasAnswered) {
   for (uint32_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(seed);
@@ -528,7 +527,7 @@ TEST(FileLog, NoPowerCutTakesWhatWasAnswered) {
   }
 }
 
-// As above, the write cut at a byte: nothing behind it arrived.
+// The same, with the write cut at a byte: nothing after it was written.
 TEST(FileLog, NoTornWriteTakesWhatWasAnswered) {
   for (uint64_t arrived = 0; arrived < 200; ++arrived) {
     FakeDisk disk;

@@ -26,7 +26,7 @@ void FileLookup::Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t 
   AddMark(&files_[file_first_sequence], {sequence, offset});
 }
 
-// Keeps marks apart. Requires mutex_.
+// Keeps a minimum distance between marks. Requires mutex_.
 void FileLookup::AddMark(std::vector<Mark>* marks, Mark mark) {
   const auto after = std::upper_bound(marks->begin(), marks->end(), mark.offset,
                                       [](uint64_t offset, const Mark& m) { return offset < m.offset; });
@@ -50,7 +50,7 @@ Result<std::vector<std::optional<FoundRecord>>> FileLookup::Read(std::span<const
   std::vector<std::optional<FoundRecord>> found(sequences.size());
   std::unique_ptr<DiskFile> file;
   uint64_t opened = 0;  // the first sequence of `file`
-  Mark reached{0, 0};   // in it
+  Mark reached{0, 0};   // in that file
   for (size_t i = 0; i < sequences.size(); ++i) {
     const auto from = Before(sequences[i]);
     if (!from) continue;
@@ -65,9 +65,9 @@ Result<std::vector<std::optional<FoundRecord>>> FileLookup::Read(std::span<const
       file = std::move(*next);
       opened = from->first;
       reached = from->second;
-      block_size_ = 0;  // another file's, or read before its end was written
+      block_size_ = 0;  // of another file, or read before its end was written
     }
-    // Sequences that are asked for in order are read in one go.
+    // Increasing sequences are read in one pass.
     if (reached.sequence <= from->second.sequence || reached.sequence > sequences[i]) reached = from->second;
     auto record = ReadFrom(*file, from->first, &reached, sequences[i]);
     if (!record.ok()) return record.error();
@@ -88,7 +88,7 @@ Result<std::optional<FoundRecord>> FileLookup::ReadFrom(DiskFile& file, uint64_t
     FileRecord record;
     uint32_t payload_bytes = 0;
     if (!bytes.ok()) return bytes.error();
-    // The end of the file, or of what was written into it.
+    // The end of the file, or of its written part.
     if (bytes->size() < kRecordHeaderBytes || bytes->substr(0, kRecordHeaderBytes).find_first_not_of('\0') == bytes->npos) {
       return std::optional<FoundRecord>();
     }
@@ -96,7 +96,7 @@ Result<std::optional<FoundRecord>> FileLookup::ReadFrom(DiskFile& file, uint64_t
     bytes = View(file, mark.offset, kRecordHeaderBytes + payload_bytes);
     if (!bytes.ok()) return bytes.error();
     if (!ParseRecord(*bytes, &record) || record.sequence < mark.sequence) return damaged();
-    if (record.sequence > sequence) return std::optional<FoundRecord>();  // it fell into a hole
+    if (record.sequence > sequence) return std::optional<FoundRecord>();  // a repair replaced it by a hole
     std::optional<FoundRecord> found;
     if (record.sequence == sequence && record.type != kHoleType) found = FoundRecord{record.type, record.shard, std::string(record.payload)};
     mark.offset += kRecordHeaderBytes + payload_bytes;

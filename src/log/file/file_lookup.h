@@ -1,4 +1,4 @@
-// Single records of the log by their sequence: what a question about the past reads back, so that it need not be kept
+// Looks up single records of the log by sequence, so that records needed only for questions about the past are not kept
 // in memory.
 #pragma once
 
@@ -20,20 +20,20 @@
 
 namespace attune {
 
-// Marks say where some records begin, about one for each 64 KiB of the log; from the mark before it a record is found
-// by reading on. Who writes the log notes what it wrote; over what an earlier run wrote the first question reads once,
-// and leaves marks behind. 16 bytes a mark: 256 KiB for each GiB of log.
+// Marks are the offsets of some records, about one for each 64 KiB of the log. A lookup reads from the last mark before
+// the record. The writer of the log notes its records; the first lookup in a part that an earlier process wrote reads
+// it once and adds marks. A mark has 16 bytes: 256 KiB for each GiB of log.
 class FileLookup {
  public:
-  // Knows the files that are in the folder now; later ones by Note. `disk` must outlive this.
+  // Covers the files that are in the folder now; later ones by Note. `disk` must outlive this.
   static Result<std::unique_ptr<FileLookup>> Open(const std::string& dir, Disk* disk = &RealDisk());
 
   // A record begins at `offset` of a file. Any thread.
   void Note(uint64_t file_first_sequence, uint64_t sequence, uint64_t offset);
 
-  // The records with these durable sequences, each at its place; nullopt for one whose file was removed, or that fell
-  // into a hole. kIo: the disk cannot read one of them; kCorrupt: one is damaged, with file and offset. Any thread;
-  // blocks on the disk.
+  // Returns the records with these durable sequences, in the same order; nullopt for one whose file was removed, or
+  // that a repair replaced by a hole. kIo: a record cannot be read; kCorrupt: one is damaged, with file and offset. Any
+  // thread; blocks on the disk.
   Result<std::vector<std::optional<FoundRecord>>> Read(std::span<const uint64_t> sequences);
 
  private:
@@ -44,16 +44,16 @@ class FileLookup {
 
   FileLookup(std::string dir, Disk* disk) : dir_(std::move(dir)), disk_(*disk) {}
   void AddMark(std::vector<Mark>* marks, Mark mark);
-  // Where to begin reading for a sequence: the file's first sequence, and the last mark that is not behind the record.
+  // Where to begin reading for a sequence: the file's first sequence, and the last mark at or before the record.
   std::optional<std::pair<uint64_t, Mark>> Before(uint64_t sequence);
-  // `reached` is behind the record then, or where it would be.
+  // Afterwards `reached` is after the record, or after the place where it would be.
   Result<std::optional<FoundRecord>> ReadFrom(DiskFile& file, uint64_t file_first_sequence, Mark* reached, uint64_t sequence);
-  // The bytes at `offset`, at least `size` of them unless the file ends; they live until the next call.
+  // The bytes at `offset`, at least `size` of them unless the file ends. Valid until the next call.
   Result<std::string_view> View(DiskFile& file, uint64_t offset, size_t size);
 
   const std::string dir_;
   Disk& disk_;
-  std::mutex reading_;  // one question at a time; taken before the other
+  std::mutex reading_;  // one lookup at a time; locked before mutex_
   std::mutex mutex_;    // guards files_
   std::map<uint64_t, std::vector<Mark>> files_;  // by the first sequence; marks in order
   std::string block_;

@@ -19,7 +19,7 @@ namespace {
 constexpr char kLookupDir[] = "log";
 constexpr uint64_t kRecords = 4000;
 
-// Of every size up to beyond a block of the lookup; larger ones are rare.
+// Sizes up to more than a block of the lookup; larger ones are rare.
 std::string LookupPayload(uint64_t sequence) {
   std::mt19937_64 random(sequence);
   const size_t size = random() % 50 == 0 ? random() % 100'000 : random() % 300;
@@ -28,7 +28,7 @@ std::string LookupPayload(uint64_t sequence) {
   return payload;
 }
 
-// A log of kRecords records in groups of 1 to 20, over several files.
+// A log of kRecords records in groups of 1 to 20, in several files.
 class FileLookupTest : public testing::Test {
  protected:
   FileLookupTest() {
@@ -57,7 +57,7 @@ class FileLookupTest : public testing::Test {
     return LogFilePath(kLookupDir, *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1));
   }
 
-  // Where a record begins in its file.
+  // The offset of a record in its file.
   size_t OffsetOf(uint64_t sequence) const {
     const uint64_t first = *(std::upper_bound(files_.begin(), files_.end(), sequence) - 1);
     size_t offset = kFileHeaderBytes;
@@ -66,7 +66,7 @@ class FileLookupTest : public testing::Test {
   }
 
   FakeDisk disk_;
-  std::unique_ptr<FileLog> noted_;  // knows where it wrote each block
+  std::unique_ptr<FileLog> noted_;  // has the offset of each block that it wrote
   std::vector<uint64_t> files_;
 };
 
@@ -90,7 +90,7 @@ TEST_F(FileLookupTest, FindsEachRecordWhoeverSetTheMarks) {
 }
 
 TEST_F(FileLookupTest, ReadsLittleWhereMarksAre) {
-  const uint64_t late = files_[1] - 1;  // the last of the first file
+  const uint64_t late = files_[1] - 1;  // the last record of the first file
   const auto reads = [&](ReadableLog* lookup, uint64_t sequence) {
     const int before = disk_.calls(FakeDisk::Op::kRead);
     EXPECT_TRUE((*lookup->Read({&sequence, 1}))[0]);
@@ -144,7 +144,8 @@ TEST_F(FileLookupTest, AFailedReadIsNoMissingRecord) {
 }
 
 TEST_F(FileLookupTest, StepsOverAHole) {
-  // What a repair leaves: over the bytes of three records stands one of type 0 with the sequence of the first.
+  // As after a repair: a record of type 0, with the sequence of the first lost record, replaces the bytes of three
+  // records.
   const uint64_t lost = files_[1] + 4, next = lost + 3;
   std::string bytes = disk_.Content(PathOf(lost));
   const size_t from = OffsetOf(lost), to = OffsetOf(next);

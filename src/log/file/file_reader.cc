@@ -11,10 +11,10 @@
 namespace attune {
 namespace {
 
-// How long the end of a log that may be in use is looked at again before it is called damaged.
+// How often the end of a log that may be in use is read again before it counts as damaged.
 constexpr int kTries = 20;
 constexpr auto kPause = std::chrono::milliseconds(10);
-constexpr size_t kReadTogetherBytes = 1 << 20;  // of payloads, handed out together
+constexpr size_t kReadTogetherBytes = 1 << 20;  // of payloads, returned in one block
 
 }  // namespace
 
@@ -49,7 +49,7 @@ Result<std::unique_ptr<LogReader>> NewFileReader(const std::string& dir, uint64_
 Result<DurableBlock> FileReader::NextBlock() {
   if (!failure_.ok()) return std::exchange(failure_, Status()).error();
   auto block = std::make_shared<RecordBlock>();
-  std::vector<size_t> ends;  // of payloads: `bytes` moves while it grows
+  std::vector<size_t> ends;  // offsets, since `bytes` moves while it grows
   RecordView record;
   while (block->bytes.size() < kReadTogetherBytes) {
     const auto more = NextRecord(&record);
@@ -76,7 +76,7 @@ Result<bool> FileReader::NextRecord(RecordView* record) {
     if (!found.ok() || !*found) return found;
     if (record->type == kHoleType || record->sequence < next_sequence_) continue;
     if (options_.last_sequence && record->sequence > *options_.last_sequence) {
-      // Behind a hole that covers the end; the record is found again by ReadTo and a later call.
+      // After a hole that covers the end. A later call finds the record again after ReadTo.
       next_sequence_ = record->sequence;
       auto again = Open(dir_, next_sequence_, options_);
       if (!again.ok()) return again.error();
@@ -103,20 +103,20 @@ Result<bool> FileReader::NextInFiles(RecordView* record) {
     if (moved.ok() && *moved) continue;
     const Status end = moved.ok() ? CheckEnd() : Status(moved.error());
     if (end.ok()) return false;
-    // Where another process writes, what is half written looks like damage until it is all there.
+    // A partial write by another process looks like damage until it is complete.
     if (options_.last_sequence || ++tries > kTries || !scanner_) return end.error();
     std::this_thread::sleep_for(kPause);
     scanner_->Refresh();
   }
 }
 
-// False when the file that is being read is the newest.
+// False if the current file is the newest.
 Result<bool> FileReader::GoToNextFile() {
   const auto files = ListLogFiles(*options_.disk, dir_);
   if (!files.ok()) return files.error();
   auto next = files->begin();
   if (scanner_) {
-    // By name, not by what comes next: an empty file and the one after it never have the same name.
+    // Compares names: the current file may be empty, so the next sequence does not identify it.
     next = std::find_if(files->begin(), files->end(),
                         [&](uint64_t first) { return LogFilePath(dir_, first) > scanner_->path(); });
   }
@@ -136,7 +136,7 @@ Result<bool> FileReader::GoToNextFile() {
   return true;
 }
 
-// The newest file ends here. That is right when nothing was promised to follow.
+// The newest file ends here. That is an error only if more records were promised.
 Status FileReader::CheckEnd() {
   if (!scanner_) return {};
   const bool promised = options_.last_sequence && scanner_->expected() <= *options_.last_sequence;

@@ -14,30 +14,31 @@
 namespace attune {
 
 struct FileReaderOptions {
-  // Stop after this record. While a FileLog appends to the same folder, give its durable_sequence() here: what lies behind
-  // may be half written. Nothing: up to the end as it is found.
+  // The last record to read. While a FileLog appends to the same folder, pass its durable_sequence(), since later bytes
+  // may be a partial write. nullopt: read up to the end as found.
   std::optional<uint64_t> last_sequence = std::nullopt;
   // Must outlive the reader.
   Disk* disk = &RealDisk();
 };
 
-// Reads in blocks of 1 MiB beside a running FileLog, without disturbing it.
+// Reads in blocks of 1 MiB while a FileLog may write, without interfering with it.
 class FileReader : public LogReader {
  public:
-  // Finds the file and the first record with `from_sequence` or later (records before it in the same file are read over).
-  // kNotFound when records from there on were removed. No error when the log ends before it: the reader is at its end.
+  // Finds the file and the first record with `from_sequence` or later (it reads over earlier records of the same file).
+  // kNotFound if records from there on were removed. If the log ends before it, the reader is at its end; that is not
+  // an error.
   static Result<FileReader> Open(const std::string& dir, uint64_t from_sequence, FileReaderOptions options = {});
 
-  // kCorrupt names file and offset, once all records before the damage were handed out. Holes are stepped over: then the
+  // kCorrupt names file and offset, after all records before the damage were returned. Holes are skipped, so the
   // sequence jumps.
   Result<DurableBlock> NextBlock() override;
-  // The FileLog has appended since.
+  // Extends the range after the FileLog has appended.
   void ReadTo(uint64_t last_sequence) override;
 
  private:
   FileReader(std::string dir, FileReaderOptions options) : dir_(std::move(dir)), options_(options) {}
 
-  // The next record, which points into the scanner until the next call; false at the end.
+  // The next record, which points into the scanner until the next call. False at the end.
   Result<bool> NextRecord(RecordView* record);
   Result<bool> NextInFiles(RecordView* record);
   Result<bool> GoToNextFile();
@@ -45,12 +46,12 @@ class FileReader : public LogReader {
 
   std::string dir_;
   FileReaderOptions options_;
-  uint64_t next_sequence_ = 1;  // that NextRecord looks for; later than the last record that it returned
-  Status failure_;  // that ended the last block, for the next call
+  uint64_t next_sequence_ = 1;  // the sequence that NextRecord looks for; later than the last record that it returned
+  Status failure_;  // the error that ended the last block, returned by the next call
   std::optional<LogFileScanner> scanner_;  // empty: the log has no file yet
 };
 
-// FileReader::Open for who knows only the interface.
+// FileReader::Open through the interface only.
 Result<std::unique_ptr<LogReader>> NewFileReader(const std::string& dir, uint64_t from_sequence, FileReaderOptions options);
 
 }  // namespace attune

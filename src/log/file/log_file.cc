@@ -10,8 +10,7 @@ namespace attune {
 namespace {
 
 constexpr size_t kBlockBytes = 1 << 20;
-// A disk writes a sector whole or not at all, so a write that was cut leaves whole sectors of
-// zeros.
+// A disk writes a sector completely or not at all, so an interrupted write leaves whole sectors of zeros.
 constexpr uint64_t kSectorBytes = 512;
 constexpr std::string_view kSuffix = ".log";
 constexpr size_t kNameDigits = 20;
@@ -92,8 +91,8 @@ Result<bool> LogFileScanner::RecordAt(uint64_t offset, FileRecord* record) {
   return ParseRecord(*whole, record);
 }
 
-// Whether a record with this sequence can stand at `offset`: between it and the place where
-// expected_ was due there is room for only so many lost ones.
+// Whether a record with this sequence is possible at `offset`: the bytes since the position where expected_ was due
+// limit how many records can be lost there.
 bool LogFileScanner::MayBeNext(uint64_t sequence, uint64_t offset) const {
   return sequence >= expected_ && sequence - expected_ <= (offset - anchor_) / kRecordHeaderBytes;
 }
@@ -114,7 +113,7 @@ Result<LogFileScanner::Step> LogFileScanner::Next() {
 
 void LogFileScanner::SkipTo(uint64_t offset) { offset_ = offset; }
 
-// The first good record at `from` or later that can follow what was read; 0: none.
+// The first valid record at or after `from` that can follow the records read; 0: none.
 Result<uint64_t> LogFileScanner::FindRecord(uint64_t from) {
   for (uint64_t offset = from;;) {
     const auto bytes = View(offset, kBlockBytes);
@@ -137,7 +136,7 @@ Result<uint64_t> LogFileScanner::FindRecord(uint64_t from) {
   }
 }
 
-// Whether a group starts anywhere from the good record at `from` on.
+// Whether any group starts at or after the valid record at `from`.
 Result<bool> LogFileScanner::LaterGroupFollows(uint64_t from) {
   for (uint64_t offset = from; offset != 0;) {
     FileRecord record;
@@ -166,7 +165,7 @@ Result<bool> LogFileScanner::HasLostSector(uint64_t from, uint64_t to) {
   return false;
 }
 
-// The end of what is not zero, at least `from`.
+// The end of the last byte that is not zero, at least `from`.
 Result<uint64_t> LogFileScanner::LastByte(uint64_t from) {
   uint64_t last = from;
   for (uint64_t offset = from;;) {
@@ -196,8 +195,7 @@ Result<std::optional<Damage>> LogFileScanner::Examine() {
   const auto later = LaterGroupFollows(*next);
   if (!later.ok()) return later.error();
   if (!*later) {
-    // Within the last group: bytes that never arrived are a write that was cut, bytes that changed
-    // are damage.
+    // Within the last group: bytes that were never written mean an interrupted write, bytes that changed mean damage.
     const auto lost = HasLostSector(offset_, *next);
     if (!lost.ok()) return lost.error();
     damage.torn = *lost;

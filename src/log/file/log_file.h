@@ -1,5 +1,4 @@
-// One log file as it lies on the disk: its name, and reading it record by record, whatever its
-// state.
+// One log file on disk: its name, and reading it record by record, whatever its state.
 #pragma once
 
 #include <cstdint>
@@ -18,48 +17,46 @@ namespace attune {
 // `DIR/00000000000000000001.log`
 std::string LogFilePath(const std::string& dir, uint64_t first_sequence);
 
-// First sequences of the log files in the folder, ascending, by their names alone. Other files are
-// ignored.
+// The first sequences of the log files in the folder, ascending, from their names. Ignores other files.
 Result<std::vector<uint64_t>> ListLogFiles(Disk& disk, const std::string& dir);
 
-// Where a file stops being a run of good records, and why.
+// Where a file stops being a sequence of valid records, and why.
 struct Damage {
-  uint64_t offset = 0;       // of the first bad byte: the end of the last good record
-  uint64_t next_offset = 0;  // of the next good record, 0 when there is none
-  uint64_t last_byte = 0;    // end of what is not zero: bytes from here on are reserved space
-  bool torn = false;         // a write that was cut: never durable, so nothing was promised
+  uint64_t offset = 0;       // of the first bad byte: the end of the last valid record
+  uint64_t next_offset = 0;  // of the next valid record; 0: there is none
+  uint64_t last_byte = 0;    // end of the last nonzero byte; the rest is reserved space
+  bool torn = false;         // an interrupted write: it was never durable, so it was never acknowledged
 };
 
 // Reads one log file in blocks of 1 MiB. Owned by one thread.
 class LogFileScanner {
  public:
-  // Reads the header: kCorrupt when it is damaged, kInvalid when it is newer than this program.
+  // Reads the header. kCorrupt if it is damaged, kInvalid if its version is newer than this program.
   static Result<LogFileScanner> Open(Disk& disk, const std::string& dir, uint64_t first_sequence);
-  // As Open, but a damaged header is no error; header() is then empty.
+  // As Open, but a damaged header is not an error; header() is then empty.
   static Result<LogFileScanner> OpenDamaged(Disk& disk, const std::string& dir, uint64_t first_sequence);
 
   enum class Step { kRecord, kEnd, kBad };
 
-  // Reads the record at offset() and moves behind it. kEnd: nothing but reserved space or the end
-  // of the file is here, as far as the next header goes (a bad end also shows as kEnd: see
-  // Examine). kBad: no record begins here, or not the one whose turn it is. record() is valid until
-  // the next call.
+  // Reads the record at offset() and moves after it. kEnd: only reserved space or the end of the file is here, as far
+  // as the next header shows (a damaged end may also give kEnd: see Examine). kBad: no record begins here, or not the
+  // expected one. record() is valid until the next call.
   Result<Step> Next();
   const FileRecord& record() const { return record_; }
 
-  // What is at offset(), where Next said kEnd or kBad: looks at the rest of the file. nullopt: a
-  // clean end.
+  // Classifies what is at offset() after Next returned kEnd or kBad, by reading the rest of the file. nullopt: a clean
+  // end.
   Result<std::optional<Damage>> Examine();
 
-  // Goes on at the good record that Examine found.
+  // Continues at the valid record that Examine found.
   void SkipTo(uint64_t offset);
-  // Forgets the block in memory: the file has grown since.
+  // Drops the block in memory, because the file has grown.
   void Refresh() { block_size_ = 0; }
 
   uint64_t offset() const { return offset_; }
-  // The sequence whose turn it is.
+  // The expected sequence.
   uint64_t expected() const { return expected_; }
-  // Records before offset() are lost to a hole, or were skipped; how many is not known here.
+  // Records before offset() are lost to a hole, or were skipped. Their number is unknown here.
   bool after_hole() const { return anchor_ < offset_; }
   const std::optional<FileHeader>& header() const { return header_; }
   const std::string& path() const { return path_; }
@@ -83,10 +80,10 @@ class LogFileScanner {
   std::optional<FileHeader> header_;
   std::string block_;
   uint64_t block_offset_ = 0;
-  size_t block_size_ = 0;  // how much of block_ is read
+  size_t block_size_ = 0;  // bytes of block_ that are filled
   uint64_t offset_ = kFileHeaderBytes;
   uint64_t expected_;
-  // Where expected_ was due: below offset_ after a hole or a skip.
+  // The offset where expected_ was due: below offset_ after a hole or a skip.
   uint64_t anchor_ = kFileHeaderBytes;
   FileRecord record_;
 };

@@ -1,4 +1,4 @@
-// The log in a folder that this process does not write. Another process may.
+// The log in a folder that this process does not write. Another process may write it.
 #pragma once
 
 #include <memory>
@@ -13,20 +13,20 @@ namespace attune {
 
 class LogFolder : public ReadableLog {
  public:
-  // `disk` must outlive this. Reads nothing yet.
+  // `disk` must outlive this. The constructor reads nothing.
   explicit LogFolder(std::string dir, Disk* disk = &RealDisk()) : dir_(std::move(dir)), disk_(*disk) {}
 
-  // Without `last_sequence` the reader ends where the files do; records that another process appends meanwhile may be among
-  // those read.
+  // Without `last_sequence` the reader ends where the files end. Records that another process appends meanwhile may be
+  // included.
   Result<std::unique_ptr<LogReader>> NewReader(uint64_t from_sequence, std::optional<uint64_t> last_sequence) override;
-  // Of the files that were there at the first call.
+  // Covers the files that existed at the first call.
   Result<std::vector<std::optional<FoundRecord>>> Read(std::span<const uint64_t> sequences) override;
 
  private:
   const std::string dir_;
   Disk& disk_;
   std::mutex mutex_;
-  std::unique_ptr<FileLookup> lookup_;  // guarded by it; made by the first Read
+  std::unique_ptr<FileLookup> lookup_;  // guarded by mutex_; created by the first Read
 };
 
 }  // namespace attune

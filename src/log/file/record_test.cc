@@ -22,7 +22,7 @@ std::string Hex(std::string_view bytes) {
   return text;
 }
 
-// All the hexadecimal bytes of the document's worked example, one after the other.
+// All the hexadecimal bytes of the worked example in docs/formats.md, in order.
 std::string ExampleOfTheDocument() {
   std::ifstream file("docs/formats.md");  // tests run in the project's folder
   std::string line, bytes;
@@ -70,7 +70,7 @@ TEST(Record, SealingGivesUnsealedRecordsTheirChecksums) {
   EXPECT_TRUE(none.records.empty());
 }
 
-// Checksums by a bitwise implementation of CRC-32C that is not this program's.
+// Checksums by an independent bitwise implementation of CRC-32C.
 TEST(Record, HasTheBytesThatTheGrammarSays) {
   EXPECT_EQ(Hex(EncodeFileHeader({1, 0})),
             "6174746e2d6c6f67"

@@ -30,7 +30,7 @@ class Recoverer {
   Status SettleTail(LogFileScanner& scanner, uint64_t last_group);
   Status WriteHole(LogFileScanner& scanner, uint64_t from, uint64_t to);
   Status KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes, uint64_t offset);
-  // Records from `from` on, to the one before `next`.
+  // Records the loss of [from, next).
   void Lose(uint64_t from, uint64_t next) {
     if (next <= from) return;
     found_.lost_records += next - from;
@@ -53,8 +53,8 @@ Error DamageError(const LogFileScanner& scanner, const Damage& damage) {
                                           : fmt::format(", good records follow at offset {}", damage.next_offset))};
 }
 
-// A file is created and its header synced before any record goes there. So a newest file with
-// neither is a creation that was cut.
+// When a file is created, its header is synced before any record is written. So a newest file with neither is an
+// interrupted creation.
 Status Recoverer::DropTornCreation() {
   while (!files_.empty()) {
     auto scanner = LogFileScanner::OpenDamaged(disk_, dir_, files_.back());
@@ -93,8 +93,8 @@ Status Recoverer::CheckRecords(size_t index) {
   auto scanner = LogFileScanner::Open(disk_, dir_, files_[index]);
   if (!scanner.ok()) return scanner.error();
   const uint64_t next_file = index + 1 < files_.size() ? files_[index + 1] : 0;
-  uint64_t lost_from = 0;   // the sequence that was due where records were skipped
-  uint64_t last_group = 0;  // its offset; 0, the header's, when there is no record
+  uint64_t lost_from = 0;   // the expected sequence where records were skipped
+  uint64_t last_group = 0;  // its offset; 0, the header's, if there is no record
   while (true) {
     const uint64_t offset = scanner->offset();
     const auto step = scanner->Next();
@@ -124,9 +124,9 @@ Status Recoverer::CheckRecords(size_t index) {
   return SettleTail(*scanner, last_group);
 }
 
-// The last group may not have been synced. Then it is in the page cache alone, and if a sync
-// failed, even marked as written: a sync now would do nothing. Written again, it is durable or an
-// error. So is the name of a new file.
+// The last group may not have been synced. It may then be only in the page cache, and if a sync failed, be marked as
+// written, so that another sync does nothing. Writing it again makes it durable or returns an error. The same holds for
+// the name of a new file.
 Status Recoverer::SettleTail(LogFileScanner& scanner, uint64_t last_group) {
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
@@ -147,8 +147,7 @@ Status Recoverer::CutTail(LogFileScanner& scanner, const Damage& damage) {
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
   if (Status status = (*file)->Truncate(damage.offset); !status.ok()) return status;
-  // Before anything is appended: else a later crash could bring the cut bytes back behind new
-  // records.
+  // Before anything is appended: otherwise a later crash could restore the truncated bytes after new records.
   if (Status status = (*file)->Sync(); !status.ok()) return status;
   found_.torn_bytes += damage.last_byte - damage.offset;
   return {};
@@ -157,7 +156,7 @@ Status Recoverer::CutTail(LogFileScanner& scanner, const Damage& damage) {
 Status Recoverer::Mend(LogFileScanner& scanner, const Damage& damage, uint64_t next_file) {
   uint64_t to = damage.next_offset;
   if (to == 0) {
-    // Nothing good follows in an older file.
+    // No valid record follows in an older file.
     to = std::max(damage.last_byte, damage.offset + kRecordHeaderBytes);
     Lose(scanner.expected(), next_file);
   }
@@ -168,7 +167,7 @@ Status Recoverer::Mend(LogFileScanner& scanner, const Damage& damage, uint64_t n
   return {};
 }
 
-// Where an older file ends too early, a hole says so.
+// Records a hole where an older file ends too early.
 Status Recoverer::CloseGap(LogFileScanner& scanner, uint64_t next_file) {
   if (!repair_ || scanner.expected() == next_file || scanner.after_hole()) return {};
   const Damage end{.offset = scanner.offset()};

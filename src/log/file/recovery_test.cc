@@ -28,7 +28,7 @@ std::string Payload(uint64_t sequence, size_t bytes) {
   return payload;
 }
 
-// A log file as a Log would write it, with where each of its records ends.
+// A log file as a Log would write it, with the end of each record.
 struct MadeFile {
   uint64_t first_sequence;
   std::string bytes;
@@ -51,8 +51,7 @@ void Put(FakeDisk& disk, const MadeFile& made) {
   disk.SetContent(LogFilePath(kDir, made.first_sequence), made.bytes);
 }
 
-// Sequences that a reader gives, each checked against its payload's origin; the error, if it ends
-// with one.
+// The sequences that a reader returns; checks each record's payload. Sets the error if reading ends with one.
 std::vector<uint64_t> Sequences(Disk& disk, std::optional<Error>* error = nullptr, uint64_t from = 1) {
   std::vector<uint64_t> found;
   auto reader = FileReader::Open(kDir, from, {.disk = &disk});
@@ -92,7 +91,7 @@ TEST(Recovery, OtherFilesAreLeftAlone) {
   FakeDisk disk;
   const MadeFile made = Make(1, 0, kThreeGroups);
   Put(disk, made);
-  // No file of a log: sequences begin at 1.
+  // These are not log files: sequences begin at 1.
   for (const char* name : {"00000000000000000000.log", "1.log", "damaged-00000000000000000001.log-40"}) {
     disk.SetContent(std::string(kDir) + "/" + name, "noise");
   }
@@ -108,7 +107,7 @@ TEST(Recovery, OtherFilesAreLeftAlone) {
 
 TEST(Recovery, ATailCutAtAnyByteLosesOnlyTheIncompleteRecords) {
   const MadeFile whole = Make(1, 0, kThreeGroups);
-  // Behind the cut: nothing, reserved zeros, or noise.
+  // After the cut: nothing, reserved zeros, or noise.
   std::string noise(100, '\0');
   std::mt19937 random(1);
   for (char& c : noise) c = static_cast<char>(random());
@@ -126,13 +125,13 @@ TEST(Recovery, ATailCutAtAnyByteLosesOnlyTheIncompleteRecords) {
       EXPECT_EQ(recovery->end_offset, whole.ends[kept]);
       const bool zeros = behind.find_first_not_of('\0') == std::string::npos;
       if (zeros) {
-        // Zeros at the end of what was cut cannot be told from reserved space.
+        // Zeros at the end of the truncated bytes look like reserved space.
         EXPECT_LE(recovery->torn_bytes, cut - whole.ends[kept]);
       } else {
         EXPECT_GT(recovery->torn_bytes, 0u);
       }
       EXPECT_EQ(Sequences(disk), Range(1, kept));
-      // A second time there is nothing to do.
+      // The second recovery has nothing to do.
       const auto again = RecoverLog(disk, kDir, false);
       ASSERT_TRUE(again.ok());
       EXPECT_EQ(again->torn_bytes, 0u);
@@ -155,8 +154,7 @@ TEST(Recovery, ARepeatedTailBlockIsCut) {
 }
 
 TEST(Recovery, AGroupWithMissingSectorsIsCutAtTheFirstOne) {
-  // The last group is 40 records of 520 bytes; any set of its sectors may be missing after a power
-  // cut.
+  // The last group is 40 records of 520 bytes. After a power cut any set of its sectors may be missing.
   std::vector<Spec> specs = {{true, 30}, {true, 100}};
   for (int i = 0; i < 40; ++i) specs.push_back({i == 0, 500});
   const MadeFile whole = Make(1, 0, specs);
@@ -198,7 +196,7 @@ TEST(Recovery, EveryFlippedBitIsNoticed) {
       EXPECT_TRUE(!verified.ok() || report.torn_bytes > 0) << i;
       const auto recovery = RecoverLog(disk, kDir, false);
       if (i < whole.ends[5]) {
-        // Good records follow: refused, with the place named.
+        // Valid records follow: an error that names the place.
         ASSERT_FALSE(recovery.ok()) << i;
         EXPECT_EQ(recovery.error().code, ErrorCode::kCorrupt);
         EXPECT_TRUE(recovery.error().message.starts_with("log/00000000000000000001.log: offset "));
@@ -229,7 +227,7 @@ TEST(Recovery, ARepairLosesOnlyTheDamagedRecord) {
     EXPECT_EQ(recovery->lost_records, 1u);
     EXPECT_EQ(recovery->damaged_bytes, whole.ends[lost] - whole.ends[lost - 1]);
     EXPECT_EQ(recovery->last_sequence, 6u);
-    // The damaged bytes are kept, and the log is sound from now on.
+    // The damaged bytes are kept, and the log is valid from then on.
     const std::string kept =
         disk.Content("log/damaged-00000000000000000001.log-" + std::to_string(whole.ends[lost - 1]));
     EXPECT_EQ(kept, flipped.bytes.substr(whole.ends[lost - 1], kept.size()));
@@ -319,7 +317,7 @@ TEST_F(SeveralFiles, DamageInAnOlderOneIsFoundByReaderAndVerifyAndMended) {
     auto disk = disk_.Clone();
     MadeFile damaged = second_;
     if (at_end) {
-      damaged.bytes.resize(second_.ends[5] + 7);  // 12 is cut
+      damaged.bytes.resize(second_.ends[5] + 7);  // record 12 is cut
     } else {
       damaged.bytes[second_.ends[2] + 25] ^= 4;  // 9
     }
@@ -430,7 +428,7 @@ TEST_F(SeveralFiles, AReaderStopsWhereItIsToldAndGoesOnWhenTold) {
   reader->ReadTo(14);
   read();
   EXPECT_EQ(found, Range(5, 14));
-  // More is appended to the newest file, and a new file begun.
+  // Appends more to the newest file, and begins a new one.
   MadeFile longer = third_;
   const std::string payload = Payload(19, 50);
   AppendRecord({{19, 1, 2, payload}, kGroupStart}, &longer.bytes);

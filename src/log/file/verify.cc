@@ -27,7 +27,7 @@ void Count(const FileRecord& record, LogReport* report) {
   report->last_sequence = record.sequence;
 }
 
-// `previous` and `next` are the neighbours' first sequences, 0 for none.
+// `previous` and `next` are the first sequences of the adjacent files; 0: none.
 Status VerifyFile(LogFileScanner& scanner, uint64_t previous, uint64_t next, LogReport* report) {
   if (!scanner.header()) {
     AddDamage(fmt::format("{}: offset 0: the file header is damaged", scanner.path()), report);
