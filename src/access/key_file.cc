@@ -28,7 +28,7 @@ Result<KeyHashes> ReadKeyFile(const std::string& path) {
   read << in.rdbuf();
   const std::string text = read.str();
   const auto damaged = [&](size_t offset) {
-    return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: the file of keys is damaged; without it new keys are made", path, offset)};
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: offset {}: the file of keys is damaged; if it is removed, new keys are made", path, offset)};
   };
   int version = 0;
   const bool begins = text.starts_with(kMagic);

@@ -25,7 +25,7 @@ Confusion Judge(std::span<const Observation> observations, const Cut& cut) {
 }
 
 double YoudenJ(const Confusion& c) {
-  ATTUNE_CHECK(c.reached() > 0 && c.missed() > 0, "users of both kinds");
+  ATTUNE_CHECK(c.reached() > 0 && c.missed() > 0, "J needs users who reached the goal and users who did not");
   return static_cast<double>(c.reached_in) / static_cast<double>(c.reached()) -
          static_cast<double>(c.missed_in) / static_cast<double>(c.missed());
 }
@@ -91,7 +91,7 @@ std::optional<Cut> BestCut(std::span<const Observation> observations) {
 }
 
 double QuantileOf(std::span<const double> sorted, double share) {
-  ATTUNE_CHECK(!sorted.empty(), "a quantile of something");
+  ATTUNE_CHECK(!sorted.empty(), "a quantile needs a value");
   // A share such as 0.55 is not exact in binary: 0.55 * 100 must not become rank 56.
   const double rank = std::ceil(share * static_cast<double>(sorted.size()) - 1e-9);
   return sorted[rank < 1 ? 0 : std::min(sorted.size(), static_cast<size_t>(rank)) - 1];

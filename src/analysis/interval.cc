@@ -19,7 +19,7 @@ Interval WilsonInterval(uint64_t successes, uint64_t trials) {
 }
 
 Interval DifferenceInterval(uint64_t successes_a, uint64_t trials_a, uint64_t successes_b, uint64_t trials_b) {
-  ATTUNE_CHECK(trials_a > 0 && trials_b > 0, "a share of nothing is no number");
+  ATTUNE_CHECK(trials_a > 0 && trials_b > 0, "a share needs trials");
   const double a = static_cast<double>(successes_a) / static_cast<double>(trials_a);
   const double b = static_cast<double>(successes_b) / static_cast<double>(trials_b);
   const Interval of_a = WilsonInterval(successes_a, trials_a);

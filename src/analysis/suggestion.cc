@@ -58,8 +58,8 @@ Status ChooseInstants(const SuggestQuestion& question, SuggestAnswer* answer) {
   if (at < answer->first) {
     return misfit(question.at ? "no user is known yet at the instant given" : "the history is too short for two horizons: give a shorter one");
   }
-  if (later < at + horizon) return misfit("the later instant has to lie a horizon behind the earlier one, " + FormatRfc3339(at));
-  if (later >= answer->last) return misfit("the later instant, " + FormatRfc3339(later) + ", has to lie before the history's end");
+  if (later < at + horizon) return misfit("the later instant must be at least a horizon after the earlier one, " + FormatRfc3339(at));
+  if (later >= answer->last) return misfit("the later instant, " + FormatRfc3339(later) + ", must be before the end of the history");
   answer->horizon = horizon;
   answer->at = at;
   answer->validate_at = later;
@@ -125,7 +125,7 @@ class Experiment {
     const UserState& user = run_.engine().users()[slot];
     if (!user.ended) return user;
     const UserState* person = run_.engine().Find(run_.identity().PersonOf(user.id()));
-    ATTUNE_CHECK(person != nullptr, "a history that was merged is somebody's");
+    ATTUNE_CHECK(person != nullptr, "a merged history belongs to a person");
     return *person;
   }
 
@@ -272,21 +272,21 @@ std::vector<std::pair<std::string_view, std::string>> DoubtsOf(const SuggestAnsw
     std::string said;
     switch (doubt) {
       case Doubt::kNoValues: said = "nobody has a value at the earlier instant"; break;
-      case Doubt::kConstant: said = "everybody with a value has the same, so that no cut parts them"; break;
+      case Doubt::kConstant: said = "everybody with a value has the same, so no cut separates them"; break;
       case Doubt::kTooFew:
         said = fmt::format("the goal was reached by {} of {} users after the earlier instant and by {} of {} after the later one: a cut needs {} "
                            "who reached it and {} who did not, in both",
                            s.distribution.reached, s.distribution.users, s.checked_reached, s.checked_users, kFewest, kFewest);
         break;
-      case Doubt::kTellsNothing: said = "no cut tells better than chance who reaches the goal"; break;
+      case Doubt::kTellsNothing: said = "no cut predicts better than chance who reaches the goal"; break;
       case Doubt::kContradicted:
-        said = "the later users contradict the cut: on them it may as well tell nothing (the interval of J reaches 0)";
+        said = "the later users contradict the cut: for them it may be useless (the interval of J reaches 0)";
         break;
     }
     doubts.emplace_back(CodeOf(doubt), std::move(said));
   }
   if (answer.open) {
-    doubts.emplace_back("open_horizon", "the history ends before the later horizon does, so that goals are missing from the check");
+    doubts.emplace_back("open_horizon", "the history ends before the later horizon, so goals may be missing from the check");
   }
   return doubts;
 }

@@ -116,7 +116,7 @@ Result<EncodedEvent> DecodeEvent(std::string_view bytes) {
 struct EventReader::Impl {
   Impl() {
     const simdjson::error_code error = parser.allocate(16 << 10, kMaxEventDepth);
-    ATTUNE_CHECK(error == simdjson::SUCCESS, "16 KiB of memory can be had");
+    ATTUNE_CHECK(error == simdjson::SUCCESS, "16 KiB of memory are available");
   }
 
   // Copies `json` to a buffer with the padding that the parser may read.

@@ -71,7 +71,7 @@ void HistoryRun::Insert(Kept kept, std::vector<Kept>* history) {
 
 // Costs the size of the smaller history, as PersonRebuild does.
 Applied HistoryRun::MergeAt(UserState* other, const Record& record, std::string_view bytes, std::vector<Kept> others) {
-  ATTUNE_CHECK(!bytes.empty(), "histories that are merged were said to be");
+  ATTUNE_CHECK(!bytes.empty(), "the caller passes bytes for ids that may be merged");
   UserState* user = engine_.Find(record.user);
   Millis at = std::max(record.time, other->now);
   if (user) at = std::max(at, user->now);

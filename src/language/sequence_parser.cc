@@ -109,7 +109,7 @@ ExpressionPtr ExpressionParser::TryAbsence() {
   set_place(begin);
   ReadSelector(&anchor->selector);
   set_mistakes(mistakes);
-  ATTUNE_CHECK(place() == end, "the same words read the same");
+  ATTUNE_CHECK(place() == end, "the same tokens parse alike");
   set_place(after);
   ExpressionPtr count = MakeAggregate("count", offset);
   count->selector = std::move(second);

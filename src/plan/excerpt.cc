@@ -38,7 +38,7 @@ class Needs {
 std::shared_ptr<const Plan> Excerpt(const Plan& plan, std::vector<Metric> asked) {
   Needs needs(plan);
   for (const Metric& metric : asked) {
-    ATTUNE_CHECK(!plan.FindMetric(metric.name), "what is asked has a name of its own");
+    ATTUNE_CHECK(!plan.FindMetric(metric.name), "the plan has no metric with this name");
     needs.Add(*metric.value);
   }
   auto excerpt = std::make_shared<Plan>();

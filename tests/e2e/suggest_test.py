@@ -195,7 +195,7 @@ def test_files_folder_and_server_agree():
             problem(ask(at="soon"), 400, "invalid_parameter")
             problem(server.request("GET", "/v1/suggest?metric=views", key=API_KEY), 400, "invalid_parameter")
             told = problem(ask(validate_at=str(base + 16 * DAY)), 422, "history_too_short")
-            expect("has to lie a horizon behind" in told["detail"], told)
+            expect("must be at least a horizon after" in told["detail"], told)
             problem(ask(horizon="60d"), 422, "history_too_short")
 
 

@@ -62,7 +62,7 @@ Result<CopiedFile> CopyFile(const std::string& from_dir, const std::string& to_d
     if (on_copied) on_copied(*read);
   }
   if (bytes != UINT64_MAX && copied.bytes != bytes) {
-    return Error{ErrorCode::kIo, fmt::format("{}/{}: {} bytes could be read, and {} were there", from_dir, name, copied.bytes, bytes)};
+    return Error{ErrorCode::kIo, fmt::format("{}/{}: read {} bytes, expected {}", from_dir, name, copied.bytes, bytes)};
   }
   if (Status synced = (*to)->Sync(); !synced.ok()) return synced.error();
   copied.sha256 = sum.Finish();

@@ -146,7 +146,7 @@ Status FileLog::Append(std::span<const LogEntry> entries, Callback callback) {
     if (failure_) return *failure_;
     if (closing_) return Error{ErrorCode::kUnavailable, "the log is closed"};
     if (pending_bytes_ > 0 && pending_bytes_ + added > most_pending_) {
-      return Error{ErrorCode::kUnavailable, fmt::format("{} bytes wait for the disk already", pending_bytes_)};
+      return Error{ErrorCode::kUnavailable, fmt::format("{} bytes are already waiting for the disk", pending_bytes_)};
     }
     pending_bytes_ += added;
     was_empty = filling_.block->bytes.empty();

@@ -80,7 +80,7 @@ Result<std::optional<FoundRecord>> FileLookup::ReadFrom(DiskFile& file, uint64_t
                                                             uint64_t sequence) {
   Mark& mark = *reached;
   const auto damaged = [&] {
-    return Error{ErrorCode::kCorrupt, fmt::format("{}: damage at offset {}; attune verify says more",
+    return Error{ErrorCode::kCorrupt, fmt::format("{}: damage at offset {}; attune verify has details",
                                                   LogFilePath(dir_, file_first_sequence), mark.offset)};
   };
   while (true) {

@@ -133,7 +133,7 @@ TEST_F(FileLookupTest, DamageIsAnErrorForWhatLiesBehindItUpToTheNextMark) {
   const auto failed = noted_->Read(asked);
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().code, ErrorCode::kCorrupt);
-  EXPECT_EQ(failed.error().message, fmt::format("{}: damage at offset {}; attune verify says more", PathOf(bad), OffsetOf(bad)));
+  EXPECT_EQ(failed.error().message, fmt::format("{}: damage at offset {}; attune verify has details", PathOf(bad), OffsetOf(bad)));
 }
 
 TEST_F(FileLookupTest, AFailedReadIsNoMissingRecord) {
