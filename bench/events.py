@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the events of a shop over 30 days, as NDJSON such as Segment's libraries send, in the order of their time. A seed
-decides them: the same file in every run with the same numpy.
+"""Writes the events of a shop over 30 days, as NDJSON in the form that Segment's libraries send, ordered by time. They are
+determined by a seed: every run with the same numpy writes the same file.
 
     bench/events.py FILE [--events 10000000] [--users 500000] [--seed 1]
 
-Every user visits at least once; the other visits fall to users by Zipf's law (weights 1 / (rank + 1000), so that the busiest has some
-hundreds of visits and not a tenth of all). More visits begin in the evening than at night. A visit is a walk over twelve names of events, mostly
-forward from looking to buying; seconds to minutes lie between its events, and one event in 500 has the very millisecond of the one
-before it, as clients that send two at once make them.
+Every user visits at least once. The other visits are distributed by Zipf's law (weights 1 / (rank + 1000), so that the most active
+user has some hundreds of visits instead of a tenth of all). More visits begin in the evening than at night. A visit is a random walk
+over twelve event names, mostly forward from viewing to buying. Its events are seconds to minutes apart. One event in 500 has the same
+millisecond as the previous one, as when a client sends two at once.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PRODUCTS = 2000
 CATEGORIES = ("shoes", "dresses", "bags", "shirts", "hats")
 BY_HOUR = np.array([3, 2, 1, 1, 1, 2, 3, 5, 6, 7, 7, 7, 8, 7, 7, 7, 7, 8, 9, 10, 11, 10, 8, 5], float)
 
-# Weights of the next event's name, by the name before it.
+# Weights of the next event's name, given the previous name.
 NEXT = {
     "page_viewed": {"page_viewed": 30, "product_viewed": 40, "search": 25, "coupon_applied": 2, "review": 1},
     "product_viewed": {"product_viewed": 35, "page_viewed": 20, "add_to_cart": 20, "search": 15, "wishlist_added": 6,
@@ -53,14 +53,14 @@ def make(events, users, seed):
     visits = max(users, events // MEAN_VISIT)
     mean = events / visits
     length = np.minimum(random.geometric(1 / mean, visits), LONGEST_VISIT)
-    while (missing := events - int(length.sum())) > 0:  # what the cut and chance took away
+    while (missing := events - int(length.sum())) > 0:  # add the events that limits and chance removed
         length[random.choice(visits, min(missing, visits), replace=False)] += 1
     while (surplus := int(length.sum()) - events) > 0:
         long = np.flatnonzero(length > 1)
         length[random.choice(long, min(surplus, len(long)), replace=False)] -= 1
 
     user = np.concatenate([np.arange(users), zipf(random, visits - users, users, 1000)])
-    user = random.permutation(users)[user]  # so that names do not tell who is busy
+    user = random.permutation(users)[user]  # so that names do not show who is active
     hour_of_day = np.searchsorted(np.cumsum(BY_HOUR) / BY_HOUR.sum(), random.random(visits))
     since_midnight = random.integers(0, 30, visits) * DAY + hour_of_day * HOUR + random.integers(0, HOUR, visits)
     begins = since_midnight - BEGIN % DAY

@@ -1,6 +1,6 @@
 """The 280 conditions of the comparison, as one table: 200 windowed counts and sums, 40 funnels of three steps, 40 sequences with
-a time gate. The plan of attune, the query of ClickHouse and the statements of Esper are all made from it, so that all of them
-say the same.
+a time gate. The plan of attune, the query of ClickHouse and the statements of Esper are all generated from it, so that all have
+the same meaning.
 
     python3 bench/statements.py plan | values-plan | sql | epl     prints one of them
 """
@@ -12,7 +12,7 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-BEGIN = 1_772_395_200_000  # 2026-03-01T20:00:00Z; in the evening, so that short windows at the end see something
+BEGIN = 1_772_395_200_000  # 2026-03-01T20:00:00Z; in the evening, so that short windows at the end contain events
 END = BEGIN + 30 * DAY
 
 NAMES = ("page_viewed", "product_viewed", "search", "add_to_cart", "remove_from_cart", "checkout_started",
@@ -33,7 +33,7 @@ def duration(ms):
 
 @dataclass(frozen=True)
 class Filter:
-    """A bound on a property, or none. The three languages write them alike."""
+    """A bound on a property, or none. All three languages write it the same way."""
     property: str = ""
     operator: str = ""
     literal: str = ""
@@ -124,15 +124,15 @@ class Sequence:
         return self.sql_call(f"sequenceMatchIf('{self.pattern()}')")
 
     def sql_from_first_step(self):
-        """A funnel as windowFunnel means it when nothing else is said: its window begins at any first step of the history."""
+        """A funnel with windowFunnel's default meaning: its window begins at any first step of the history."""
         return f"{self.sql_call(f'windowFunnelIf({self.window_ms})', after=0)} >= {len(self.steps)}"
 
     def sql_in_seconds(self):
-        """A gate over times cut to seconds, as in a column of type DateTime."""
+        """A gate over times truncated to seconds, as in a column of type DateTime."""
         return self.sql_call(f"sequenceMatchIf('{self.pattern(1000)}')", clock="intDiv(time, 1000)")
 
     def epl(self):
-        """A run begins at each first step, and waits for the others no longer than the window or the gate."""
+        """A run begins at each first step, and waits for the others at most for the window or the gate."""
         text = f"every e1=Event(name = '{self.steps[0]}') -> ("
         for i, (step, gate) in enumerate(zip(self.steps[1:], self.gates_ms), 2):
             event = f"e{i}=Event(name = '{step}', user = e1.user)"

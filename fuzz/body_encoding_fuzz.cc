@@ -1,5 +1,5 @@
-// A request's body before it is JSON: whatever the bytes are, what comes out keeps the limits. The first byte makes the
-// limits small, so that they are met.
+// The decoding of a request's body: for any bytes, the result respects the limits. The first byte makes the limits
+// small, so that inputs reach them.
 #include "base/check.h"
 #include "ingest/body_encoding.h"
 

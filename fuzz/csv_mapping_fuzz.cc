@@ -1,4 +1,4 @@
-// A mapping and a file for it, parted by a zero byte.
+// A mapping and a file for it, separated by a zero byte.
 #include "base/check.h"
 #include "event/json_text.h"
 #include "history/history_file.h"

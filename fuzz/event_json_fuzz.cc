@@ -1,4 +1,4 @@
-// An event's JSON from outside: both parsers agree, and what was read can be written.
+// The JSON of an event: both parsers agree, and an event that was read can be written.
 #include "base/check.h"
 #include "event/event.h"
 #include "event/json_text.h"

@@ -1,5 +1,5 @@
-// An expression alone, and its life: what is read can be written and read again, compiles, and a short history goes
-// through the engine with it.
+// An expression: if it parses, it can be written and parsed again, it compiles, and the engine runs a short history
+// with it.
 #include <string>
 
 #include "base/check.h"
@@ -21,7 +21,7 @@ std::string EventBytes(int i, std::string_view user, std::string_view name, std:
   head.id = id;
   head.user = user;
   head.name = name;
-  // Some come late, and one long after the others.
+  // Some events are late, and one comes long after the others.
   head.time = kStart + i * kMinute - (i % 5 == 4 ? 90 * kMinute : 0) + (i == 23 ? 40 * kDay : 0);
   head.received = kStart + i * kMinute;
   std::string bytes;
@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ParsedExpression again = ParseExpression(written, *empty.plan);
   ATTUNE_CHECK(again.expression != nullptr, "what was written can be read");
   ATTUNE_CHECK(ToText(*again.expression) == written, "and is written the same");
-  // JSON's strings are YAML's too.
+  // JSON strings are also YAML strings.
   std::string plan = "limits: {events: 20}\nsegments:\n  s:\n    when: ";
   AppendJsonString(written, &plan);
   LoadedPlan loaded = ParsePlan(plan + "\n");

@@ -1,5 +1,5 @@
-// Requests as bytes of a connection: which requests come out does not depend on how the bytes were cut into pieces.
-// (When a bad request is noticed does: within a head that is not complete, sooner or later.)
+// Requests as bytes of a connection: the parsed requests do not depend on how the bytes are split into pieces. (Only
+// the moment at which a bad request is detected does: within an incomplete head, earlier or later.)
 #include <vector>
 
 #include "base/check.h"
@@ -17,7 +17,7 @@ struct Read {
   bool operator==(const Read&) const = default;
 };
 
-// Feeds pieces of `step` bytes, what was not used again with the next.
+// Feeds pieces of `step` bytes. Unused bytes are passed again with the next piece.
 std::vector<Read> ReadAll(std::string_view bytes, size_t step, const HttpLimits& limits) {
   std::vector<Read> requests;
   RequestParser parser(limits);

@@ -1,5 +1,5 @@
-// A JSON Schema and a value, parted by a zero byte: every schema compiles or is refused by name, every check comes to an
-// end.
+// A JSON Schema and a value, separated by a zero byte: every schema compiles or is refused by name, and every check
+// terminates.
 #include "base/check.h"
 #include "event/json_schema.h"
 

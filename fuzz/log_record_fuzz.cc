@@ -1,5 +1,5 @@
-// The bytes of a log file: an odd first byte lets the checksums fit, so that what lies behind them is reached. Whatever
-// the bytes are, opening either names the damage or leaves a log that reads whole.
+// The bytes of a log file. If the first byte is odd, the checksums are corrected, so that the code after the checksum
+// test is reached. For any bytes, opening either reports the damage or leaves a log that can be read completely.
 #include <cstring>
 
 #include "base/bytes.h"
@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kDir[] = "log";
 
-// Puts right the checksums of the header and of the records, as far as one follows another.
+// Corrects the checksums of the header and of the records, as far as records follow each other.
 void Seal(std::string* file) {
   if (file->size() < kFileHeaderBytes) return;
   const uint32_t header = Crc32c(std::string_view(*file).substr(0, 36));
@@ -67,7 +67,7 @@ void OpenAsLog(const std::string& file, bool repair) {
     ATTUNE_CHECK(record.sequence > last, "sequences rise");
     last = record.sequence;
   }
-  // After a hole at the end the last record is unknown, and the next sequence is above all that were lost.
+  // After a hole at the end the last record is unknown, and the next sequence is greater than all lost ones.
   ATTUNE_CHECK(last <= recovery->last_sequence, "no record lies behind the end");
 }
 

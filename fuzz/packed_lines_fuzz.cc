@@ -1,4 +1,5 @@
-// A file's bytes, which may be compressed in one of three ways: what comes out comes out in lines, or the damage is named.
+// The bytes of a file, which may be compressed in one of three formats: they are read as lines, or the damage is
+// reported.
 #include <algorithm>
 #include <cstring>
 
@@ -11,7 +12,7 @@ using namespace attune;
 
 constexpr size_t kEnough = 1 << 20;
 
-// Gives pieces of `step` bytes.
+// Returns pieces of `step` bytes.
 class Bytes : public ByteSource {
  public:
   Bytes(std::string_view bytes, size_t step) : left_(bytes), step_(step) {}
@@ -27,7 +28,7 @@ class Bytes : public ByteSource {
   size_t step_;
 };
 
-// What could be read, and whether that was all.
+// The bytes that could be read, and whether they were all.
 std::pair<std::string, bool> ReadLines(std::string_view bytes, size_t step) {
   const auto source = Decompressed(std::make_unique<Bytes>(bytes, step));
   std::string out;
@@ -53,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const auto whole = ReadLines(bytes, bytes.size() + 1);
   const auto pieces = ReadLines(bytes, 1 + data[0] % 16);
-  // libzstd notices that a frame lies about its size only when it has the frame in one piece.
+  // libzstd detects a wrong content size of a frame only if it gets the frame in one piece.
   const bool zstd = bytes.starts_with("\x28\xb5\x2f\xfd");
   ATTUNE_CHECK(zstd || whole.second == pieces.second, "how the bytes arrive changes nothing");
   ATTUNE_CHECK(!whole.second || !pieces.second || whole.first == pieces.first, "nor what comes out");

@@ -1,4 +1,4 @@
-// Plans and expressions: bytes that need not be YAML, nor the language.
+// Plans and expressions: the bytes need not be valid YAML or valid expressions.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const attune::LoadedPlan loaded = attune::ParsePlan(text, "fuzz.yaml");
   if (loaded.plan) {
     for (const attune::Segment& segment : loaded.plan->segments) {
-      // What is written reads again.
+      // The text of a parsed expression parses again.
       if (!attune::ParseExpression(attune::ToText(*segment.when), *loaded.plan).expression) __builtin_trap();
     }
   }

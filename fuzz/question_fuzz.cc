@@ -1,5 +1,5 @@
-// What stands around a question: the target's path and query, the filter of a stream, ids, keys and times. The input is
-// a target, and after a zero byte the value of a header.
+// The parts of a request: the path and query of its target, the filter of a stream, ids, keys and times. The input is a
+// target, and after a zero byte the value of a header.
 #include "access/write_key.h"
 #include "api/effect_filter.h"
 #include "base/check.h"

@@ -1,4 +1,5 @@
-// Runs a fuzz target over the files of folders, without a fuzzer: what was found stays mended, with any compiler.
+// Runs a fuzz target over the files of folders, without a fuzzer and with any compiler, so that fixed inputs stay
+// fixed.
 //
 //   build/release/fuzz_replay plan fuzz/corpus/plan…
 #include <algorithm>
@@ -11,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-// fuzz/targets.inc is made by CMakeLists.txt: FUZZ_TARGET(kind) for each fuzz/<kind>_fuzz.cc.
+// CMakeLists.txt generates fuzz/targets.inc: FUZZ_TARGET(kind) for each fuzz/<kind>_fuzz.cc.
 #define FUZZ_TARGET(kind) extern "C" int Fuzz_##kind(const uint8_t* data, size_t size);
 #include "fuzz/targets.inc"
 #undef FUZZ_TARGET
@@ -48,7 +49,7 @@ int main(int argc, char** argv) {
   static const uint8_t kNothing = 0;
   target->run(&kNothing, 0);
   for (const auto& file : files) {
-    std::fprintf(stderr, "%s\n", file.c_str());  // the last one named is the one that ends the program
+    std::fprintf(stderr, "%s\n", file.c_str());  // if the program ends here, the last name printed is the input
     std::ifstream in(file, std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(in), {}};
     target->run(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());

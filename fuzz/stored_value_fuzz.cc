@@ -1,5 +1,5 @@
-// What the store hands back, were it damaged in a way that its checksums do not see: the first byte says whose bytes
-// these are. Each reader refuses them or makes something of them that it can write again.
+// Values of the store with damage that its checksums do not detect. The first byte selects the reader. Each reader
+// refuses the bytes or reads a value that it can write again.
 #include <unistd.h>
 
 #include <filesystem>
@@ -17,7 +17,7 @@
 namespace attune {
 namespace {
 
-// One for the life of the process; what an input puts there it takes away again.
+// One for the life of the process. Each input removes what it adds.
 Store& TheStore() {
   static const struct Folder {
     std::string path = (std::filesystem::temp_directory_path() / ("attune-fuzz-" + std::to_string(getpid()))).string();
@@ -108,7 +108,7 @@ void ReadMarks(std::string_view bytes) {
   Remove(keys::kOutboxMarks);
 }
 
-// A dead letter's record comes from the log; the one that it repeats, from the store.
+// The record of a dead letter comes from the log; the letter that it repeats, from the store.
 void ReadDeadLetter(std::string_view bytes) {
   DeadLetter letter;
   letter.source = "/v1/track";

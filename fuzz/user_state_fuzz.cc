@@ -1,4 +1,4 @@
-// A user's state as a snapshot keeps it: bytes that are read are written again to the same state; others are refused.
+// The state of a user in a snapshot: bytes that can be read are written again with the same state; others are refused.
 #include "base/check.h"
 #include "engine/state/user.h"
 #include "plan/plan.h"

@@ -98,7 +98,7 @@ struct WindowKind {
   const char* name;
   const char* value;  // `{}` is the window
   int conditions;     // with windows of W, W + 1 s, W + 2 s …
-  double bound;       // 0: a bound that each event reaches, and that each expiry of the oldest event leaves
+  double bound;       // 0: a bound that each event reaches, and that fails when the oldest event expires
 };
 // A bound that depends on the whole window is the hardest case. distinct(…) is compared with a small one too, as in
 // plans.

@@ -21,7 +21,7 @@ constexpr int kSenders = 2;
 
 std::string ProbedPlanYaml() { return ShopPlanYaml() + "  probes: count(probe)\n"; }
 
-// Probes while these batches keep the server half busy.
+// Measures visibility while these batches keep the server at half load.
 Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, int users,
                       std::vector<std::vector<Batch>>* batches, uint64_t* accepted, BenchReport* report) {
   std::vector<Sent> sent(kSenders);
@@ -43,8 +43,8 @@ Probed ProbeUnderLoad(uint16_t port, double seconds, const std::string& name, in
 
 }  // namespace
 
-// Queries one user's count after each accepted event until the count includes it, while other users keep the server
-// half busy.
+// Queries one user's count after each accepted event until the count includes it, while other users keep the server at
+// half load.
 void BenchLatency(BenchReport* report) {
   constexpr double kSeconds = 10;
   const BenchFolder folder;

@@ -35,7 +35,7 @@ std::vector<Batch> MakeBatches(uint64_t seed, int count, uint32_t users, int fir
 
 struct Sent {
   uint64_t accepted = 0;
-  uint64_t put_off = 0;  // batches answered 429 and sent again, as clients do
+  uint64_t put_off = 0;  // batches answered with 429 and sent again, as clients do
   uint64_t failed = 0;
 };
 // Sends batches for a while. `per_second` > 0: at that rate of events, even when answers are slow.

@@ -1,4 +1,4 @@
-"""Runs `attune replay` and says what it took."""
+"""Runs `attune replay` and measures it."""
 
 import os
 import pathlib
@@ -14,8 +14,8 @@ def processor_seconds(usage):
 
 
 def replay(attune, plan, events, out, until=None):
-    """Wall seconds, processor seconds (user and system, of all its threads), the largest resident size in bytes, and what it printed.
-    `until`: everyone's values are written at that instant."""
+    """Returns wall seconds, processor seconds (user and system, of all threads), the peak resident size in bytes, and the output.
+    `until`: the instant at which everyone's values are written."""
     plan_file = out.with_suffix(".yaml")
     plan_file.write_text(plan)
     command = [attune, "replay", "--plan", plan_file, "--events", events, "--out", out]

@@ -1,10 +1,10 @@
-"""attune and its peers over the same events, on this machine, one after the other; a table in the end.
+"""Runs attune and its peers over the same events, on this machine, one after the other, and prints a table.
 
     bench/peers/run [--events 10000000] [--seconds 120] [--peer-events 1000000] [--json]
 
-Makes the events in build/bench unless they are there. ClickHouse and attune answer the 280 conditions for all of them, and the answers are
-compared. Esper gets the first events for so many seconds; Flink gets the first million. events/s/core divides by the processor time (user and
-system, all threads) of the process that did it.
+Generates the events in build/bench unless they exist. ClickHouse and attune evaluate the 280 conditions over all of them, and the answers
+are compared. Esper gets the first events, for the given number of seconds; Flink gets the first million. events/s/core divides by the
+processor time (user and system, all threads) of the process.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def say(text):
 
 
 def json_of(command, **how):
-    """The last line that it prints; a peer whose own check fails ends the comparison."""
+    """Returns the last line that it prints. A peer whose check fails ends the comparison."""
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, **how)
     if done.returncode != 0:
         sys.exit(f"{command[0]} failed: {done.stdout}")
@@ -36,7 +36,7 @@ def json_of(command, **how):
 
 
 def first_events(events, count):
-    """A file with the first events alone; the file itself when it has no more."""
+    """Returns a file with only the first events; the file itself if it has no more."""
     first = WORK / f"first-{count}-of-{events.name}"
     with open(events, "rb") as lines, open(first, "wb") as out:
         out.writelines(itertools.islice(lines, count))

@@ -1,4 +1,4 @@
-// Compresses text for tests of what decompresses it. Ends the program when a library refuses.
+// Compresses text for tests of decompression. Ends the program if a library fails.
 #pragma once
 
 #include <string>

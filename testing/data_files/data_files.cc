@@ -44,7 +44,7 @@ Result<std::string> Decompress(std::string_view packed, const std::string& path)
   return bytes;
 }
 
-// A field of a tar header: it ends at a zero byte or with the field.
+// A field of a tar header, which ends at a zero byte or at its size.
 std::string_view Field(std::string_view header, size_t offset, size_t size) {
   const std::string_view field = header.substr(offset, size);
   return field.substr(0, field.find('\0'));

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Sets or unsets ATTUNE_SHARED; its value comes back at the end.
+// Sets or unsets ATTUNE_SHARED; the destructor restores its value.
 class SharedFolder {
  public:
   explicit SharedFolder(const char* folder) {
@@ -61,7 +61,7 @@ TEST(DataFiles, AWithheldDataSetIsReadFromTheSharedFolder) {
   {
     const SharedFolder shared(root.c_str());
     EXPECT_EQ(DataSetFolder("cdnow").value(), (root / "data/cdnow").string());
-    // Whoever names a folder means it: what it lacks is not skipped.
+    // If the folder is given explicitly, a missing data set is not skipped.
     EXPECT_EQ(DataSetFolder("hillstrom_email").error().code, ErrorCode::kInvalid);
   }
   fs::remove_all(root);

@@ -56,12 +56,12 @@ class FakeFile : public DiskFile {
     disk_->changed_.wait(lock, [&] { return !disk_->syncs_held_; });
     --disk_->syncs_waiting_;
     if (auto error = Fault(FakeDisk::Op::kSync)) {
-      // As Linux does it: the changes stay readable, are no longer dirty, and never reach the disk.
+      // As on Linux: the changes stay readable, are no longer dirty, and are never written to the disk.
       inode_->unsynced.clear();
       return *error;
     }
     if (disk_->syncs_lie_) return {};
-    // Change by change, not the whole content: what an earlier failed sync dropped stays lost.
+    // Applies change by change, not the whole content: changes that an earlier failed sync dropped stay lost.
     for (const FakeDisk::Change& change : inode_->unsynced) {
       FakeDisk::Apply(change, &inode_->durable);
     }

@@ -1,7 +1,7 @@
 // A disk in memory that can lose power, run full and fail on request: for tests and the simulator.
 //
-// It is as unkind as the rules allow: what was not synced is gone after a crash, names that were
-// created without a SyncDir too, and names that were removed without one come back.
+// It behaves as badly as the rules allow: after a crash, unsynced data is lost, names created without a SyncDir are
+// gone, and names removed without one are back.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,7 @@
 
 namespace attune {
 
-// Threads: any. Files that were open at a crash fail every later call.
+// Any thread. Files that were open at a crash fail every later call.
 class FakeDisk : public Disk {
  public:
   enum class Op { kOpen, kRead, kWrite, kSync, kTruncate, kAllocate, kRemove, kSyncDir };
@@ -31,42 +31,40 @@ class FakeDisk : public Disk {
   Status Remove(const std::string& path) override;
   Status SyncDir(const std::string& dir) override;
 
-  // The process was killed: files that were open fail from now on; what was written stays, synced or not.
+  // The process was killed: open files fail from now on; what was written stays, synced or not.
   void Kill();
-  // Power cuts. Each drops what was not synced, except for what its argument keeps.
+  // Power cuts. Each drops unsynced data, except what its argument keeps.
   void Crash();
-  // Of the writes to each file since its last sync, the first `bytes` bytes arrived, in the order
-  // of the writes.
+  // Keeps the first `bytes` bytes of the writes to each file since its last sync, in the order of the writes.
   void CrashKeepingBytes(uint64_t bytes);
-  // Each 512-byte sector of these writes arrived or not, by `keep(file offset of the sector)`.
+  // Keeps each 512-byte sector of these writes for which `keep(file offset of the sector)` is true.
   void CrashKeepingSectors(const std::function<bool(uint64_t)>& keep);
 
-  // The call of this kind after `after` more of them fails, once, with this error. A write does
-  // `partial` bytes first.
+  // The call of this kind after `after` more of them fails once with this error. A write first writes `partial` bytes.
   void FailAfter(Op op, int after, Error error, size_t partial = 0);
-  // None of those that are still to come does.
+  // Cancels pending injected faults.
   void ClearFaults();
-  // While held, none happens and no call counts: whoever looks at the disk meanwhile changes nothing.
+  // While held, no fault happens and no call counts, so that an observer of the disk changes nothing.
   void HoldFaults(bool held);
-  // From now on syncs say that they are done and do nothing.
+  // From now on syncs succeed without doing anything.
   void LieAboutSyncs();
-  // Writes and reservations fail with kUnavailable when all files together would grow beyond this.
+  // Writes and reservations fail with kUnavailable if all files together would exceed this.
   void SetCapacity(uint64_t bytes);
-  // While held, syncs wait. Release before joining a thread that syncs.
+  // While held, syncs block. Release them before joining a thread that syncs.
   void HoldSyncs();
   void ReleaseSyncs();
-  // Returns when a sync waits.
+  // Returns when a sync is blocked.
   void AwaitHeldSync();
-  // How many calls of this kind there were.
+  // The number of calls of this kind.
   int calls(Op op) const;
-  // How many bytes were read, while faults were not held.
+  // The number of bytes read while faults were not held.
   uint64_t bytes_read() const;
 
-  // The bytes of a file, to look at and to damage. The file exists.
+  // The bytes of a file, to inspect and to damage. The file must exist.
   std::string Content(const std::string& path) const;
   void SetContent(const std::string& path, std::string bytes);
   std::vector<std::string> Paths() const;
-  // A disk with the same files, all of them durable.
+  // Returns a disk with the same files, all of them durable.
   std::unique_ptr<FakeDisk> Clone() const;
 
  private:

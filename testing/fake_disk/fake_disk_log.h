@@ -1,4 +1,4 @@
-// The log on files, for tests of modules that do not know of files: they open it on a FakeDisk.
+// The log on files, opened on a FakeDisk, for tests of modules that do not depend on files.
 #pragma once
 
 #include "fake_disk/fake_disk.h"

@@ -1,4 +1,4 @@
-// A store's log of batches in memory that loses power and runs full on request: for tests and the simulator.
+// A store's log of batches in memory that can lose power and run full on request: for tests and the simulator.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 namespace attune {
 
 struct FakeBatchLog : BatchLog {
-  // What has arrived. A test shortens it to lose the newest batches, as RocksDB may after a power cut.
+  // The appended batches. A test shortens it to lose the newest ones, as RocksDB may after a power cut.
   std::vector<std::string> batches;
-  // An Append that comes when this is 0 fails once with kUnavailable; below 0 none does.
+  // The number of Append calls until one fails with kUnavailable; negative: none fails.
   int fail_after = -1;
-  // After a crash no batch arrives.
+  // After a crash no batch is appended.
   bool crashed = false;
 
   Status Append(std::string_view batch) override;

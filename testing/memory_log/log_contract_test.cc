@@ -1,4 +1,4 @@
-// What every log promises, whatever keeps it. Each test runs on each implementation.
+// The contract of every log. Each test runs on each implementation.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kPendingBytes = 1000;
 
-// A log that can be opened again with what it made durable.
+// A log that can be reopened with its durable records.
 class MemoryHome {
  public:
   std::unique_ptr<Log> Open(Workers* workers, LogFollower follower) {
@@ -34,7 +34,7 @@ class FileHome {
     options.disk = &disk_;
     options.workers = workers;
     options.reserve_bytes = 4 << 10;
-    options.max_file_bytes = 500;  // so that readers go through several files
+    options.max_file_bytes = 500;  // so that readers read several files
     options.max_pending_bytes = kPendingBytes;
     return FileLogIn("log", options)(std::move(follower)).value();
   }
@@ -59,7 +59,7 @@ class LogContractTest : public testing::Test {
   static std::string TextOf(const RecordView& record) {
     return std::to_string(record.sequence) + ":" + std::to_string(record.type) + "/" + std::to_string(record.shard) + " " + std::string(record.payload);
   }
-  // Appends ticks of shard 7 with these payloads; what it answered is in answers_.
+  // Appends ticks of shard 7 with these payloads. The results of callbacks are in answers_.
   Status Append(const std::vector<std::string>& payloads) {
     std::vector<LogEntry> entries;
     for (const std::string& payload : payloads) entries.push_back({2, 7, payload});
@@ -73,7 +73,7 @@ class LogContractTest : public testing::Test {
       answered_.push_back(number);
     });
   }
-  // Makes durable what was appended.
+  // Makes the appended records durable.
   void Sync() {
     const uint64_t before = log_->durable_sequence();
     for (const StepWorkers::Mover& worker : workers_.All()) {
@@ -119,9 +119,9 @@ class LogContractTest : public testing::Test {
   Home home_;
   std::vector<std::string> followed_;
   std::vector<DurableBlock> blocks_;
-  std::vector<uint64_t> in_follower_;  // the durable sequence, as each block came
-  std::vector<uint64_t> answers_;      // first sequences, of each append
-  std::vector<size_t> answered_;       // numbers of appends, in the order of their answers
+  std::vector<uint64_t> in_follower_;  // the durable sequence at each block
+  std::vector<uint64_t> answers_;      // first sequences of the appends
+  std::vector<size_t> answered_;       // numbers of appends, in the order of their callbacks
   std::unique_ptr<Log> log_;
 };
 
@@ -241,7 +241,7 @@ TYPED_TEST(LogContractTest, BlocksHaveWhatSingleRecordsHave) {
   EXPECT_EQ(next, 18u);
 }
 
-// Two readers, each at its pace, and neither sees more than was durable when its end was set.
+// Two readers progress independently. Neither reads beyond what was durable when its end was set.
 TYPED_TEST(LogContractTest, ReadersFollowBesideAppends) {
   this->Fill(4);
   auto near = this->log_->NewReader(1).value(), far = this->log_->NewReader(3).value();

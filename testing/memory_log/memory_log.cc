@@ -24,7 +24,7 @@ class MemoryReader : public LogReader {
   uint64_t last_;
 };
 
-// Lists the records that the block's bytes hold: their heads, and where their payloads end.
+// Lists the records in the block's bytes, given their heads and the ends of their payloads.
 void List(const std::vector<std::pair<RecordView, size_t>>& records, RecordBlock* block) {
   size_t begin = 0;
   for (const auto& [head, end] : records) {

@@ -1,4 +1,4 @@
-// A log in memory, for tests that need a log and no disk.
+// A log in memory, for tests that need a log without a disk.
 #pragma once
 
 #include <atomic>
@@ -16,31 +16,31 @@
 
 namespace attune {
 
-// What a MemoryLog has made durable. Another one that is given it later goes on with it, as after a restart.
+// The durable records of a MemoryLog. Another one that gets them continues the log, as after a restart.
 class MemoryRecords {
  public:
   uint64_t last_sequence() const;
   void Add(DurableBlock block);
-  // The records from `from` to `last` that one block has; null: there are none.
+  // The records from `from` to `last` in one block; null: there are none.
   DurableBlock BlockFrom(uint64_t from, uint64_t last) const;
 
  private:
   mutable std::mutex mutex_;
-  std::vector<DurableBlock> blocks_;  // guarded by it; in order
+  std::vector<DurableBlock> blocks_;  // guarded by mutex_; in order
 };
 
 class MemoryLog : public Log {
  public:
   struct Options {
     std::shared_ptr<MemoryRecords> records = std::make_shared<MemoryRecords>();
-    // Beyond this many bytes appended and not yet durable, Append refuses; a record counts with 20 bytes beside its payload.
+    // Append refuses if more than this many bytes are pending. A record counts its payload plus 20 bytes.
     size_t max_pending_bytes = 64 << 20;
-    Workers* workers = &Threads();  // one step makes durable what was appended; must outlive the log
+    Workers* workers = &Threads();  // one step makes the appended records durable; must outlive the log
     LogFollower on_durable = nullptr;
   };
 
   explicit MemoryLog(Options options);
-  // Close().
+  // Calls Close.
   ~MemoryLog() override;
 
   Status Append(std::span<const LogEntry> entries, Callback callback) override;
@@ -65,7 +65,7 @@ class MemoryLog : public Log {
 
   const Options options_;
   mutable std::mutex mutex_;
-  Group filling_;  // guarded by it, as are the next
+  Group filling_;  // guarded by mutex_, as are the next
   uint64_t next_sequence_;
   size_t pending_bytes_ = 0;
   bool closing_ = false;

@@ -43,7 +43,7 @@ std::vector<double> Numbers(const std::vector<Value>& values) {
   return numbers;
 }
 
-// Each value once, the one seen last first.
+// Each value once, the latest first.
 std::vector<Value> LatestFirst(const std::vector<Value>& values) {
   std::vector<Value> distinct;
   for (auto value = values.rbegin(); value != values.rend(); ++value) {
@@ -53,7 +53,7 @@ std::vector<Value> LatestFirst(const std::vector<Value>& values) {
   return distinct;
 }
 
-// The declared type decides; undeclared: numbers if there is one, else strings, else times.
+// The declared type decides. If undeclared: numbers if there is one, else strings, else times.
 Value Extreme(const Expression& e, const std::vector<Value>& all, bool least) {
   std::vector<Value> values;
   if (!e.dynamic) {
@@ -75,7 +75,7 @@ std::vector<double> NumbersOf(const Expression& e, const History& history, Milli
 
 Value Number(size_t n) { return Value::Number(static_cast<double>(n)); }
 
-// With a property, the events that have it.
+// With a property: the events that have it.
 Value Count(const Expression& e, const History& history, Millis t) {
   return Number(e.path.keys.empty() ? Selected(e, history, t).size() : Values(e, history, t).size());
 }
@@ -112,7 +112,7 @@ Value Last(const Expression& e, const History& history, Millis t) {
   return values.empty() ? Value() : values.back();
 }
 
-// The most frequent value; among equals the one seen last.
+// The most frequent value; of equally frequent ones, the latest.
 Value Mode(const Expression& e, const History& history, Millis t) {
   const std::vector<Value> values = Values(e, history, t);
   Value mode;
@@ -128,7 +128,7 @@ Value Mode(const Expression& e, const History& history, Millis t) {
   return mode;
 }
 
-// Nearest rank. The small step back keeps 0.9 * 10 from becoming the tenth of ten.
+// Nearest rank. The small subtraction keeps 0.9 * 10 from becoming the tenth of ten.
 Value Quantile(const Expression& e, const History& history, Millis t) {
   std::vector<double> numbers = NumbersOf(e, history, t);
   if (numbers.empty()) return Value();
@@ -165,7 +165,7 @@ Value Age(const Expression& e, const History& history, Millis t) {
   return events.empty() ? Value() : Value::Duration(t - events.front()->time());
 }
 
-// Sessions whose first event is one that the window shows.
+// Sessions whose first event is in the window.
 Value SessionsBegun(const Expression& e, const History& history, Millis t) {
   const Entries shown = EventsIn(e.window, history, t);
   int64_t count = 0;
@@ -181,7 +181,7 @@ Value SessionDuration(const Expression& e, const History& history, Millis t) {
   return Value::Duration(shown.back()->time() - shown.front()->time());
 }
 
-// In how many of the stretches (t - (k+1) * length, t - k * length] there was one.
+// The number of stretches (t - (k+1) * length, t - k * length] that contain an event.
 Value Periods(const Expression& e, const History& history, Millis t) {
   int64_t count = 0;
   for (int64_t k = 0; k < static_cast<int64_t>(e.number); ++k) {
@@ -231,7 +231,7 @@ const AggregateRule& RuleOf(const Expression& e) {
 }
 
 double ExactSum(const std::vector<double>& numbers) {
-  // Shewchuk's partial sums: they never overlap and add up to the exact sum.
+  // Shewchuk's partial sums: they never overlap, and their sum is exact.
   std::vector<double> partials;
   for (double x : numbers) {
     size_t kept = 0;
@@ -256,7 +256,7 @@ double ExactSum(const std::vector<double>& numbers) {
     sum = high + next;
     low = next - (sum - high);
   }
-  // Half-way cases: what is still below decides which way the last rounding should have gone.
+  // Half-way cases: the sign of the remaining parts decides the direction of the last rounding.
   const bool more = !partials.empty() && ((low < 0 && partials.back() < 0) ||
                                           (low > 0 && partials.back() > 0));
   if (more) {

@@ -1,5 +1,5 @@
-// Aggregates over events, sessions and stretches of time, by re-reading the events each time. The rules are the oracle's
-// own, written from docs/language.md; of the engine's table it uses only the name that the parser read.
+// Aggregates over events, sessions and stretches of time, computed by reading all events each time. The rules are
+// independent, written from docs/language.md; from the engine's table they use only the name that the parser read.
 #pragma once
 
 #include <span>
@@ -11,10 +11,10 @@
 namespace attune::oracle {
 
 struct AggregateRule {
-  // What must stay the same so that the result does, while no event comes.
+  // What must stay the same for the result to stay the same, while no event comes.
   enum class Steady {
-    kEvents,     // the events that the window shows
-    kSessions,   // the sessions that it shows
+    kEvents,     // the events in the window
+    kSessions,   // the sessions in the window
     kStretches,  // the events in each stretch
   };
 

@@ -1,4 +1,4 @@
-// The oracle's rules against the table of the language: an aggregate without a rule would never be judged.
+// The oracle has a rule for every aggregate in the language's table. One without a rule would never be checked.
 #include "oracle/aggregate.h"
 
 #include <gtest/gtest.h>

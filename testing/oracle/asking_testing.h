@@ -1,4 +1,4 @@
-// For tests: a plan, the history of ann, and questions about her.
+// For tests: a plan, the history of ann, and expressions to evaluate for ann.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -43,19 +43,19 @@ Value AtTo(const Bounds& b) { return b.slope < 0 ? b.low : b.high; }
 
 bool IsNull(const Bounds& b) { return b.IsExact() && b.low.is_null(); }
 
-// --- windows: is an event shown throughout, never, or only for a part? ---
+// --- windows: is an event in the window throughout, never, or only for a part? ---
 
 enum class Shown { kAlways, kNever, kPartly };
 
-// An event that is shown while begin <= t < end.
+// An event that is in the window while begin <= t < end.
 Shown WhileIn(Millis begin, Millis end, const Stretch& stretch) {
   if (begin <= stretch.from && stretch.to < end) return Shown::kAlways;
   if (stretch.to < begin || end <= stretch.from) return Shown::kNever;
   return Shown::kPartly;
 }
 
-// An event that is shown while the period that t lies in began no later than it. Periods begin ever
-// later.
+// An event that is in the window while the period of t began no later than the event. The beginning of the period never
+// decreases.
 Shown SincePeriod(Millis event, Millis start_at_from, Millis start_at_to) {
   if (start_at_to <= event) return Shown::kAlways;
   return event < start_at_from ? Shown::kNever : Shown::kPartly;
@@ -84,7 +84,7 @@ Shown InSession(const Entry& entry, const Window& window, const Stretch& stretch
   return open_at_from ? Shown::kPartly : Shown::kNever;
 }
 
-// For an instant. Requires a window that is not a session, which shows events only.
+// For an instant. Requires a window that is not a session, since a session contains only events.
 Shown ShownIn(Millis event, const Window& window, const Stretch& stretch) {
   const LocalTime& local = stretch.history.local_time();
   const auto period = [&](Millis (LocalTime::*start)(Millis) const) {
@@ -115,7 +115,7 @@ Shown ShownIn(const Entry& entry, const Window& window, const Stretch& stretch) 
   return session ? InSession(entry, window, stretch) : ShownIn(entry.time(), window, stretch);
 }
 
-// Whether the window shows the same of these events throughout.
+// Whether the window contains the same of these events throughout.
 bool IsSteady(const Selector& selector, const Window& window, const Stretch& stretch) {
   for (const Entry* entry : stretch.history.events()) {
     if (entry->time() > stretch.to) break;
@@ -125,7 +125,7 @@ bool IsSteady(const Selector& selector, const Window& window, const Stretch& str
   return true;
 }
 
-// Whether the window shows the same sessions throughout. Sessions are made of all events, whatever selectors see.
+// Whether the window contains the same sessions throughout. Sessions consist of all events, whatever selectors match.
 bool AreSessionsSteady(const Window& window, const Stretch& stretch) {
   const auto& events = stretch.history.events();
   return std::none_of(events.begin(), events.end(), [&](const Entry* entry) {
@@ -139,7 +139,7 @@ bool AreStepsSteady(const Expression& e, const Stretch& stretch) {
   });
 }
 
-// in_segment(s) for d: nothing changes at a change of s, nor d after one.
+// in_segment(s) for d: the value can change only at a change of s, and d after one.
 bool IsMembershipSteady(const Expression& e, const Stretch& stretch) {
   const History& history = stretch.history;
   for (const History::Change& change :
@@ -151,7 +151,7 @@ bool IsMembershipSteady(const Expression& e, const Stretch& stretch) {
   return true;
 }
 
-// entered(s[W]) and left(s[W]): the window shows the same changes throughout.
+// entered(s[W]) and left(s[W]): the window contains the same changes throughout.
 bool AreChangesSteady(const Expression& e, const Stretch& stretch) {
   const History& history = stretch.history;
   for (const History::Change& change :
@@ -227,7 +227,7 @@ Bounds Compared(Kind kind, const Bounds& a, const Bounds& b) {
   if (a.kind == Bounds::Kind::kUnknown || b.kind == Bounds::Kind::kUnknown) return Unknown();
   if (a.IsExact() && b.IsExact()) return ExactBool(Compare(kind, a.low, b.low));
   if (a.low.type() != b.low.type()) return ExactBool(false);
-  // Two that move: what counts is their difference, which may stand still.
+  // For two moving operands the difference matters, which may be constant.
   if (a.kind == Bounds::Kind::kMoving && b.kind == Bounds::Kind::kMoving) {
     return Compared(kind, Combined(Kind::kSubtract, a, b), Exact(Value::Duration(0)));
   }
@@ -245,8 +245,8 @@ Bounds Compared(Kind kind, const Bounds& a, const Bounds& b) {
   }
 }
 
-// For an operation that rises or falls in each operand: between the values at the corners.
-// (Rounding keeps an order, so the corners bound the rounded values too.)
+// For an operation that is monotonic in each operand: the value lies between the values at the corners. (Rounding keeps
+// order, so the corners bound the rounded values too.)
 Bounds Corners(Kind kind, const Bounds& a, const Bounds& b) {
   const Value corners[] = {Arithmetic(kind, a.low, b.low), Arithmetic(kind, a.low, b.high),
                            Arithmetic(kind, a.high, b.low), Arithmetic(kind, a.high, b.high)};
@@ -275,7 +275,7 @@ Bounds Combined(Kind kind, const Bounds& a, const Bounds& b) {
   const bool sums = kind == Kind::kAdd || kind == Kind::kSubtract;
   const bool lines = a.kind != Bounds::Kind::kBetween && b.kind != Bounds::Kind::kBetween;
   const Value at_from = Arithmetic(kind, AtFrom(a), AtFrom(b));
-  // Sums of whole milliseconds are exact, so that what moves alike cancels.
+  // Sums of whole milliseconds are exact, so equal motions cancel.
   if (sums && lines && !at_from.is_null() && at_from.type() != Type::kNumber) {
     const int64_t slope = kind == Kind::kAdd ? a.slope + b.slope : a.slope - b.slope;
     return Moving(at_from, Arithmetic(kind, AtTo(a), AtTo(b)), slope);
@@ -308,7 +308,7 @@ Bounds Logarithm(const Bounds& x) {
   if (x.kind == Bounds::Kind::kUnknown || x.low.is_null()) return x;
   if (x.low.type() != Type::kNumber || x.high.number() <= -1) return Exact(Value());
   if (x.low.number() <= -1) return Unknown();
-  // The library promises nearly, but not exactly, to keep the order: two steps make room for that.
+  // The library nearly keeps the order, but not exactly: widen by two steps.
   const double inf = std::numeric_limits<double>::infinity();
   double low = std::log1p(x.low.number());
   double high = std::log1p(x.high.number());

@@ -1,6 +1,6 @@
-// What an expression can be worth over a stretch of time in which no record arrives: a bound that
-// may be wide but is never wrong. The timeline halves a stretch until each piece is decided, and so
-// finds every instant at which a membership changes by itself without asking at every millisecond.
+// Bounds of an expression's value over a stretch of time without records. A bound may be wide but is never wrong. The
+// timeline halves a stretch until each piece is decided. So it finds every instant at which a membership changes
+// without an event, without evaluating every millisecond.
 #pragma once
 
 #include "oracle/naive.h"
@@ -22,8 +22,7 @@ struct Bounds {
   bool IsExact() const { return kind == Kind::kExact; }
 };
 
-// The bounds over every t in [from, to]. Unknown when a record lies in (from, to]; later ones are
-// not seen.
+// The bounds over every t in [from, to]. Unknown if a record lies in (from, to]; later records are not read.
 Bounds BoundsOver(const Expression& expression, const History& history, Millis from, Millis to);
 
 }  // namespace attune::oracle

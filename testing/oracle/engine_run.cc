@@ -36,12 +36,12 @@ std::unique_ptr<Engine> Restored(Engine* engine, const std::shared_ptr<const Pro
   return restored;
 }
 
-// The plan outlives the run: the program only borrows it.
+// The plan outlives the run, so the program does not own it.
 std::shared_ptr<const Program> Compiled(const Plan& plan) {
   return Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
 }
 
-// Nobody else has the program yet, and it was not made const.
+// The program is not shared yet, and the object is not const.
 void ShortenLongSeries(const Program& program) {
   const_cast<Program&>(program).long_series = 2;
   for (const KeySpec& keys : program.keys) ShortenLongSeries(*keys.within);

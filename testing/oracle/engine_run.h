@@ -1,4 +1,4 @@
-// The engine as something that the oracle can be held against.
+// Runs of the engine, to compare with the oracle.
 #pragma once
 
 #include "engine/engine.h"
@@ -6,17 +6,17 @@
 
 namespace attune::oracle {
 
-// What the engine knows of a user at an instant that is not before her clock.
+// The engine's values for a user at an instant that is not before the user's clock.
 UserValues ValuesOf(Engine* engine, const UserState& user, Millis at);
 
-// Runs the records through the bytes that the log keeps and the very engine that serves. Of
-// interludes it knows merges that are undone.
+// Runs the records, as bytes of the log, through the production engine. Of interludes it supports undone merges.
 RunResult RunEngine(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);
 
-// The same by an engine to which a series of three entries is long already.
+// The same with an engine for which a series of three entries is already long.
 RunResult RunEngineWithLongSeries(const Plan& plan, const std::vector<Record>& records, const RunOptions& options);
 
-// The same as the first without values, by an engine that is stopped before every record and goes on from the bytes of its users.
+// The same as RunEngine without values, with an engine that is stopped before every record and continues from the bytes
+// of its users.
 RunResult RunEngineRestored(const Plan& plan, const std::vector<Record>& records,
                             const RunOptions& options);
 

@@ -1,5 +1,5 @@
-// What an explanation says of sequences, against the oracle: its value is the oracle's, the events it names are enough for
-// that value, and without those up to the first of them it would be another.
+// Compares explanations of sequences with the oracle: the value is the oracle's, the named events are enough for that
+// value, and without those up to the first of them the value differs.
 #include "engine/explain/explain.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ std::vector<Record> Draw(Random* random) {
   for (int64_t i = 0; i < count; ++i) {
     static const char* const kNames[] = {"a", "b", "x"};
     static const char* const kKeys[] = {"", R"({"k":1})", R"({"k":2})"};
-    const Millis time = kEnd - 10 * random->Below(100);  // often the same, and in no order
+    const Millis time = kEnd - 10 * random->Below(100);  // often equal, and in no order
     records.push_back(Track("e" + std::to_string(i), "ann", kNames[random->Below(3)], time, kKeys[random->Below(3)]));
   }
   return records;

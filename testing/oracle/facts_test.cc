@@ -1,4 +1,4 @@
-// Keys, memberships past and consent, against values worked out by hand from docs/language.md.
+// Keys, past memberships and consent, against values worked out by hand from docs/language.md.
 #include "oracle/asking_testing.h"
 
 namespace attune::oracle {
@@ -24,12 +24,12 @@ TEST_F(FactsTest, SomeHoldsForOneValue) {
       {1300, "some(k: count(a) >= 2)", "true"},
       {1300, "some(k: count(a) >= 3)", "false"},
       {1300, "some(k: count(any) >= 3)", "false"},  // any is restricted too
-      {1300, "some(k: adds = 1)", "true"},          // and what a metric's name means
+      {1300, "some(k: adds = 1)", "true"},          // and the definition of a metric
       {1300, "some(k: adds = 4)", "false"},
       {1300, "some(k: in_segment(often))", "true"},  // a segment is not
       {1300, "some(k: periods(a, 1s, 1) = 1 and count(a) = 1)", "true"},
       {1300, "some(k: count(b) = 0)", "true"},
-      {1300, "some(k: count(a) = 0)", "false"},  // only values that she has are tried
+      {1300, "some(k: count(a) = 0)", "false"},  // only values that the user has are tried
       {1400, "some(k: count(a) = 0)", "true"},
       {999, "some(k: true)", "false"},
       {1000, "some(k: true)", "true"},
@@ -76,7 +76,7 @@ TEST_F(FactsTest, TopRanksTheValues) {
   AskAll({
       {999, "top(k: count(a), 3)", "null"},
       {1200, "top(k: count(a), 3)", R"(["y","x"])"},
-      {1300, "top(k: count(a), 3)", R"(["y","z","x"])"},  // among equals the one seen last
+      {1300, "top(k: count(a), 3)", R"(["y","z","x"])"},  // among equals the latest
       {1300, "top(k: count(a), 1)", R"(["y"])"},
       {1400, "top(k: count(a), 9)", R"(["y","z","x"])"},  // w has zero
       {1400, "top(k: sum(a.n), 9)", R"(["z"])"},
@@ -108,7 +108,7 @@ TEST_F(FactsTest, MembershipForAWhileHoldsAtExactlyThen) {
       {1899, "in_segment(s) for 899ms", "true"},
       {1899, "in_segment(s) for 900ms", "false"},
       {1900, "in_segment(s) for 1ms", "false"},   // left at 1900
-      {1500, "in_segment(t) for 500ms", "true"},  // there from her first record on, not before
+      {1500, "in_segment(t) for 500ms", "true"},  // a member since the first record, not before
       {1499, "in_segment(t) for 500ms", "false"},
   });
   Event("a", 1950);
@@ -144,7 +144,7 @@ TEST_F(FactsTest, ChangesAreSeenThroughWindows) {
   });
 }
 
-// The language sees instants: what came and went within one is no change.
+// The language uses instants: a membership that begins and ends at one instant is no change.
 TEST_F(FactsTest, AMembershipOfNoDurationIsNoChange) {
   Load("timezone: UTC\nsegments: {odd: 'count(a) = 1', calm: 'count(b) = count(c)'}\n");
   Event("a", 1000);
@@ -169,7 +169,7 @@ TEST_F(FactsTest, ALateEventChangesWhatWas) {
   Event("a", 1990);
   EXPECT_EQ(Ask("in_segment(s) for 1100ms", 2100), "true");
   EXPECT_EQ(Ask("left(s)", 2100), "false");
-  EXPECT_EQ(Ask("entered(two[200ms])", 2100), "false");  // she entered at 1499
+  EXPECT_EQ(Ask("entered(two[200ms])", 2100), "false");  // ann entered at 1499
 }
 
 TEST_F(FactsTest, SegmentsOfSegmentsAndAbsence) {
@@ -199,7 +199,7 @@ TEST_F(FactsTest, ConsentIsTheLatestByEventTime) {
   Consent(1100, R"({"email":true,"ad storage":false})");
   Consent(1300, R"({"email":false})");
   AskAll({
-      {1000, "consent(email)", "false"},  // nobody said so
+      {1000, "consent(email)", "false"},  // no record gives consent
       {1100, "consent(email)", "true"},
       {1100, "consent(\"ad storage\")", "false"},
       {1299, "consent(email)", "true"},
@@ -207,10 +207,9 @@ TEST_F(FactsTest, ConsentIsTheLatestByEventTime) {
       {1300, "consent(other)", "false"},
       {1300, "not consent(other)", "true"},
   });
-  Consent(1200, R"({"ad storage":true,"email":"yes","sms":null})");  // late; neither text nor null
-                                                                     // is an answer
+  Consent(1200, R"({"ad storage":true,"email":"yes","sms":null})");  // late; neither text nor null counts
   history_->Add(Track("ev", "ann", "a", 1400, "",
-                      ConsentContext(R"({"sms":true})").c_str()));  // an event may say it too
+                      ConsentContext(R"({"sms":true})").c_str()));  // an event may also give it
   AskAll({
       {1300, "consent(\"ad storage\")", "true"},
       {1250, "consent(email)", "true"},

@@ -8,7 +8,7 @@
 namespace attune::oracle {
 namespace {
 
-// Instants worth being near: clock changes, the ends of days, weeks and months.
+// Interesting instants: clock changes, the ends of days, weeks and months.
 struct Place {
   const char* timezone;
   const char* instant;
@@ -189,14 +189,14 @@ class CaseMaker {
     }
   }
 
-  // No user does anything for a while.
+  // A time without records of any user.
   void Pause(std::vector<Millis>* clocks) {
     const Millis pause = InSeconds() ? random_.Below(500) : random_.From(1, 6) * kDay;
     span_ += pause;
     for (Millis& clock : *clocks) clock += pause;
   }
 
-  // Sends an earlier record once more, perhaps at another time.
+  // Repeats an earlier record, perhaps with another time.
   bool Repeated() {
     if (made_.records.empty() || !random_.Percent(6)) return false;
     const Record earlier = random_.Pick(made_.records);
@@ -232,8 +232,7 @@ class CaseMaker {
                                   name == "a" ? Declared(time) : Undeclared(), context));
   }
 
-  // The ids of a record of one who is called so. An alias names a user; those it names may be
-  // anonymous elsewhere.
+  // The ids of a record for a person with this name. An alias names a user; its ids may be anonymous elsewhere.
   Who WhoIs(const std::string& name, EventKind kind) {
     if (anonymous_.empty()) return name;
     const bool alias = kind == EventKind::kAlias;
@@ -250,7 +249,7 @@ class CaseMaker {
          R"({"email":true,"ad s":false})", R"({"email":"yes"})"}));
   }
 
-  // Few, so that events share them; of several types, one of them hard to tell from another.
+  // Few values, so that events share them; of several types, one of them easily confused with another.
   std::string KeyText() {
     return "\"k\":" + random_.Pick<std::string>(
                           {"1", "1", "2", "\"1\"", "\"x\"", "true", "0", "-0.0", "null", "[1]"});
@@ -259,7 +258,7 @@ class CaseMaker {
     return (options_.features.keys || options_.features.sequences) && random_.Percent(60);
   }
 
-  // What comes of members of which each is there or not.
+  // A JSON object of those members that are not empty.
   static std::string Object(const std::vector<std::string>& members) {
     std::string object;
     for (const std::string& member : members) {
@@ -268,7 +267,7 @@ class CaseMaker {
     return object.empty() ? "" : object + "}";
   }
 
-  // Of the types that the plan declares for `a`.
+  // Properties of the types that the plan declares for `a`.
   std::string Declared(Millis time) {
     std::vector<std::string> members;
     if (random_.Percent(60)) members.push_back("\"n\":" + random_.Pick(NumberTexts()));
@@ -317,7 +316,7 @@ class CaseMaker {
     return Object(members);
   }
 
-  // Until when the clock runs, and the instants at which values are asked for.
+  // Sets the end of the clock, and the instants of values.
   void Ends() {
     Millis last = begin_;
     for (const Record& record : made_.records) last = std::max(last, record.time);

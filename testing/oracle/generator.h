@@ -13,7 +13,7 @@
 namespace attune::oracle {
 
 enum class Scale {
-  kSeconds,  // windows of milliseconds, histories of up to 3s: every millisecond can be tried
+  kSeconds,  // windows of milliseconds, histories of up to 3s: every millisecond can be tested
   kDays,     // windows up to a month, histories of weeks around the days on which clocks change
 };
 
@@ -22,7 +22,7 @@ struct Definition {
   Term value;
 };
 
-// A trigger in pieces that can be dropped one by one.
+// A trigger in pieces that can be removed one by one.
 struct TriggerDraft {
   std::string name;
   std::string kind;  // enter, leave or on
@@ -32,7 +32,7 @@ struct TriggerDraft {
   std::vector<Definition> with;
 };
 
-// What is tried: a plan in pieces that can be dropped one by one, and what happens under it.
+// A test case: a plan in pieces that can be removed one by one, and the records under it.
 struct Case {
   uint64_t seed = 0;
   std::string timezone = "UTC";
@@ -40,7 +40,7 @@ struct Case {
   std::optional<Millis> max;
   Millis dedupe = 7 * kDay;
   std::optional<int64_t> catch_up;
-  bool declares = true;  // says what the properties of `a` are
+  bool declares = true;  // declares the properties of `a`
   std::vector<Definition> metrics;
   std::vector<Definition> segments;
   std::vector<TriggerDraft> triggers;
@@ -56,15 +56,15 @@ struct CaseOptions {
   bool few_catch_up = false;  // limits.catch_up is small
 };
 
-// The plan always loads; a draft that does not is drawn again from the same seed.
+// The plan always loads: a draft that does not is replaced by another one from the same seed.
 Case Generate(uint64_t seed, const CaseOptions& options);
 
 std::string PlanText(const Case& made);     // YAML
 std::string HistoryText(const Case& made);  // NDJSON
-// All terms of the plan, in an order that the same case always has.
+// All terms of the plan, always in the same order for the same case.
 std::vector<Term*> TermsOf(Case* made);
 
-// Null when the plan does not load; `problems` then says why.
+// Null if the plan does not load; `problems` then has the reason.
 std::unique_ptr<Plan> Load(const Case& made, std::string* problems = nullptr);
 
 }  // namespace attune::oracle

@@ -80,7 +80,7 @@ Term Grammar::Literal() {
 
 // --- selectors and windows ---
 
-// Some selectors have alternatives with filters of their own; two of them may name the same event.
+// Some selectors have alternatives with filters; two of them may name the same event.
 Grammar::Events Grammar::Select(int depth) {
   if (depth > 0 && random_.Percent(10)) {
     Events one = Select(depth - 1);
@@ -111,7 +111,7 @@ Term Grammar::Filter(int depth, bool declared) {
   return declared && random_.Percent(70) ? DeclaredTest() : Test();
 }
 
-// Of a property whose type the plan declares.
+// A test of a property whose type the plan declares.
 Term Grammar::DeclaredTest() {
   const std::string op = " " + Operator() + " ";
   switch (random_.Below(6)) {
@@ -371,7 +371,7 @@ Term Grammar::ListTest() {
   return Make(Sort::kBool, "($ in $)", {Dynamic(), List()});
 }
 
-// Over properties whose type the plan declares.
+// A condition over properties whose type the plan declares.
 Term Grammar::DeclaredLeaf() {
   const Term a = Make(Sort::kSelector, "a");
   const std::string function = random_.Pick<std::string>({"first", "last", "mode", "min", "max"});
@@ -384,7 +384,7 @@ Term Grammar::DeclaredLeaf() {
   }
 }
 
-// Each step joined to the steps before it, so that a sequence can be shrunk to its beginning.
+// Each step is joined to the previous steps, so that a sequence can be shrunk to its beginning.
 Term Grammar::Sequence(const std::string& function) {
   Term steps = Make(Sort::kSteps, "$", {Selector()});
   const int64_t more = random_.From(0, 3);
@@ -423,7 +423,7 @@ Term Grammar::Membership() {
               {std::move(window)});
 }
 
-// Of what an engine may not have yet; of the basic language when it has none of it.
+// A condition that uses an optional feature; of the basic language if there are no such features.
 Term Grammar::FeatureLeaf(int depth) {
   const Features& has = words_.features;
   switch (random_.Below(7)) {

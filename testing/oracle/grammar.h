@@ -10,17 +10,17 @@
 
 namespace attune::oracle {
 
-// `1500ms`, `2h`: one number and the largest unit that gives it exactly.
+// `1500ms`, `2h`: one number and the largest unit that expresses it exactly.
 std::string DurationText(Millis duration);
 std::string StringText(const std::string& text);  // with quotes and escapes
 
-// What may be drawn beside the basic language.
+// What may be drawn in addition to the basic language.
 struct Features {
   bool sequences = false;    // sequence, depth, matches
   bool keys = false;         // some, top; triggers over some
   bool memberships = false;  // in_segment(…) for, entered, left
-  bool consents = false;     // consent(…), and records that speak of it
-  bool models = false;       // score, cluster: no model has spoken
+  bool consents = false;     // consent(…), and records with consents
+  bool models = false;       // score, cluster: without records of models
   bool triggers = false;     // enter, leave, on, where, with, cooldown, at_most
   bool restraints = false;   // of triggers: quiet_hours, only_if, holdout, group
   bool identity = false;     // anonymous ids, and records that merge them into users
@@ -33,31 +33,30 @@ struct Vocabulary {
   std::vector<Millis> instants;   // for literal times
   std::vector<std::string> number_metrics;  // those that may be referred to; they do not move
   std::vector<std::string> segments;
-  // Also what few plans would say: anchors that move.
+  // Also rarely used forms: moving anchors.
   bool exotic = false;
   Features features;
 };
 
-// The texts and numbers that filters ask for and histories hold.
+// The texts and numbers in filters and histories.
 const std::vector<std::string>& Texts();
 const std::vector<std::string>& NumberTexts();
 
-// In an expression two terms that move with time are added only when both rise: the difference of
-// two rounded ones can flicker from one millisecond to the next, which says nothing about an
-// engine.
+// In an expression two terms that move with time are added only if both rise. The difference of two rounded ones may
+// flicker from one millisecond to the next, which would test nothing about an engine.
 class Grammar {
  public:
   Grammar(Random* random, const Vocabulary& vocabulary) : random_(*random), words_(vocabulary) {}
 
   Term Bool(int depth);
   Term Clocked();                 // a condition that changes with the plan's clock
-  Term Number(int depth);         // changes at certain instants alone
+  Term Number(int depth);         // changes only at certain instants
   Term OverNumbers();             // an aggregate of a property
-  Term MovingNumber(int depth);   // may change with every millisecond
+  Term MovingNumber(int depth);   // may change each millisecond
   Term Duration(int depth);
   Term MovingDuration();
   Term Time(int depth);
-  Term Dynamic();                 // of a type that only the data can tell
+  Term Dynamic();                 // of a type that only the data determines
   Term List();
   Term Some(int depth);  // some(k: …)
   Term Selector() { return Select().selector; }

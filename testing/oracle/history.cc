@@ -84,7 +84,7 @@ std::vector<History::Change> History::ChangesOf(const Segment& segment, Millis u
     const bool before = !found.changes.empty() && found.changes.back().enter;
     if (enter != before) found.changes.push_back({t, enter});
   };
-  // Between two records nothing but time itself changes anything.
+  // Between two records only the passing of time changes anything.
   while (from <= until) {
     Millis to = until;
     for (const Entry* entry : records_) {

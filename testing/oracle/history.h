@@ -1,4 +1,4 @@
-// What is known of one user, and what can be found in it again and again.
+// The records of one user, and functions that search them from the beginning each time.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@
 
 namespace attune::oracle {
 
-// An accepted record, opened for reading.
+// An accepted record, parsed.
 class Entry {
  public:
   Entry(Record record, size_t position);
@@ -22,34 +22,33 @@ class Entry {
   const Record& record() const { return record_; }
   size_t position() const { return position_; }
   Millis time() const { return record_.time; }
-  // Null when missing, JSON null or an object. Lives as long as the entry.
+  // Null if missing, JSON null or an object. Valid as long as the entry.
   Value Find(const std::string& root, const std::vector<std::string>& keys) const;
-  // Null too when the record says null of the trait; absent when it does not mention it.
+  // Null if the record sets the trait to null; absent if the record does not mention it.
   const std::map<std::string, Value>& traits() const { return traits_; }
 
  private:
   Record record_;
   size_t position_;
   mutable EventReader reader_;
-  // EventReader keeps what it found until it opens the next event; asking it once for each path
-  // keeps that from growing.
+  // EventReader keeps every result until it opens the next event. Reading each path once bounds that memory.
   mutable std::map<std::vector<std::string>, Value> found_;
   std::map<std::string, Value> traits_;  // by dotted name
 };
 
 using Entries = std::vector<const Entry*>;
 
-// What is known of one user: her accepted records, each list by (time, position in the log).
+// The accepted records of one user, each list ordered by (time, position in the log).
 class History {
  public:
-  // `plan` must outlive the history. `every_millisecond` tries every instant where else BoundsOver
-  // says which can be left out.
+  // `plan` must outlive the history. With `every_millisecond`, every instant is tested; otherwise those that BoundsOver
+  // excludes are skipped.
   History(const Plan& plan, std::string user, bool every_millisecond = false);
 
-  // `position` is the record's place in the log; without one, behind all others.
+  // `position` is the record's position in the log; without one, after all others.
   void Add(const Record& record, size_t position);
   void Add(const Record& record);
-  // Takes in all that the other history holds.
+  // Adds all records of the other history.
   void AddAll(const History& other);
 
   const Plan& plan() const { return *plan_; }
@@ -61,15 +60,15 @@ class History {
   bool empty() const { return records_.empty(); }
   bool HasRecordIn(Millis after, Millis until) const;  // (after, until]
 
-  // The same user, where selectors see the events alone that carry this value of a property. `this`
-  // must outlive it.
+  // The same user, with only the events that carry this value of a property visible to selectors. `this` must outlive
+  // it.
   History Restricted(const PropertyPath& path, const Value& value) const;
-  // The history of which this is a restriction, or itself.
+  // The history that this one restricts, or itself.
   const History& whole() const { return whole_ ? *whole_ : *this; }
   bool IsSelectable(const Entry& entry) const;
 
-  // Every instant up to `until` at which the segment's `when` becomes true or false, from the
-  // user's first record on. Of the whole history. Two records of one instant are seen together.
+  // Every instant up to `until` at which the segment's `when` becomes true or false, from the user's first record on,
+  // in the unrestricted history. Two records of one instant count together.
   struct Change {
     Millis at;
     bool enter;
@@ -79,24 +78,24 @@ class History {
   // Calls fn with the beginning of every piece of [from, to] over which the expression is decided.
   void Search(const Expression& expression, Millis from, Millis to,
               const std::function<void(Millis)>& fn) const;
-  // The search was given up: an expression flickers over a long stretch.
+  // The search was given up because an expression flickers over a long stretch.
   bool gave_up() const { return notes_->pieces > kMaxPieces; }
 
-  // Keeps the items of a list for as long as nobody calls ForgetLists.
+  // Keeps the items of a list until ForgetLists is called.
   Value KeepList(std::vector<Value> items) const;
   void ForgetLists() const { notes_->lists.clear(); }
 
  private:
-  // Past so many pieces of a user's time, a search is given up.
+  // The number of pieces of a user's time after which a search is given up.
   static constexpr int64_t kMaxPieces = 400'000;
 
-  // What was found of a segment, up to an instant.
+  // The changes of a segment that were found, up to an instant.
   struct Found {
     std::vector<Change> changes;
     Millis until = kAlways;
   };
 
-  // What is no part of the history; restrictions share it.
+  // State that is not part of the history; restrictions share it.
   struct Notes {
     std::map<std::string, Found> found;  // by segment
     int64_t pieces = 0;

@@ -1,5 +1,4 @@
-// Who is who, and what a run makes of it, worked out by hand from the rule in identity.h and from
-// docs/language.md.
+// Identities, and their effect on a run, worked out by hand from the rule in identity.h and from docs/language.md.
 #include "oracle/identity.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +16,7 @@ Record Identify(const Who& who) { return Fact(EventKind::kIdentify, "id", who, 0
 Record Group(const Who& who) { return Fact(EventKind::kGroup, "id", who, 0); }
 Record Alias(const Who& who) { return Fact(EventKind::kAlias, "id", who, 0); }
 
-// Takes in the records; whose those are that name an id, and who ended with the last record.
+// Applies the records. Returns the person of an id, and who ended with the last record.
 struct Told {
   Identity identity;
   std::string ended;
@@ -40,7 +39,7 @@ TEST(IdentityTest, AnIdentifyWithBothIdsMerges) {
   EXPECT_EQ(told("x"), "ann");
   EXPECT_EQ(Told({Identify("ann")})("ann"), "ann");
   EXPECT_EQ(Told({Identify({"ann", "x"}), Identify({"ann", "x"})}).ended,
-            "");  // one person already
+            "");  // already one person
   EXPECT_EQ(Told({Identify({"ann", "ann"})}).ended, "");
 }
 
@@ -50,8 +49,7 @@ TEST(IdentityTest, SeveralAnonymousIdsAreOnePersons) {
   EXPECT_EQ(told("laptop"), "ann");
 }
 
-// A laptop that two people use: what was anonymous before ann said who she is, is hers, and nothing
-// of bob's.
+// A laptop that two people use: what was anonymous before ann's identify belongs to ann, and nothing of it to bob.
 TEST(IdentityTest, TwoKnownPeopleAreNeverMerged) {
   const Told told({Event(Who::Anonymous("x")), Identify({"ann", "x"}), Identify({"bob", "x"})});
   EXPECT_EQ(told.ended, "");
@@ -60,16 +58,16 @@ TEST(IdentityTest, TwoKnownPeopleAreNeverMerged) {
   EXPECT_EQ(Told({Event("ann"), Event("bob"), Identify({"bob", "ann"})})("ann"), "ann");
   EXPECT_EQ(Told({Identify({"ann", "x"}), Alias({"bob", "x"})})("x"), "ann");
   EXPECT_EQ(Told({Event("ann"), Alias({"ann2", "ann"})})("ann"),
-            "ann");  // nor does ann become somebody else
+            "ann");  // ann does not become another person either
   EXPECT_EQ(Told({Group("ann"), Alias({"ann2", "ann"})})("ann"), "ann");
 }
 
 TEST(IdentityTest, AliasesFormChains) {
   const Told told({Alias({"b", "a"}), Alias({"c", "b"}), Identify({"ann", "c"})});
   for (const char* id : {"a", "b", "c"}) EXPECT_EQ(told(id), "ann") << id;
-  // The other way round: x is ann's when a becomes x.
+  // In reverse: x is ann's when a becomes x.
   EXPECT_EQ(Told({Identify({"ann", "x"}), Alias({"x", "a"})})("a"), "ann");
-  // A circle says nothing.
+  // A circle has no effect.
   EXPECT_EQ(Told({Alias({"b", "a"}), Alias({"a", "b"})})("a"), "b");
 }
 
@@ -100,7 +98,7 @@ TEST(IdentityTest, AnUndoneLinkOfAChainTakesWhatIsBehindItAlong) {
 
 // --- runs ---
 
-// `1000 +s, 1500 -s@x`, transitions and firings in order of time; the star marks what is corrected.
+// `1000 +s, 1500 -s@x`: transitions and firings in order of time; the star marks corrected ones.
 std::string Happens(const std::string& yaml, const std::vector<Record>& records,
                     std::optional<Millis> until = std::nullopt,
                     const std::vector<Interlude>& interludes = {}) {
@@ -151,16 +149,16 @@ TEST(MergedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
       Happens(plan,
               IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
       "1200 +s");
-  // What comes later from the anonymous id is hers.
+  // Later events of the anonymous id are ann's.
   EXPECT_EQ(
       Happens(plan, IdentityLog().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX)),
       "1300 +s");
-  // And before anything came from it, too.
+  // The same before any event of the id.
   EXPECT_EQ(
       Happens(plan,
               IdentityLog().Add(kIdentify, 1200, {"ann", "x"}).Add("a", 1300, kX).Add("a", 1400, "ann")),
       "1400 +s");
-  // A segment that both are in: one leaves, the other stays.
+  // A segment with both as members: one leaves, the other stays.
   EXPECT_EQ(
       Happens("segments: {s: count(a) >= 1}\n",
               IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"})),
@@ -168,7 +166,7 @@ TEST(MergedRunTest, TheAnonymousOneLeavesAndThePersonEnters) {
 }
 
 TEST(MergedRunTest, TheHistoryIsTheUnion) {
-  // The sequence runs across both; the first event is the anonymous one's; so is the latest trait.
+  // The sequence spans both histories; the first event and the latest trait are the anonymous user's.
   const auto log = IdentityLog()
                        .Add("a", 1000, kX)
                        .Add(kIdentify, 1050, kX, R"({"p":"anonymous"})")
@@ -188,7 +186,7 @@ TEST(MergedRunTest, WhatIsDueBeforeHappensToEachApart) {
               IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1250, {"ann", "x"}),
               2000),
       "1000 +s@x, 1100 +s, 1200 -s@x, 1300 -s");
-  // At the very instant it is judged together with the record: x leaves once.
+  // At that very instant x is judged together with the record: x leaves once.
   EXPECT_EQ(
       Happens(plan,
               IdentityLog().Add("a", 1000, kX).Add("a", 1100, "ann").Add(kIdentify, 1200, {"ann", "x"}),
@@ -198,7 +196,7 @@ TEST(MergedRunTest, WhatIsDueBeforeHappensToEachApart) {
 
 TEST(MergedRunTest, ALateMergeIsSeenAtTheLatestClockAndCorrectsNothing) {
   const std::string plan = "segments: {s: count(a) >= 2, t: 'count(b[300ms]) >= 1'}\n";
-  // ann's clock stands at 1500, x's at 1700; the identify says 1200.
+  // ann's clock is 1500, x's is 1700; the identify has 1200.
   EXPECT_EQ(Happens(plan,
                     IdentityLog()
                         .Add("b", 1500, "ann")
@@ -274,7 +272,7 @@ Interlude Unmerge(size_t before, const std::string& id, Millis at) {
 
 TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
   const std::string plan = "segments: {s: count(a) >= 2}\n";
-  // One event each: only together they were in the segment.
+  // One event each: only together were they in the segment.
   EXPECT_EQ(Happens(plan,
                     IdentityLog()
                         .Add("a", 1000, kX)
@@ -283,7 +281,7 @@ TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
                         .Add("a", 1400, kX),
                     1500, {Unmerge(3, "x", 1300)}),
             "1200 +s, 1300 -s, 1400 +s@x");
-  // What x sent while it was ann's is x's too; the record that merged them is ann's.
+  // Events of x while it was ann's become x's again; the record that merged them is ann's.
   EXPECT_EQ(Happens(plan,
                     IdentityLog()
                         .Add("a", 1000, kX)
@@ -292,7 +290,7 @@ TEST(UnmergedRunTest, EachHasWhatItsOwnIdsSent) {
                         .Add("a", 1400, "ann"),
                     1500, {Unmerge(3, "x", 1300)}),
             "1250 +s, 1300 -s, 1300 +s@x");
-  // An id that is merged with nobody has nothing to undo.
+  // An id that is not merged has nothing to undo.
   EXPECT_EQ(Happens(plan, IdentityLog().Add("a", 1000, kX).Add("a", 1100, kX), 1500,
                     {Unmerge(1, "x", 1050), Unmerge(2, "y", 1300)}),
             "1100 +s@x");
@@ -305,7 +303,7 @@ TEST(UnmergedRunTest, WhatIsDueBeforeHappensFirst) {
             "1000 +s@x, 1050 +s, 1050 -s@x, 1100 -s, 1100 +s@x, 1200 -s@x");
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(2, "x", 1250)}),
             "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s");
-  // Said at an instant that the person's clock has passed.
+  // Requested for an instant that the person's clock has passed.
   EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 1400, "ann"), 1700, {Unmerge(3, "x", 1250)}),
             "1000 +s@x, 1050 +s, 1050 -s@x, 1200 -s, 1400 +s, 1600 -s");
 }
@@ -319,7 +317,7 @@ TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
                        .Add(kIdentify, 1100, {"ann", "x"});
   // x fired at 1010, and that counts for ann.
   EXPECT_EQ(Happens(plan, log, 1500, {Unmerge(3, "x", 1200)}), "1010 t!@x");
-  // x has its events again, and has fired nothing.
+  // x has its events again, but no firings.
   EXPECT_EQ(Happens(plan, IdentityLog(log).Add("a", 3000, kX).Add("a", 3010, kX), 3500,
                     {Unmerge(3, "x", 1200)}),
             "1010 t!@x, 3010 t!@x");
@@ -330,7 +328,7 @@ TEST(UnmergedRunTest, NothingFiresAndNothingThatDidNotFireCounts) {
 
 TEST(UnmergedRunTest, EachIsKnownByItsOwnRecords) {
   const std::string plan = "segments: {s: count(a) >= 1}\n";
-  // ann, who is known, was bob's when she became known: bob alone is not.
+  // ann was merged into bob before ann became known, so bob alone is not known.
   const auto log = IdentityLog()
                        .Add(kAlias, 1000, {"bob", "ann"})
                        .Add("a", 1100, "ann")

@@ -22,12 +22,12 @@ date::local_days Date(const date::time_zone* zone, Millis t) {
   return date::floor<date::days>(Local(zone, t));
 }
 
-// A midnight that the clock skips begins at the change; one that it shows twice, at the first.
+// A midnight that the clock skips is the instant of the change; one that is shown twice is the first.
 Millis Begin(const date::time_zone* zone, date::local_days day) {
   return From(zone->to_sys(LocalMillis(day), date::choose::earliest));
 }
 
-// Since when the clock has run without a change of its offset.
+// The last change of the offset at or before t.
 Millis Unchanged(const date::time_zone* zone, Millis t) {
   date::sys_info info = zone->get_info(Sys(t));
   const auto offset = info.offset;

@@ -25,7 +25,7 @@ Value Trait(const std::string& name, const History& history, Millis t) {
   return latest;
 }
 
-// The value in the latest record that has the purpose; no until a record gives consent.
+// The value in the latest record that has the purpose; false until a record gives consent.
 Value Consent(const std::string& purpose, const History& history, Millis t) {
   bool given = false;
   for (const Entry* entry : history.whole().records()) {
@@ -43,7 +43,7 @@ Value MemberFor(const Expression& e, const History& history, Millis t) {
                      changes.back().at <= t - e.window.length);
 }
 
-// Whether the window shows an instant of a change that way.
+// Whether the window contains a change of that kind.
 Value Changed(const Expression& e, const History& history, Millis t) {
   const auto shown = InstantsIn(e.window, history, t);
   if (!shown) return Value::Bool(false);

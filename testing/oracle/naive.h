@@ -1,6 +1,5 @@
-// The meaning of the language, computed by re-reading a user's whole history at every question: no
-// caching and no cleverness, so that what the engine answers can be held against it. Written from
-// docs/language.md alone; it shares the parser with the engine and nothing else.
+// The meaning of the language, computed by reading a user's whole history for every answer, without caches, so that the
+// engine can be compared with it. Written from docs/language.md alone; it shares only the parser with the engine.
 #pragma once
 
 #include <string>
@@ -9,11 +8,10 @@
 
 namespace attune::oracle {
 
-// The value of `expression` at `t`. Strings in it live as long as history and expression, lists
-// until ForgetLists.
+// The value of `expression` at `t`. Strings in it are valid as long as history and expression, lists until ForgetLists.
 Value Evaluate(const Expression& expression, const History& history, Millis t);
 
-// The same inside a selector's braces, where `event` is the one at hand.
+// The same inside a selector's braces, for `event`.
 Value EvaluateWith(const Expression& expression, const History& history, Millis t, const Entry* event);
 
 // bucket("name") of a user.

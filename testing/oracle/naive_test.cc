@@ -1,4 +1,4 @@
-// What the oracle answers, against values worked out by hand from docs/language.md.
+// The oracle's answers, against values worked out by hand from docs/language.md.
 #include "oracle/naive.h"
 
 #include <string>
@@ -18,7 +18,7 @@ TEST_F(NaiveTest, WindowsHaveExactEdges) {
   Event("a", 1500);
   Event("b", 2000);
   AskAll({
-      {999, "count(a)", "0"},  // an event of the future is not seen
+      {999, "count(a)", "0"},  // a later event does not count
       {1000, "count(a)", "1"},
       {1000, "count(a[1ms])", "1"},
       {1001, "count(a[1ms])", "0"},
@@ -63,7 +63,7 @@ TEST_F(NaiveTest, AnchoredWindowsLeaveTheAnchorOut) {
       {1999, "count(b[1s after first_time(a)])", "1"},
       {5000, "count(b[1s after first_time(c)])", "0"},  // null: none
       {5000, "count(b[since last_time(a)])", "3"},
-      {5000, "count(b[since last_time(c)])", "4"},  // null: all
+      {5000, "count(b[since last_time(c)])", "4"},  // null: all events
       {5000, "count(b[since last_time(b)])", "0"},
       {5000, "count(b[since first_time(a) + 500ms])", "2"},
       {999, "count(b[since last_time(a)])", "0"},
@@ -74,7 +74,7 @@ TEST_F(NaiveTest, SessionsEndAfterAGap) {
   Load("sessions: {gap: 100ms}\n");
   Event("a", 1000);
   Event("b", 1100);  // exactly the gap: still the same
-  Event("a", 1201);  // one more: another
+  Event("a", 1201);  // one more: another session
   AskAll({
       {999, "count(any[session])", "0"},
       {1100, "count(any[session])", "2"},
@@ -113,7 +113,7 @@ TEST_F(NaiveTest, SessionsAreCutAtTheirLongest) {
   Event("a", 1000);
   Event("a", 1080);
   Event("a", 1150);  // exactly max after the first: still belongs
-  Event("a", 1151);  // does not, though only 1ms after the last
+  Event("a", 1151);  // too late, although only 1ms after the last
   Event("a", 1240);
   AskAll({
       {1150, "count(a[session])", "3"},
@@ -149,7 +149,7 @@ TEST_F(NaiveTest, TraitsAreTheLatestByEventTime) {
       {5000, "trait.vip", "true"},
       {5000, "trait.address.city", "\"Łódź\""},
       {5000, "trait.address", "null"},  // an object has no value of its own
-      {5000, "trait.age", "null"},      // null takes it back
+      {5000, "trait.age", "null"},      // null removes it
       {3999, "trait.age", "30"},
       {5000, "not trait.nothing", "true"},
       {5000, "trait.plan = 5", "false"},
@@ -201,13 +201,13 @@ TEST_F(NaiveTest, AggregatesOverAProperty) {
       {9000, "min(b.p)", "10"},
       {9000, "max(b.p)", "30"},
       {9000, "distinct(b.p)", "3"},
-      {9000, "first(b.p)", "10"},  // skipping those without
+      {9000, "first(b.p)", "10"},  // without those that lack p
       {9000, "last(b.p)", "10"},
       {9000, "first(b.p[7s])", "30"},
       {9000, "last(b.p[1s])", "null"},
-      {9000, "mode(b.p)", "10"},        // 10 and 30 twice each; 10 was seen last
+      {9000, "mode(b.p)", "10"},        // 10 and 30 twice each; 10 is the latest
       {6000, "mode(b.p)", "30"},
-      {5000, "mode(b.p)", "20"},        // once each: the one seen last
+      {5000, "mode(b.p)", "20"},        // once each: the latest
       {9000, "list(b.p, 10)", "[10,30,20]"},
       {9000, "list(b.p, 2)", "[10,30]"},
       {9000, "count(b.p)", "5"},
@@ -229,7 +229,7 @@ TEST_F(NaiveTest, SumsRoundOnce) {
   }
   EXPECT_EQ(Ask("sum(b.p[ever])", 1002), "1");
   EXPECT_EQ(Ask("sum(b.p[ever])", 2000), "1");
-  // 0.1 + 0.2 - 0.3 of the doubles themselves is 2^-55, which the usual sum turns into 2^-54.
+  // The exact sum of the doubles 0.1, 0.2 and -0.3 is 2^-55. Plain addition gives 2^-54.
   EXPECT_EQ(ExactSum({0.1, 0.2, -0.3}), 0x1p-55);
   EXPECT_EQ(ExactSum({}), 0);
   EXPECT_EQ(ExactSum({19.99, 19.99, 19.99}), 59.97);
@@ -257,10 +257,10 @@ events:
       {2000, "distinct(b.p)", "4"},  // "10", 10, true, "z"
       {2000, "sum(b.p)", "20"},
       {2000, "count(b{p = 10})", "2"},
-      {2000, "count(b{p != 10})", "0"},  // another type is like null
+      {2000, "count(b{p != 10})", "0"},  // another type counts as null
       {2000, "count(b{p = \"10\"})", "1"},
       {2000, "count(b{not (p = 10)})", "3"},
-      {2000, "min(b.p)", "10"},  // a number is there: numbers alone
+      {2000, "min(b.p)", "10"},  // there is a number: only numbers count
       {1000, "min(b.p)", "\"10\""},
       {2000, "max(b{p != 5 or p starts_with \"z\"}.p)", "10"},
       {2000, "max(b{p starts_with \"\"}.p)", "\"z\""},
@@ -336,7 +336,7 @@ TEST_F(NaiveTest, Periods) {
   Event("a", 1399);
   AskAll({
       {1399, "periods(a, 100ms, 4)", "3"},  // the first, third and fourth stretch
-      {1400, "periods(a, 100ms, 4)", "2"},  // 1000 is out; 1100 now lies in (1000, 1100]
+      {1400, "periods(a, 100ms, 4)", "2"},  // 1000 is out; 1100 is now in (1000, 1100]
       {1100, "periods(a, 100ms, 4)", "2"},  // 1100 in the first, 1000 in the second
       {1100, "periods(a, 100ms, 1)", "1"},
       {1099, "periods(a, 100ms, 1)", "1"},
@@ -368,7 +368,7 @@ TEST_F(NaiveTest, AbsenceThatNothingBreaks) {
   Event("b", 1600);
   EXPECT_EQ(Ask(absent, 1599), "true");
   EXPECT_EQ(Ask(absent, 1600), "false");
-  Event("a", 1600);  // the b of the same millisecond is not after it
+  Event("a", 1600);  // the b of the same millisecond does not come after it
   EXPECT_EQ(Ask(absent, 2099), "false");
   EXPECT_EQ(Ask(absent, 2100), "true");
 }
@@ -424,7 +424,7 @@ TEST_F(NaiveTest, TheSecondTwoOClockIsAnHourOfItsOwn) {
   Load("timezone: Europe/Warsaw\n");
   Event("a", "2026-10-25T00:30:00Z");  // 02:30, summer time
   EXPECT_EQ(Ask("count(a[this_hour])", "2026-10-25T00:59:59.999Z"), "1");
-  EXPECT_EQ(Ask("count(a[this_hour])", "2026-10-25T01:00:00Z"), "0");  // 02:00 once more
+  EXPECT_EQ(Ask("count(a[this_hour])", "2026-10-25T01:00:00Z"), "0");  // 02:00 again
   EXPECT_EQ(Ask("hour()", "2026-10-25T01:00:00Z"), "2");
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// Compiling takes longer than all the rest, so a pattern is compiled once.
+// Compiling is the most expensive part, so each pattern is compiled once.
 const RE2& Compiled(const std::string& pattern) {
   static std::map<std::string, RE2> compiled;
   return compiled.try_emplace(pattern, pattern).first->second;
@@ -25,7 +25,7 @@ bool Matches(std::string_view text, const std::string& pattern) {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), Compiled(pattern));
 }
 
-// Unicode's simple case folding, as RE2 has it.
+// Unicode's simple case folding, as in RE2.
 bool SameText(std::string_view text, std::string_view part, bool whole) {
   const std::string quoted = RE2::QuoteMeta(re2::StringPiece(part.data(), part.size()));
   return Matches(text, whole ? "(?i)\\A" + quoted + "\\z" : "(?i)" + quoted);

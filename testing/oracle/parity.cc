@@ -31,7 +31,7 @@ bool Try(const Case& smaller, const Differs& differs, Case* made) {
   return true;
 }
 
-// Drops stretches of a list, long ones first.
+// Drops ranges of a list, long ones first.
 template <typename T>
 bool DropFrom(std::vector<T> Case::*list, const Differs& differs, Case* made) {
   bool progress = false;
@@ -66,7 +66,7 @@ bool DropInstants(const Differs& differs, Case* made) {
   return progress;
 }
 
-// Puts a metric's definition where its name stands, so that the metric is not needed.
+// Replaces a metric's name by its definition, so that the metric is not needed.
 bool InlineMetrics(const Differs& differs, Case* made) {
   bool progress = false;
   for (size_t i = 0; i < made->metrics.size();) {
@@ -120,7 +120,7 @@ bool SimplifyTerms(const Differs& differs, Case* made) {
   return progress;
 }
 
-// Records without properties, then without an anonymous id beside a user.
+// Removes properties, then anonymous ids next to a user.
 bool SimplifyRecords(const Differs& differs, Case* made) {
   bool progress = false;
   for (size_t i = 0; i < made->records.size(); ++i) {

@@ -1,4 +1,4 @@
-// Two runs of one case held against each other, and what to do when they differ.
+// Compares two runs of one case, and shrinks a case that differs.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace attune::oracle {
 
-// How many cases a test tries, or from which seed: the number that an environment variable says, or `otherwise`.
+// The number of cases or the first seed of a test: the value of an environment variable, or `otherwise`.
 uint64_t Setting(const char* name, uint64_t otherwise);
 
-// The first difference in words, or "" when there is none (or a run gave up, which says nothing).
+// The first difference in words; "" if there is none, or if a run gave up.
 std::string Difference(const RunResult& expected, const RunResult& found);
 
-// The same for a case: the oracle is expected, `run` is found. "" when the plan does not load.
+// The same for a case: expects the oracle's result from `run`. "" if the plan does not load.
 std::string Difference(const Case& made, const RunFn& run);
 
-// A case that still differs and from which nothing more can be dropped: records, segments, metrics,
-// instants, settings, parts of expressions. Requires that `made` differs.
+// A case that still differs, but from which nothing more can be removed: records, segments, metrics, instants,
+// settings, parts of expressions. Requires that `made` differs.
 Case Shrink(Case made, const RunFn& run);
 
 // The case as files that `attune replay` reads, the command, and both runs.

@@ -1,8 +1,8 @@
-// Random plans over random histories: the oracle against itself (searching for timed changes
-// against trying every millisecond), and the engine against the oracle.
+// Random plans over random histories: compares the oracle with itself (searching for timed changes, and testing every
+// millisecond), and the engine with the oracle.
 //
-// ATTUNE_PARITY_CASES says how many cases each test tries (default 150), ATTUNE_PARITY_SEED which
-// seed comes first. With a seed and one case, that case alone.
+// ATTUNE_PARITY_CASES is the number of cases of each test (default 150), ATTUNE_PARITY_SEED the first seed. With a seed
+// and one case, only that case runs.
 #include "oracle/parity.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@
 namespace attune::oracle {
 namespace {
 
-// An engine that is given records one by one; users become one where histories are kept.
+// An engine that gets records one by one. Users are merged only where histories are kept.
 constexpr Features kOneUserEach = [] {
   Features has = Features::All();
   has.identity = false;
@@ -31,7 +31,7 @@ void HoldAgainstOracle(const CaseOptions& options, const RunFn& run, bool with_v
   const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
   const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
   for (uint64_t seed = first; seed < first + cases; ++seed) {
-    // Said before the run, so that a crash names its seed too.
+    // Printed before the run, so that a crash also shows its seed.
     testing::Test::RecordProperty("seed", std::to_string(seed));
     if (cases == 1) std::fprintf(stderr, "%s", PlanText(Generate(seed, options)).c_str());
     Case made = Generate(seed, options);
@@ -91,7 +91,7 @@ TEST(OracleParityTest, ManyCasesReachTheirCatchUp) {
   EXPECT_GE(reached, 10);
 }
 
-// A run that is wrong on purpose: every exit comes a millisecond late.
+// A run with a deliberate error: every exit is a millisecond late.
 TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
   const RunFn wrong = [](const Plan& plan, const std::vector<Record>& records,
                          const RunOptions& options) {

@@ -1,4 +1,4 @@
-// Random choices that are the same for a seed on every machine and with every standard library.
+// Random numbers that are the same for a seed on every machine and with every standard library.
 #pragma once
 
 #include <cstdint>

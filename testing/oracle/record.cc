@@ -52,7 +52,7 @@ Record Base(EventKind kind, std::string_view id, const Who& who, std::string_vie
 
 }  // namespace
 
-// Of an event that names one id twice nobody can tell; it counts as anonymous.
+// An event whose two ids are equal counts as anonymous.
 Who WhoOf(const Record& record) {
   return record.user == record.anonymous ? Who::Anonymous(record.user)
                                          : Who(record.user, record.anonymous);
@@ -70,7 +70,7 @@ Record Track(std::string_view id, const Who& who, std::string_view name, Millis 
 Record Fact(EventKind kind, std::string_view id, const Who& who, Millis time,
             std::string_view traits, std::string_view context) {
   Record record = Base(kind, id, who, "", time);
-  if (kind == EventKind::kGroup) Member("groupId", "g", &record.json);  // as the Segment spec asks
+  if (kind == EventKind::kGroup) Member("groupId", "g", &record.json);  // required by the Segment spec
   Object("traits", traits, &record.json);
   Object("context", context, &record.json);
   record.json += '}';

@@ -1,4 +1,4 @@
-// One line of a history as the tests write it: what replay would read, with the head already taken.
+// One line of a history as tests write it: the input of a replay, with the head already parsed.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ struct Record {
   std::string json;  // the event as a client sends it: one line of NDJSON for `attune replay`
 };
 
-// Whom a record names: a user, an anonymous id (of an alias: the previous id), or both.
+// The ids in a record: a user, an anonymous id (of an alias: the previous id), or both.
 struct Who {
   std::string user;
   std::string anonymous;
@@ -33,19 +33,19 @@ struct Who {
 };
 Who WhoOf(const Record& record);
 
-// A track event. `properties` and `context` are JSON objects; an empty one is left out.
+// A track event. `properties` and `context` are JSON objects; an empty one is omitted.
 Record Track(std::string_view id, const Who& who, std::string_view name, Millis time,
              std::string_view properties = {}, std::string_view context = {});
 
-// An identify, group or alias. `traits` and `context` are JSON objects; an empty one is left out.
-// An alias without a previous id gets one that nobody has.
+// An identify, group or alias. `traits` and `context` are JSON objects; an empty one is omitted. An alias without a
+// previous id gets an unused one.
 Record Fact(EventKind kind, std::string_view id, const Who& who, Millis time,
             std::string_view traits = {}, std::string_view context = {});
 
-// The context in which a record says what its user allows: `{"email":true}`.
+// The context in which a record states its user's consents: `{"email":true}`.
 std::string ConsentContext(std::string_view purposes);
 
-// The head that an engine is given with the record. Views into `record`.
+// The head that an engine gets with the record. Views into `record`.
 EventHead HeadOf(const Record& record);
 
 }  // namespace attune::oracle

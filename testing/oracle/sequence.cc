@@ -8,7 +8,7 @@
 namespace attune::oracle {
 namespace {
 
-// The steps that are to happen, each with those that are not to happen before it.
+// A step that must match, with the `not` steps before it.
 struct Step {
   const SequenceStep* step;
   std::vector<const SequenceStep*> forbidden;
@@ -27,8 +27,8 @@ std::vector<Step> StepsOf(const Expression& e) {
   return steps;
 }
 
-// The events that a window shows from one of them on. They are a run of the history without gaps,
-// so that the one behind an event is the user's very next one.
+// The events in a window from one of them on. They are a part of the history without gaps, so the event after another
+// is the user's very next one.
 class Run {
  public:
   Run(const Expression& e, const History& history, Entries events)

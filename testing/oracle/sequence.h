@@ -1,4 +1,4 @@
-// sequence(…), depth(…) and matches(…), tried out pair by pair.
+// sequence(…), depth(…) and matches(…), evaluated by trying all pairs of events.
 #pragma once
 
 #include "oracle/history.h"

@@ -18,7 +18,7 @@ TEST_F(SequenceTest, LaterIsAnyEventLater) {
       {1200, "sequence(a -> b)", "true"},
       {1200, "sequence(b -> a)", "false"},
       {1200, "sequence(a -> x -> b)", "true"},
-      {1200, "sequence(a -> a)", "false"},  // an event is one step alone
+      {1200, "sequence(a -> a)", "false"},  // an event matches only one step
       {1200, "sequence(any -> any -> any)", "true"},
       {1200, "sequence(any -> any -> any -> any)", "false"},
       {1200, "sequence(a)", "true"},
@@ -85,7 +85,7 @@ TEST_F(SequenceTest, NothingForbiddenLiesBetween) {
       {1300, "sequence(a -> not (b or z) -> c)", "false"},
       {1300, "sequence(a -> not a -> c)", "true"},  // the neighbours themselves do not count
   });
-  // Another a, after what was forbidden.
+  // Another a, after the forbidden event.
   Event("a", 1150);
   EXPECT_EQ(Ask("sequence(a -> not x -> b)", 1300), "true");
 }
@@ -97,10 +97,10 @@ TEST_F(SequenceTest, WithinIncludesItsEnd) {
   AskAll({
       {1200, "sequence(a -> b within 200ms)", "true"},
       {1200, "sequence(a -> b within 199ms)", "false"},
-      {1200, "sequence(a -> x -> b within 100ms)", "true"},  // since x, the step before
+      {1200, "sequence(a -> x -> b within 100ms)", "true"},  // from x, the previous step
       {1200, "sequence(a -> x within 99ms -> b)", "false"},
       {1200, "sequence(a -> not y -> b within 199ms)",
-       "false"},  // since a: what is not to happen is no step to count from
+       "false"},  // from a: a `not` step does not count as previous
   });
 }
 
@@ -117,10 +117,10 @@ TEST_F(SequenceTest, ByAsksForOneValue) {
   AskAll({
       {1200, "sequence(a -> b by k)", "false"},
       {1300, "sequence(a -> b by k)", "true"},
-      {1300, "sequence(a -> not x -> b by k)", "true"},  // the x are of another value, or of none
+      {1300, "sequence(a -> not x -> b by k)", "true"},  // the x have another value, or none
       {1300, "sequence(a -> not x -> b)", "true"},       // b at 1200
       {1300, "sequence(a -> not x{k exists} -> b{k = 1})", "false"},
-      {1300, "sequence(x => b by k)", "false"},  // the very next is of another value
+      {1300, "sequence(x => b by k)", "false"},  // the very next event has another value
       {1600, "matches(a -> b by k)", "1"},       // events without the property match nothing
       {1600, "depth(x -> b -> a by k)", "1"},
       {1600, "sequence(b by k)", "true"},
@@ -142,13 +142,13 @@ TEST_F(SequenceTest, DepthIsTheFurthestStepOfAnyRun) {
   Event("b", 1200);
   AskAll({
       {1000, "depth(a -> b -> c)", "1"},
-      {1100, "depth(a -> b -> c)", "1"},  // c before b is of no use
+      {1100, "depth(a -> b -> c)", "1"},  // c before b does not count
       {1200, "depth(a -> b -> c)", "2"},
       {1200, "depth(b -> a)", "1"},
       {1200, "depth(z -> a)", "0"},
-      {1200, "depth(a -> not x -> b -> c)", "1"},  // what is not to happen is not counted
+      {1200, "depth(a -> not x -> b -> c)", "1"},  // a `not` step does not count
       {1200, "depth(a -> not y -> b -> c)", "2"},
-      {1300, "depth(a -> b -> c)[250ms]", "0"},  // a is gone, and b alone is not the first step
+      {1300, "depth(a -> b -> c)[250ms]", "0"},  // a has left the window, and b alone does not match the first step
       {1300, "depth(b -> c)[250ms]", "1"},
   });
 }
@@ -177,7 +177,7 @@ TEST_F(SequenceTest, MatchesDoNotOverlap) {
   });
 }
 
-// The match that ends first is taken, though another begins earlier.
+// The match that ends first counts, even if another begins earlier.
 TEST_F(SequenceTest, MatchesTakeWhatEndsFirst) {
   for (const auto& [name, time, k] : {std::tuple("a", 1000, R"({"k":1})"),
                                       {"a", 1100, R"({"k":2})"},

@@ -1,5 +1,4 @@
-// An expression as a tree of text, so that a failing one can be made smaller without knowing what
-// it means.
+// An expression as a tree of text, so that a failing one can be shrunk without knowing its meaning.
 #pragma once
 
 #include <string>
@@ -9,7 +8,7 @@
 namespace attune::oracle {
 
 struct Term {
-  // What may stand in its place: another of the same sort, or a literal where there is one.
+  // What may replace the term: another one of the same sort, or a literal if there is one.
   enum class Sort {
     kBool,
     kNumber,
@@ -20,21 +19,21 @@ struct Term {
     kSelector,
     kWindow,
     kSteps,     // of a sequence
-    kOptional,  // what may as well be left out
+    kOptional,  // may be omitted
     kFixed,
   };
   Sort sort = Sort::kFixed;
-  std::string pattern;  // each $ is one of the parts; without parts, taken as it is
+  std::string pattern;  // each $ is replaced by one of the parts; used as it is if there are no parts
   std::vector<Term> parts;
 };
 
 std::string ToText(const Term& term);
 
-// Puts `with` wherever the term is the name alone.
+// Inserts `with` wherever the term is only the name.
 void Replace(const std::string& name, const Term& with, Term* term);
 
-// Every tree that is a little smaller: with one of its terms replaced by a term of the same sort
-// from further down, or by the simplest of its sort. Largest cuts first.
+// Every slightly smaller tree: with one of its terms replaced by a descendant of the same sort, or by the simplest term
+// of its sort. Largest cuts first.
 std::vector<Term> Simpler(const Term& term);
 
 }  // namespace attune::oracle

@@ -49,8 +49,7 @@ class UserRun {
     triggers_.FireOn(**event, history_, clock_);
   }
 
-  // Takes in the record that makes the other one hers, at an instant that is before neither's
-  // clock.
+  // Applies the record that merges the other user into this one, at an instant that is not before either's clock.
   void Merge(UserRun* other, const Record& record, size_t position, Millis at) {
     PassBefore(at);
     other->PassBefore(at);
@@ -63,10 +62,10 @@ class UserRun {
     EvaluateAt(clock_, false);
   }
 
-  // A record and its place in the log.
+  // A record and its position in the log.
   using Placed = std::pair<Record, size_t>;
 
-  // From now on only the records that `stays` says are the user's; gives the others.
+  // Keeps only the records for which `stays` is true; returns the others.
   std::vector<Placed> Part(Millis at, const std::function<bool(const Record&)>& stays) {
     PassBefore(at);
     std::vector<Placed> parted;
@@ -85,9 +84,9 @@ class UserRun {
     return parted;
   }
 
-  // Begins with records that another one had.
+  // Begins with records of another user.
   void Begin(Millis at, const std::vector<Placed>& records) {
-    while (next_at_ < at_.size() && at_[next_at_] < at) ++next_at_;  // there was nobody to show
+    while (next_at_ < at_.size() && at_[next_at_] < at) ++next_at_;  // there was no user yet
     for (const auto& [record, position] : records) {
       TakeIn(record, position);
       at = std::max(at, record.time);
@@ -123,7 +122,7 @@ class UserRun {
     accepted_.emplace_back(record.id, record.time);
   }
 
-  // All that happens by itself before an instant that the clock is about to reach.
+  // Applies all timed changes before an instant that the clock is about to reach.
   void PassBefore(Millis time) {
     WriteValuesBefore(time);
     if (HasRecords()) RunTo(time - 1);
@@ -136,7 +135,7 @@ class UserRun {
     }
   }
 
-  // The timed changes in (clock, last].
+  // Applies the timed changes in (clock, last].
   void RunTo(Millis last) {
     if (clock_ >= last) return;
     int64_t left = plan_.limit_catch_up;
@@ -170,7 +169,7 @@ class UserRun {
     return candidates;
   }
 
-  // How many memberships and conditions of triggers changed.
+  // Returns how many memberships and conditions of triggers changed.
   int64_t EvaluateAt(Millis t, bool corrected) {
     int64_t changes = EvaluateSegments(t, corrected);
     changes += triggers_.Judge(history_, t);
@@ -179,7 +178,7 @@ class UserRun {
     return changes;
   }
 
-  // All is evaluated at an instant at which nothing happened that a trigger should tell.
+  // Evaluates everything at an instant without firing triggers.
   void SeeQuietly(Millis t) {
     clock_ = t;
     EvaluateSegments(t, false);
@@ -200,7 +199,7 @@ class UserRun {
     return changes;
   }
 
-  // The instants asked for that the clock passes on its way to `time`.
+  // Writes values at the instants that the clock passes on its way to `time`.
   void WriteValuesBefore(Millis time) {
     for (; next_at_ < at_.size() && at_[next_at_] < time; ++next_at_) {
       if (history_.empty()) continue;
@@ -228,7 +227,7 @@ class UserRun {
     result_->values.push_back(std::move(values));
   }
 
-  // After each evaluation, any of which may have been the one that was given up.
+  // Called after each evaluation, since any of them may have been given up.
   void Forget() const {
     result_->gave_up |= history_.gave_up();
     history_.ForgetLists();
@@ -335,7 +334,7 @@ class NaiveRun : public Moment {
   RunResult result_;
   std::map<std::string, UserRun> users_;
   Identity identity_;
-  size_t next_ = 0;  // of the interludes
+  size_t next_ = 0;  // index into the interludes
 };
 
 }  // namespace

@@ -100,12 +100,12 @@ TEST(TimelineTest, TheClockRunsToTheLatestRecordOfAll) {
 
 TEST(TimelineTest, ALateEventCorrectsNow) {
   const std::string plan = Segment("s", "count(a[500ms]) >= 2");
-  // Late, and seen at once; then it ages out at its own time.
+  // Late, and counted at once; then it expires at its own time.
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000).Add("a", 900), 2000),
             "1000 +s*, 1400 -s");
-  // Late, and already aged out.
+  // Late, and already expired.
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000).Add("a", 500), 2000), "");
-  // What was emitted is not taken back: in between, nothing.
+  // Reported changes are not taken back, and nothing is reported in between.
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000).Add("b", 2000).Add("a", 1100), 2000), "");
   // A late event can end a membership.
   EXPECT_EQ(Changes(Segment("s", "count(a) = 1"), Log().Add("a", 1000).Add("a", 900)),
@@ -131,7 +131,7 @@ TEST(TimelineTest, DuplicatesLeaveNoTrace) {
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000, "x").Add("a", 501, "x")), "");
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000, "x").Add("a", 500, "x")), "1000 +s*");
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000, "x").Add("a", 1000, "x", "bob")), "");
-  // Dropped, it does not move the clock: 1200 is not late.
+  // A dropped record does not move the clock: 1200 is not late.
   EXPECT_EQ(Changes(plan, Log().Add("a", 1000, "x").Add("a", 1400, "x").Add("a", 1200)), "1200 +s");
 }
 

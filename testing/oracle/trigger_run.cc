@@ -110,9 +110,8 @@ bool TriggerRun::MayFire(const Trigger& trigger, const std::string& key, Millis 
   if (trigger.quiet_hours && trigger.quiet_hours->Contains(history.local_time().MinuteOfDay(at)))
     return false;
   if (trigger.only_if && !Evaluate(*trigger.only_if, history, clock).IsTrue()) return false;
-  // How many of those that `counts` tells fired less than `span` away, before or after. What is
-  // older than `span` when the user's clock stands where it does is over, even for an event that
-  // comes late.
+  // The number of firings accepted by `counts` less than `span` away, before or after. A firing that is older than
+  // `span` by the user's clock does not count, even for a late event.
   const auto within = [&](Millis span, const auto& counts) {
     return std::count_if(past_.begin(), past_.end(), [&](const Past& past) {
       return counts(past) && clock - past.at < span && std::abs(past.at - at) < span;

@@ -1,4 +1,4 @@
-// The triggers of one user: what holds, what fires, and what is held back.
+// The triggers of one user: which conditions hold, what fires, and what is suppressed.
 #pragma once
 
 #include <map>
@@ -19,25 +19,25 @@ struct Firing {
   std::string values;  // a JSON object, nulls left out
   bool operator==(const Firing&) const = default;
 };
-// The line of firings.ndjson, without its id.
+// As a line of firings.ndjson, without its id.
 std::string ToText(const Firing& firing);
 
 class TriggerRun {
  public:
-  // What it is given must outlive it.
+  // The arguments must outlive this.
   TriggerRun(const Plan& plan, std::vector<Firing>* firings)
       : plan_(plan), firings_(firings), holds_(plan.triggers.size()) {}
 
-  // Judges `enter` and `leave` at t, in the order of names, the values of a key in the order of
-  // their JSON. How many conditions changed, each value of a key counted.
+  // Judges `enter` and `leave` at t, in the order of names, and keys in the order of their JSON. Returns how many
+  // conditions changed, counting each key.
   int64_t Judge(const History& history, Millis t);
   // The same without firing anything.
   void JudgeQuietly(const History& history, Millis t);
 
-  // Fires what is `on` the event, at its time. `clock` is the user's latest instant.
+  // Fires triggers that are `on` the event, at its time. `clock` is the user's latest instant.
   void FireOn(const Entry& event, const History& history, Millis clock);
 
-  // What has fired for the other counts for this one.
+  // Adds the firings of the other user to this one's.
   void TakeFirings(const TriggerRun& other) {
     past_.insert(past_.end(), other.past_.begin(), other.past_.end());
   }

@@ -1,4 +1,4 @@
-// What fires in whole runs, worked out by hand from docs/language.md.
+// Firings of whole runs, worked out by hand from docs/language.md.
 #include "oracle/trigger_run.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 namespace attune::oracle {
 namespace {
 
-// `1000 t, 1500 t(7){"x":1}`: the key in parentheses, values when there are any.
+// `1000 t, 1500 t(7){"x":1}`: the key in parentheses, values if there are any.
 std::string Fires(const std::string& yaml, const std::vector<Record>& records,
                   std::optional<Millis> until = std::nullopt) {
   LoadedPlan loaded = ParsePlan(yaml);
@@ -74,11 +74,11 @@ TEST(TriggerRunTest, ACooldownIsOverAtItsLength) {
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
                   LogOf({{"a", 1000, ""}, {"a", 1499, ""}, {"a", 1500, ""}, {"a", 1999, ""}})),
             "1000 t, 1500 t");
-  // A late one is as far from a later firing as from an earlier one.
+  // The distance of a late event counts both to later and to earlier firings.
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
                   LogOf({{"a", 2000, ""}, {"a", 1501, ""}, {"a", 1500, ""}})),
             "1500 t, 2000 t");
-  // What is over by the user's clock is over for a late one too.
+  // A cooldown that is over by the user's clock is over for a late event too.
   EXPECT_EQ(Fires(Trigger("on: a, cooldown: 500ms"),
                   LogOf({{"a", 1000, ""}, {"b", 1500, ""}, {"a", 1100, ""}})),
             "1000 t, 1100 t");
@@ -115,7 +115,7 @@ TEST(TriggerRunTest, KeysFireOneByOne) {
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: count(a[500ms]) >= 2)', at_most: 1 per 1h"), log, 3000),
             "1100 t(\"x\")");
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: count(a[500ms]) >= 2) and true'"), log, 3000),
-            "1100 t");  // no key: it is no some(…) itself
+            "1100 t");  // no key: the condition is not a some(…) itself
   EXPECT_EQ(Fires(Trigger("on: a, where: 'some(k: count(a[500ms]) >= 2)'"), log),
             "1100 t, 1200 t, 1250 t");
 }
@@ -158,8 +158,8 @@ TEST(TriggerRunTest, OnlyIfIsAskedWhenItFires) {
   log.push_back(Track("last", "ann", "a", 1300));
   EXPECT_EQ(Fires(Trigger("on: a, only_if: consent(email), cooldown: 1h"), log), "1300 t");
   EXPECT_EQ(Fires(Trigger("enter: count(a) >= 1, only_if: consent(email)"), log),
-            "");  // what is held back is not made up for
-  // It is about the user, not about the key.
+            "");  // suppressed firings are not made up for
+  // `only_if` is evaluated for the user, not for the key.
   EXPECT_EQ(Fires(Trigger("enter: 'some(k: count(a) >= 1)', only_if: 'count(a) = 2'"),
                   LogOf({{"a", 1000, R"({"k":1})"}, {"a", 1100, R"({"k":2})"}})),
             "1100 t(2)");
@@ -183,13 +183,13 @@ triggers:
   z_enter: {enter: 'count(a) >= 1', group: g}
   alone: {on: a}
 )";
-  // Those with enter and leave come first, then those with on, each by name.
+  // Triggers with enter and leave come first, then those with on, each ordered by name.
   EXPECT_EQ(Fires(plan, LogOf({{"a", 1000, ""}, {"a", 1100, ""}, {"a", 1500, ""}})),
             "1000 a_on, 1000 alone, 1000 z_enter, 1100 alone, 1500 a_on, 1500 alone, 1500 b_on");
 }
 
 TEST(TriggerRunTest, ATriggersOwnChangesMoveTheClock) {
-  // The condition ends at 1500 by itself, so an event of 1499 is late then.
+  // The condition ends at 1500 without an event, so an event of 1499 is late then.
   const auto log = LogOf({{"a", 1000, ""}, {"b", 2000, ""}});
   EXPECT_EQ(
       Fires("segments: {s: count(c) >= 1}\ntriggers: {t: {leave: 'count(a[500ms]) >= 1'}}\n", log),

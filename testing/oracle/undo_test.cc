@@ -1,5 +1,5 @@
-// A merge that was undone leaves both as if each had only ever had what her own ids sent: the engine, after merges and undos,
-// against the oracle over the two histories apart.
+// After a merge is undone, both users are as if each had only its own records: compares the engine after merges and
+// undos with the oracle over the two separate histories.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 namespace attune::oracle {
 namespace {
 
-// What was accepted of a user, as records of hers that merge nothing and are duplicates of nothing.
+// The accepted records of a user, without those that merge or are duplicates.
 std::vector<Record> Apart(const HistoryRun& run, const std::string& user) {
   std::vector<Record> records;
   for (const std::string_view bytes : run.HistoryOf(user)) {
@@ -26,7 +26,7 @@ std::vector<Record> Apart(const HistoryRun& run, const std::string& user) {
   return records;
 }
 
-// 0 when nothing was merged.
+// 0 if nothing was merged.
 int UndoEach(const Case& made, const Plan& plan) {
   const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
   Millis end = 0;
@@ -82,7 +82,7 @@ TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
   EXPECT_GT(undone, static_cast<int>(cases) / 3);
 }
 
-// The ids of the records, those of anonymous ones too.
+// The ids of the records, including anonymous ones.
 std::vector<std::string> IdsOf(const Case& made) {
   std::vector<std::string> ids;
   for (const Record& record : made.records) {
@@ -94,7 +94,7 @@ std::vector<std::string> IdsOf(const Case& made) {
   return ids;
 }
 
-// Some ids, at some places of the history, each perhaps several times.
+// Some ids, at some positions in the history, possibly several times each.
 std::vector<Interlude> DrawUndos(const Case& made, Random* random) {
   const std::vector<std::string> ids = IdsOf(made);
   std::vector<size_t> places;
@@ -129,7 +129,7 @@ TEST(UndoneMerges, AreToldAsTheOracleTellsThem) {
   }
 }
 
-// Runs the oracle and the engine, with one merge undone, and holds both to what `seen` must give.
+// Runs the oracle and the engine with one merge undone, and compares both with the expected result for `seen`.
 template <typename Seen, typename Expected>
 void HoldBoth(const char* yaml, const std::vector<Record>& records, const Interlude& undo, const Seen& seen, const Expected& expected) {
   const LoadedPlan loaded = ParsePlan(yaml);
@@ -141,7 +141,7 @@ void HoldBoth(const char* yaml, const std::vector<Record>& records, const Interl
 
 constexpr Millis kUndoStart = 1'772'359'200'000;  // 2026-03-01T10:00:00Z
 
-// Conditions that an un-merge makes true did not become true then: they hold no trigger back later.
+// Conditions that become true at an un-merge do not count as fired, so they suppress no later firing.
 TEST(UndoneMerges, CountNothingAsFired) {
   using Fired = std::vector<std::pair<std::string, Millis>>;
   const auto fired = [](const RunResult& result) {
@@ -156,7 +156,7 @@ TEST(UndoneMerges, CountNothingAsFired) {
            {2, Interlude::Kind::kUnmerge, kUndoStart + 2 * kHour, nullptr, "d"}, fired, Fired{{"d", kUndoStart}, {"w", kUndoStart + 3 * kHour}});
 }
 
-// A record of the id that was merged had made the user known.
+// A record of the merged id had made the user known.
 TEST(UndoneMerges, LeaveAPersonKnownByTheirOwnRecordsAlone) {
   const auto entered = [](const RunResult& result) {
     std::vector<std::string> users;

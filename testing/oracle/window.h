@@ -1,4 +1,4 @@
-// Which events of a user's history a window and a selector show.
+// Which events of a user's history match a window and a selector.
 #pragma once
 
 #include <optional>
@@ -13,24 +13,24 @@ using Session = Entries;
 std::vector<Session> SessionsAt(const History& history, Millis t);
 bool IsOpen(const Session& session, const Plan& plan, Millis t);
 
-// The instants that a window shows: (after, until].
+// The instants of a window: (after, until].
 struct Instants {
   Millis after;
   Millis until;
 };
-// None for a window whose anchor is null, and for a session, which is no stretch of time.
+// None for a window whose anchor is null, and for a session, which is not defined by instants.
 std::optional<Instants> InstantsIn(const Window& window, const History& history, Millis t);
 
-// The events that the window shows at `t`, of any name: a run of the history without gaps.
+// The events in the window at `t`, with any name: a part of the history without gaps.
 Entries EventsIn(const Window& window, const History& history, Millis t);
 
-// Whether the selector selects the event; no window is considered.
+// Whether the selector matches the event, ignoring windows.
 bool Selects(const Selector& selector, const Entry& entry, const History& history);
 
-// The event's value of a property, as the language sees it: text is read as a time where the plan declares one.
+// The event's value of a property as the language reads it: text is parsed as a time if the plan declares one.
 Value PropertyOf(const Entry& entry, const PropertyPath& path);
 
-// The values that some(…) and top(…) run over, each once; the one seen last comes last.
+// The values that some(…) and top(…) iterate over, each once; the latest comes last.
 std::vector<Value> KeysAt(const PropertyPath& path, const History& history, Millis t);
 
 }  // namespace attune::oracle

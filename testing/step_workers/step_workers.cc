@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-// So many steps of those who only look whether something is due: more will not help.
+// Steps of workers that only check whether something is due, after which more are pointless.
 constexpr int kMostIdle = 1'000;
 
 }  // namespace
@@ -39,7 +39,7 @@ class StepWorkers::Stepped : public Worker {
   }
 
   bool CanMove() const { return !done_ && !stepping_ && (woken_ || rests_); }
-  // Whether it has something to do at once, as far as it said.
+  // Whether it has work to do now, as far as its last result shows.
   bool IsBusy() const { return CanMove() && (woken_ || busy_); }
 
   void Step() {
@@ -59,7 +59,7 @@ class StepWorkers::Stepped : public Worker {
   const std::string name_;
   const std::function<Next()> step_;
   bool woken_ = true;
-  bool rests_ = true;  // its clock may call it
+  bool rests_ = true;  // a rest may end before it is woken
   bool busy_ = true;
   bool done_ = false;
   bool stepping_ = false;

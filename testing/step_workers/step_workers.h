@@ -1,5 +1,5 @@
-// Workers without threads: each step is taken when the test or the simulator says so, on its own thread. So what happens
-// next is drawn from a seed, and happens again with it.
+// Workers without threads: the test or the simulator executes each step on its own thread. So a seed determines the
+// order, and the same seed reproduces it.
 #pragma once
 
 #include <cstddef>
@@ -14,23 +14,23 @@ namespace attune {
 
 class StepWorkers : public Workers {
  public:
-  // Picks one of so many workers that can move: for what must wait (Join, Await). Empty: each in turn.
+  // Picks one of `count` workers that can move, for calls that must wait (Join, Await). Empty: each in turn.
   explicit StepWorkers(std::function<size_t(size_t)> pick = nullptr) : pick_(std::move(pick)) {}
 
   std::unique_ptr<Worker> Start(const char* name, std::function<Worker::Next()> step) override;
-  // Takes steps until done(). Nobody else can move: `stuck` is called, which must not return.
+  // Executes steps until done(). If no worker can move, `stuck` is called, which must not return.
   void Await(std::unique_lock<std::mutex>* hold, std::condition_variable* changed, const std::function<bool()>& done) override;
 
-  // Those that have not ended, in the order of their starts, and can move: others wait to be woken.
+  // Workers that have not ended and can move, in the order of their starts. Others wait until they are woken.
   struct Mover {
     std::string name;
     size_t id;
   };
   std::vector<Mover> Movers() const;
   std::vector<Mover> All() const;
-  // Whether it has something to do at once, as far as it has said.
+  // Whether it has work to do now, as far as its last result shows.
   bool IsBusy(size_t id) const;
-  // Takes one step of a mover; false: it can not move any more.
+  // Executes one step of a mover. Returns false if it cannot move any more.
   bool Step(size_t id);
   uint64_t steps() const { return steps_; }
 
@@ -41,13 +41,13 @@ class StepWorkers : public Workers {
   struct Entry {
     std::string name;
     size_t id;
-    Stepped* worker;  // null: it is gone
+    Stepped* worker;  // null: it was destroyed
   };
 
   Stepped* Find(size_t id) const;
-  // A step of some worker that has something to do; false: none has.
+  // Executes a step of some worker with work to do. Returns false if there is none.
   bool StepBusy();
-  // A step of one that can move.
+  // Executes a step of one that can move.
   bool StepResting();
   void Stuck(const std::string& waiting);
 

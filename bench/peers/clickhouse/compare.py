@@ -1,12 +1,12 @@
 """The 280 conditions for every user at the end of the history, by `attune replay` and by ClickHouse (chdb, in a process of its own),
-in one run: how long each takes, and whether they say the same.
+in one run: the time that each takes, and whether the answers are equal.
 
     bench/peers/clickhouse/run EVENTS.ndjson [--all] [--json FILE]
 
-attune reads the NDJSON and works out every change of every condition on the way, as it always does. ClickHouse works the conditions out
-once, at the end: from the NDJSON as it is, and from a table that was loaded before, sorted by user and time, which is the best it
-can have. `--all` also compares the numbers behind the conditions (not timed: with metrics it is another plan), and counts the answers that come
-out differently where the same words mean something else.
+attune reads the NDJSON and computes every change of every condition, as always. ClickHouse computes the conditions once, at the end: from
+the NDJSON, and from a table that was loaded before, sorted by user and time, which is its best case. `--all` also compares the numbers
+behind the conditions (not timed, since a plan with metrics is another plan), and counts the answers that differ because the same
+expression has another meaning.
 """
 
 import argparse
@@ -32,7 +32,7 @@ RAW = """SELECT userId AS user, CAST(event AS LowCardinality(String)) AS name,
   CAST(properties.category AS LowCardinality(String)) AS category
 FROM file('{events}', 'JSONEachRow', 'event String, userId String, messageId String, timestamp String,
   properties Tuple(price Float64, product_id String, category String)')"""
-# The same words with the meaning that they have in ClickHouse unless more is said: what the difference comes to.
+# The same expressions with ClickHouse's default meaning, to show the size of the difference.
 OTHER_MEANINGS = {"first_step": (statements.FUNNEL_STATEMENTS, "sql_from_first_step"),
                   "seconds": (statements.GATE_STATEMENTS, "sql_in_seconds")}
 TITLES = {
@@ -42,7 +42,7 @@ TITLES = {
     "first_step": "Another meaning: a funnel's window begins at its first step, whenever that was, and does not end now",
     "seconds": "Another meaning: times are cut to seconds before a gate is measured",
 }
-SPILL = "\nSETTINGS max_bytes_before_external_group_by = 4000000000"  # what is kept of each user takes some 18 KB
+SPILL = "\nSETTINGS max_bytes_before_external_group_by = 4000000000"  # state of about 18 KB for each user
 IN_ORDER = "\nSETTINGS optimize_aggregation_in_order = 1"
 
 
@@ -69,7 +69,7 @@ def attune_answers(out, which, metrics):
 # --- ClickHouse ---
 
 def ask(settings):
-    """In the child: loads, asks, and prints what each took."""
+    """In the child: loads, runs the queries, and prints the time of each."""
     from chdb import session
     took = {}
 
@@ -137,8 +137,8 @@ def read_ties(path):
 
 
 def compare(which, ours, theirs, users, ties):
-    """By kind: how many answers there are, how many are not zero, and which differ: in a sum's last digits, for users of whom steps
-    of the sequence came in one millisecond, or otherwise."""
+    """By kind: the number of answers, the number that are not zero, and those that differ: in a sum's last digits, for users with
+    several steps of the sequence in one millisecond, or otherwise."""
     result = {}
     names = list(users)
     for i, s in enumerate(which):
@@ -214,7 +214,7 @@ def main():
         show(TITLES[title], result)
     if options.json:
         told = {"events": count, "users": len(users), "figures": figures, "results": results}
-        options.json.write_text(json.dumps(told, default=int))  # numpy counts in numbers of its own
+        options.json.write_text(json.dumps(told, default=int))  # numpy has its own integer types
     if any(kind["other"] for title, result in results.items() if title not in OTHER_MEANINGS for kind in result.values()):
         sys.exit("There are differences without a known reason.")
 
