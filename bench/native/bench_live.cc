@@ -1,5 +1,5 @@
-// Benchmarks of latency for live users: how soon an event is visible, also beside a very busy user, and how late timers
-// take effect.
+// Benchmarks of latency for live users: how soon an event is visible, also while another user is very active, and how
+// late timers take effect.
 #include <fmt/format.h>
 
 #include <atomic>

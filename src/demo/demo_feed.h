@@ -123,8 +123,8 @@ struct DemoFeedOptions {
 };
 
 // Sends the history, then the stream, until `stop` is set (noticed within a tenth of a second, or when a pending answer
-// has arrived). Blocks; run it on its own thread. It sends about ten requests a second once the history is in. After an
-// answer of 429 or 503 it waits as long as Retry-After says. It reconnects a lost connection a few times, with the same
+// has arrived). Blocks; run it on its own thread. It sends about ten requests a second after the history. After an
+// answer of 429 or 503 it waits for the time in Retry-After. It reconnects a lost connection a few times, with the same
 // message ids, so that nothing is counted twice. Any other refusal ends it with an error.
 Status FeedDemo(const DemoFeedOptions& options, const std::atomic<bool>& stop);
 

@@ -75,10 +75,10 @@ TEST(CatchUp, TellsSoManyChangesThenWhatIsDifferentAtTheEnd) {
   EXPECT_EQ(users.Told(told[1]), "2000-01-02T00:00:00.000Z -afternoon");
   EXPECT_EQ(users.Told(told[9'999]), "2013-09-09T00:00:00.000Z -afternoon");  // 5,000 days later
   EXPECT_EQ(users.Told(told[10'000]), "2026-03-01T13:00:00.000Z +afternoon");
-  // Membership began where that was told.
+  // The membership began at the change that was reported.
   EXPECT_EQ(users.Since("ann", "afternoon"), kNow);
   EXPECT_EQ(users.engine().Find("ann")->now, kNow);
-  // From then on each change is told again.
+  // From then on each change is reported again.
   users.effects = {};
   users.Pass(kNow + kDay);
   ASSERT_EQ(users.effects.transitions.size(), 2u);
@@ -95,7 +95,7 @@ TEST(CatchUp, OfAnEventEndsJustBeforeIt) {
   EXPECT_EQ(told,
             "2026-01-01T12:00:00.000Z +afternoon\n"
             "2026-01-02T00:00:00.000Z -afternoon\n"
-            "2026-01-02T00:00:00.000Z -today\n"  // the third, and the instant whole
+            "2026-01-02T00:00:00.000Z -today\n"  // the third change; its instant is reported completely
             "2026-03-01T12:59:59.999Z +afternoon\n"
             "2026-03-01T13:00:00.000Z +today\n");
 }
@@ -109,7 +109,7 @@ TEST(CatchUp, IsCountedForEachUserAndEachRecordAnew) {
   EXPECT_EQ(users.Transitions(), 38u);
 }
 
-// Triggers' conditions are transitions too, those of each key counted; whether they fire or not.
+// Changes of triggers' conditions count too, for each key, whether the triggers fire or not.
 TEST(CatchUp, CountsWhatTriggersWatch) {
   Passing users("limits: {catch_up: 6}\ntriggers: {t: {enter: 'hour() >= 12', cooldown: 1000d}, k: {leave: 'some(k: count(e) > 0 and hour() >= 12)'}}");
   users.Event("ann", At("2026-01-01T00:00:00Z"), R"({"k": 1})");
@@ -125,7 +125,7 @@ TEST(CatchUp, CountsWhatTriggersWatch) {
   EXPECT_EQ(users.effects.firings.size(), 2u);
 }
 
-// What the language's page shows, for a user of the year 1 and of the year -7973.
+// The example in docs/language.md, for a user of the year 1 and of the year -7973.
 TEST(CatchUp, OfThousandsOfYearsIsBounded) {
   Passing users(
       "segments: {weekend: 'weekday() in [6, 7] and hour() >= 20 or date() = 2026-12-24', night: 'hour() >= 22', sunday: 'weekday() = 7',\n"
@@ -145,7 +145,7 @@ TEST(CatchUp, OfThousandsOfYearsIsBounded) {
   }
 }
 
-// A look that changes nothing is work too.
+// A judgement that changes nothing is work too.
 TEST(CatchUp, LooksSeldomAtWhatNeverChanges) {
   for (const char* when : {"hour() >= 0", "not (hour() = 24)", "hour() in [25, 26]", "hour() between -1 and 30", "weekday() != 9", "date() < 9999-01-01",
                            "hour() >= 20 and count(e) > 5", "count(e) > 5 and date() != 2026-01-01", "hour() >= 7 or count(e) >= 1",
@@ -160,7 +160,7 @@ TEST(CatchUp, LooksSeldomAtWhatNeverChanges) {
   }
 }
 
-// However seldom it looks, it finds what looking every hour finds.
+// With few judgements it finds every change that judging each hour finds.
 TEST(CatchUp, FindsEveryChangeWithPatience) {
   for (const char* zone : {"UTC", "Europe/Warsaw", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca"}) {
     for (const char* when : {"hour() = 2", "hour() != 2 and weekday() = 7", "hour() in [1, 3, 22]", "not hour() between 2 and 5", "hour() >= 7 and weekday() <= 5",
@@ -188,7 +188,7 @@ TEST(CatchUp, FindsEveryChangeWithPatience) {
   }
 }
 
-// What cannot be foreseen is bounded all the same, and comes out right at the end.
+// Unpredictable conditions are bounded too, and are right at the end.
 TEST(CatchUp, BoundsItsLooksWhateverThePlan) {
   for (const char* when : {"abs(hour() - 12) < 13 and count(e) < 2 and hour() + 0 >= 0", "some(k: abs(hour() - 12) < 13 and hour() + 0 >= 0)"}) {
     Passing users(std::string("segments: {a: '") + when + "', b: 'count(e) >= 2 or hour() * 2 = 26 and date() + 0s >= 2026-03-01'}");
@@ -204,7 +204,7 @@ TEST(CatchUp, BoundsItsLooksWhateverThePlan) {
   }
 }
 
-// What is exact without the clock stays so over any time.
+// Exits that do not depend on the clock stay exact over any time.
 TEST(CatchUp, LeavesOtherExitsExact) {
   Passing users("segments: {gone: 'since(e) >= 200000d', early: 'hour() >= 0'}");
   users.Event("ann", At("1000-01-01T00:00:00Z"));
@@ -214,7 +214,7 @@ TEST(CatchUp, LeavesOtherExitsExact) {
   EXPECT_EQ(users.effects.transitions[0].at, At("1000-01-01T00:00:00Z") + 200'000 * kDay);
 }
 
-// What a segment was is what its `when` says, told or not.
+// Past memberships follow from `when`, whether reported or not.
 TEST(CatchUp, KeepsWhatSegmentsWere) {
   const std::string plan =
       "segments: {afternoon: 'hour() >= 12', lately: 'left(afternoon[8h])', stayed: 'in_segment(afternoon) for 30m', once: 'entered(afternoon";
@@ -237,7 +237,7 @@ TEST(CatchUp, KeepsWhatSegmentsWere) {
   }
 }
 
-// As for each late event.
+// The bound applies to each late event.
 TEST(CatchUp, BoundsWhatIsRetold) {
   Passing users(
       "segments: {odd: 'hour() + 0 >= 12 and count(e) >= 1', ever: 'left(odd)'}\n"
@@ -248,11 +248,11 @@ TEST(CatchUp, BoundsWhatIsRetold) {
   EXPECT_LE(users.Judgements(), 620'000u);
   EXPECT_TRUE(users.Holds("ann", "ever"));
   EXPECT_LE(users.Transitions(), 4u);
-  // Changes may be missing, and answers that rest on them say so.
+  // Changes may be missing, and answers that depend on them are incomplete.
   users.engine().Evaluate(users.engine().program().metric_roots[0], *users.engine().Find("ann"), At("2026-03-01T10:00:00Z"));
   EXPECT_TRUE(users.engine().incomplete());
 
-  // Where no window shows a change of long ago, none is looked for.
+  // If no window can contain old changes, they are not computed.
   Passing seldom("segments: {afternoon: 'hour() >= 12 and count(e) >= 0', lately: 'entered(afternoon[7d])'}");
   seldom.Event("ann", At("2026-03-01T10:00:00Z"));
   seldom.Judgements();

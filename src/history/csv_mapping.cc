@@ -81,7 +81,7 @@ class Loader {
         continue;
       }
       const std::string key = entry.first.Scalar();
-      if (!seen.insert(key).second) Report(entry.first, "\"" + key + "\" stands here twice");
+      if (!seen.insert(key).second) Report(entry.first, "\"" + key + "\" occurs here twice");
       ReadField(entry.first, entry.second, what, fields);
     }
   }

@@ -142,7 +142,7 @@ std::string CheckTimePattern(std::string_view pattern) {
       return "expected one of %Y %y %m %d %e %H %M %S %f %b %z %Z %% after the percent sign";
     }
     if (letter != '%' && seen.find(letter) != std::string::npos) {
-      return std::string("%") + letter + " stands here twice";
+      return std::string("%") + letter + " occurs here twice";
     }
     seen += letter;
   }

@@ -98,8 +98,8 @@ class Message final : public beast_http::basic_parser<true> {
       ec = beast_http::error::need_more;
       return 0;
     }
-    // Beast asserts when it gets only one more byte after these, if the first chunk is the last
-    // one. (It cannot tell whether trailers follow without more input anyway.)
+    // Beast asserts when it gets only one more byte after these, if the first chunk is the last one. (Without more
+    // input it does not know anyway whether trailers follow.)
     if (!in_head && chunked() && bytes == "0\r\n") {
       ec = beast_http::error::need_more;
       return 0;

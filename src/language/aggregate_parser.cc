@@ -85,7 +85,7 @@ bool ExpressionParser::ReadProperty(Expression* e) {
     Mistaken(offset, "expected a number for " + name + "(…), found a property of type " + std::string(TypeName(of)));
   }
   if (aggregate.takes == Aggregate::Takes::kOrdered && of == Type::kBool) {
-    Mistaken(offset, "expected something that has an order for " + name + "(…), found a property of type boolean");
+    Mistaken(offset, "expected a value that can be ordered for " + name + "(…), found a property of type boolean");
   }
   if (aggregate.gives != Aggregate::Gives::kPropertyType) e->type = ResultType(aggregate), e->dynamic = false;
   return true;

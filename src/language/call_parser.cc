@@ -83,7 +83,7 @@ ExpressionPtr ExpressionParser::Call() {
   }
   const Function& function = found->second;
   if (in_filter_ && function.form != Form::kValues && function.form != Form::kAggregateOrValues) {
-    return Fail(offset, name + "(…) looks at history; between braces only the event's own properties are seen");
+    return Fail(offset, name + "(…) reads the history; inside braces only the event's own properties are available");
   }
   TakeToken();
   TakeToken();  // (

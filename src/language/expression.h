@@ -1,5 +1,5 @@
-// Expressions of the behaviour language as the parser leaves them: resolved and typed, free of sugar.
-// docs/language.md says what each means; this header says only how it is represented.
+// Expressions of the behaviour language as the parser leaves them: resolved and typed, free of sugar. docs/language.md
+// defines what each means; this header documents the representation.
 #pragma once
 
 #include <functional>

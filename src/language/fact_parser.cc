@@ -38,7 +38,7 @@ bool ExpressionParser::ReadSegmentChange(const std::string& name, Expression* e)
   const size_t offset = Now().begin;
   if (!ReadWindow(&e->window)) return false;
   if (e->window.kind == Window::Kind::kSession || e->window.kind == Window::Kind::kLastSession) {
-    Mistaken(offset, "a session holds events, not changes of membership; expected a stretch of time for " + name +
+    Mistaken(offset, "a session consists of events, not changes of membership; expected a span of time for " + name +
                          "(…), such as [7d] or [today], found " + ToText(e->window));
   }
   return true;

@@ -9,7 +9,7 @@ namespace attune {
 bool ExpressionParser::ReadKeyed(const std::string& name, Expression* e) {
   if (!keyed_.empty()) {
     return Fail(static_cast<size_t>(e->location.column),
-                name + "(…) cannot stand within " + keyed_ + "(…): every event there has one value of one property already"),
+                name + "(…) cannot be used within " + keyed_ + "(…): every event there has one value of one property already"),
            false;
   }
   if (!ReadKeyProperty(name, e)) return false;
@@ -37,7 +37,7 @@ bool ExpressionParser::ReadKeyProperty(const std::string& name, Expression* e) {
   }
   e->path.keys.push_back(TakeToken().text);
   if (!ReadKeys(&e->path)) return false;
-  if (!Is(":")) return Expected("\":\" behind the property, as in " + name + "(cart_id: …)"), false;
+  if (!Is(":")) return Expected("\":\" after the property, as in " + name + "(cart_id: …)"), false;
   TakeToken();
   if (e->path.keys.front() == "context" && e->path.keys.size() > 1) {
     e->path.in_context = true;

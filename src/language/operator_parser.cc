@@ -30,7 +30,7 @@ void ExpressionParser::RequireAlike(const Expression& a, const Expression& b) {
 void ExpressionParser::RequireOrdered(const Expression& e) {
   if (e.dynamic || (e.type != Type::kBool && e.type != Type::kList)) return;
   Mistaken(static_cast<size_t>(e.location.column),
-           "expected something that has an order, found " + ToText(e) + ", " + Kindly(e));
+           "expected a value that can be ordered, found " + ToText(e) + ", " + Kindly(e));
 }
 
 ExpressionPtr ExpressionParser::Chain(std::string_view word, Kind kind, ExpressionPtr (ExpressionParser::*operand)()) {

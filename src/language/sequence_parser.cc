@@ -17,10 +17,10 @@ bool ExpressionParser::ReadSequence(const std::string& name, Expression* e) {
     if (!ReadStep(name, &e->steps)) return false;
   } while (Is("->") || Is("=>"));
   if (e->steps.back().negated) {
-    Mistaken(Now().begin, "the last step of " + name + "(…) has to happen; \"not\" stands between two steps that do");
+    Mistaken(Now().begin, "the last step of " + name + "(…) must be positive; \"not\" belongs between two positive steps");
   }
   if (TakeWord("by") && !ReadBy(e)) return false;
-  if (Is("[")) return Fail(Now().begin, "the window of " + name + "(…) stands behind its \")\""), false;
+  if (Is("[")) return Fail(Now().begin, "the window of " + name + "(…) belongs after its \")\""), false;
   if (!Is(")")) return Expected("\"->\", \"=>\", \"within\", \"by\" or \")\""), false;
   return true;
 }
@@ -38,10 +38,10 @@ bool ExpressionParser::ReadStep(const std::string& name, std::vector<SequenceSte
   const size_t begin = Now().begin;
   step.negated = TakeWord("not");
   if (step.negated && steps->empty()) {
-    Mistaken(begin, "the first step of " + name + "(…) has to happen; \"not\" stands between two steps that do");
+    Mistaken(begin, "the first step of " + name + "(…) must be positive; \"not\" belongs between two positive steps");
   }
   if (step.immediate && (step.negated || steps->back().negated)) {
-    Mistaken(arrow, "nothing lies between an event and the very next one; expected \"->\" beside \"not\"");
+    Mistaken(arrow, "no event lies between an event and the very next one; expected \"->\" next to \"not\"");
   }
   if (!ReadSelector(&step.selector)) return false;
   if (IsWord("within") && !ReadWithin(name, *steps, &step)) return false;
@@ -54,9 +54,9 @@ bool ExpressionParser::ReadWithin(const std::string& name, const std::vector<Seq
   if (Now().kind != Token::Kind::kDuration) return Expected("a duration, such as 2h"), false;
   step->within = TakeToken().millis;
   if (before.empty()) {
-    Mistaken(offset, "\"within\" counts from the step before; the first step of " + name + "(…) has none");
+    Mistaken(offset, "\"within\" counts from the previous step; the first step of " + name + "(…) has none");
   } else if (step->negated) {
-    Mistaken(offset, "\"within\" stands behind a step that happens; expected it behind the next one");
+    Mistaken(offset, "\"within\" belongs after a positive step; expected it after the next one");
   }
   return true;
 }

@@ -89,7 +89,7 @@ ExpressionPtr ExpressionParser::MetricName() {
     e->type = type->type;
     e->dynamic = type->dynamic;
     if (type->keyed && !keyed_.empty()) {
-      Mistaken(word.begin, "the metric \"" + word.text + "\" holds some(…) or top(…), which cannot stand within " + keyed_ + "(…)");
+      Mistaken(word.begin, "the metric \"" + word.text + "\" holds some(…) or top(…), which cannot be used within " + keyed_ + "(…)");
     }
   } else {
     set_failed();  // reported where the metric is defined

@@ -35,7 +35,7 @@ bool ExpressionParser::ReadWindow(Window* window) {
 bool ExpressionParser::ReadSpan(Window* window) {
   window->kind = Window::Kind::kSliding;
   if (Now().millis <= 0) {
-    Fail(Now().begin, "a window is longer than nothing");
+    Fail(Now().begin, "a window must be longer than 0");
     return false;
   }
   window->length = TakeToken().millis;

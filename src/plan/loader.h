@@ -79,7 +79,7 @@ class PlanLoader {
 
   // What a node is, for messages.
   static std::string Kind(const YAML::Node& node);
-  // Calls fn(key, value) for each entry; reports a key that stands twice, and a node that is no mapping.
+  // Calls fn(key, value) for each entry; reports a duplicate key, and a node that is no mapping.
   template <typename Fn>
   void ForEach(const PlanSource& source, const YAML::Node& map, const std::string& what, Fn fn) {
     if (map.IsNull()) return;
@@ -91,7 +91,7 @@ class PlanLoader {
         continue;
       }
       const std::string key = entry.first.Scalar();
-      if (!seen.insert(key).second) Report(source, entry.first, "\"" + key + "\" stands here twice");
+      if (!seen.insert(key).second) Report(source, entry.first, "\"" + key + "\" occurs here twice");
       fn(key, entry.first, entry.second);
     }
   }

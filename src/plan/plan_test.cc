@@ -125,7 +125,7 @@ TEST(Plan, NamesTheMistakeAndItsPlace) {
       {"segmets:\n  a: {when: \"true\"}\n", "plan.yaml:1:1: unknown key \"segmets\" in the plan; did you mean \"segments\"?"},
       {"timezone: Europe/Warszawa\n",
        "plan.yaml:1:11: there is no time zone \"Europe/Warszawa\"; expected an IANA name such as Europe/Warsaw"},
-      {"segments:\n  a: {when: \"true\"}\n  a: {when: \"false\"}\n", "plan.yaml:3:3: \"a\" stands here twice"},
+      {"segments:\n  a: {when: \"true\"}\n  a: {when: \"false\"}\n", "plan.yaml:3:3: \"a\" occurs here twice"},
       {"segments:\n  a: {when: in_segment(b)}\n  b: {when: in_segment(a)}\n",
        "plan.yaml:2:3: the segment \"a\" refers to itself, in a circle"},
       {"events:\n  e: {properties: {p: strin}}\n",

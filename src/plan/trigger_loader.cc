@@ -41,7 +41,7 @@ void PlanLoader::ReadTrigger(const PlanSource& source, const std::string& key, c
               {"description", [&](const YAML::Node& n) { ReadText(source, n, "text", &trigger.description); }}});
   if (kinds != 1) return Report(source, at, "the trigger \"" + key + "\" needs exactly one of enter, leave and on");
   if (where && trigger.kind != Trigger::Kind::kOn) {
-    return Report(source, at, "\"where\" stands beside \"on\" only; join the conditions with \"and\"");
+    return Report(source, at, "\"where\" is only allowed with \"on\"; join the conditions with \"and\"");
   }
   triggers_.push_back(std::move(draft));
 }

@@ -47,7 +47,7 @@ bool PlanLoader::ReadName(const PlanSource& source, const YAML::Node& at, const 
   const Location here = source.At(at);
   const auto [place, inserted] = taken->emplace(name, here);
   if (inserted) return true;
-  if (place->second.file == here.file) return false;  // the same mapping: reported as "stands here twice"
+  if (place->second.file == here.file) return false;  // the same mapping: reported as "occurs here twice"
   Report(source, at, std::string("the ") + what + " \"" + name + "\" is defined twice, also in " +
                          plan_->files[static_cast<size_t>(place->second.file)] + ":" + std::to_string(place->second.line));
   return false;
