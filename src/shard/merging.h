@@ -34,7 +34,6 @@ class Merging;
 // A merge costs the smaller of the two histories: its records are inserted into the state with the larger one. If the
 // order of some of them is not known (see Engine::CanAdd), the state is built from both histories, as it is for a
 // parting.
-// when they part.
 class PersonRebuild {
  public:
   struct Asked {

@@ -94,7 +94,6 @@ struct RunOptions {
   std::optional<Millis> until;  // nullopt: the latest time of any record
   // Instants of everyone's values: as known when the user's clock passed them, that is before the user's first accepted
   // record with a later time. Users without a record until then have none.
-  // have none.
   std::vector<Millis> at;
   // Evaluates at every millisecond. Otherwise only where BoundsOver cannot exclude a change.
   bool every_millisecond = false;
