@@ -18,9 +18,9 @@ struct RateOptions {
   double per_network = 0;  // of the clients of one network: /24 of IPv4, /48 of IPv6; 0: unlimited
 };
 
-// One bucket for each, which holds the events of one second (at least one). A client whose bucket holds at least one
-// event may send a request of any size, and all of its events are charged. So a batch may exceed the bucket; the pause
-// after it is longer. Any thread; `now_ms` is of a monotonic clock.
+// One bucket for each, which holds the events of one second (at least one). If a bucket holds at least one event, a
+// request of any size may be sent, and all of its events are charged. So a batch may exceed the bucket; the pause after
+// it is longer. Any thread; `now_ms` is of a monotonic clock.
 class RateLimits {
  public:
   // The longest pause in an answer: client libraries cap theirs here.
@@ -43,7 +43,7 @@ class RateLimits {
     uint64_t tag = 0;  // 0: free
     TokenBucket bucket;
   };
-  static constexpr size_t kWays = 4;  // networks that share one bucket of the hash table
+  static constexpr size_t kWays = 4;  // entries that one hash can use
 
   static std::optional<int> PauseOf(TokenBucket* bucket, double rate, int64_t now_ms);
   TokenBucket& BucketOfKey(std::string_view key, int64_t now_ms);

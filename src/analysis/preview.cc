@@ -21,7 +21,8 @@ std::shared_ptr<const Plan> PlanOf(const PreviewQuestion& question) {
   return Excerpt(*question.plan, std::move(asked));
 }
 
-// The bound for the expression alone. State that it shares with the present definition is needed by each of them.
+// Compiles the expression alone. Series that it shares with the present definition would be kept for the longer of the
+// two needs.
 int64_t BoundOf(const PreviewQuestion& question) {
   std::vector<Metric> asked;
   asked.push_back({kAsked, Clone(*question.when), {}});

@@ -237,7 +237,7 @@ bool DeadLetters::Keep(uint64_t sequence, std::string_view payload) {
 bool DeadLetters::MarkReplayed(uint64_t sequence, uint64_t letter) {
   const std::string name = LetterName(letter);
   const auto found = store_->Get(keys::kDeadLetters, name);
-  if (!found.ok() || !*found) return found.ok();  // another thread dropped it meanwhile
+  if (!found.ok() || !*found) return found.ok();  // it was dropped to make room
   KeptLetter kept(name, **found);
   if (kept.replayed_as) return true;
   kept.replayed_as = sequence - 1;

@@ -11,7 +11,7 @@ namespace attune {
 struct FakeBatchLog : BatchLog {
   // The appended batches. A test shortens it to lose the newest ones, as RocksDB may after a power cut.
   std::vector<std::string> batches;
-  // The number of Append calls until one fails with kUnavailable; negative: none fails.
+  // The number of Append calls that succeed before one fails with kUnavailable; negative: none fails.
   int fail_after = -1;
   // After a crash no batch is appended.
   bool crashed = false;

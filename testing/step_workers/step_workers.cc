@@ -59,7 +59,7 @@ class StepWorkers::Stepped : public Worker {
   const std::string name_;
   const std::function<Next()> step_;
   bool woken_ = true;
-  bool rests_ = true;  // a rest may end before it is woken
+  bool rests_ = true;  // it becomes due without Wake
   bool busy_ = true;
   bool done_ = false;
   bool stepping_ = false;
