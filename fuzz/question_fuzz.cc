@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ATTUNE_CHECK(filter.ok() || !filter.error().message.empty(), "a refusal says why");
   if (filter.ok()) {
     for (const EffectKind kind : {EffectKind::kLeave, EffectKind::kEnter, EffectKind::kFiring}) {
-      (void)filter->Takes(PublishedEffect({1, 0}, kind, "high", "ann", "{}"));
+      (void)filter->Takes({{1, 0}, kind, false, 0, "high", "ann", ""});
     }
   }
   if (const auto id = ParseEffectId(header)) {

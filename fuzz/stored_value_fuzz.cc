@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "dead_letter/dead_letters.h"
-#include "effects/effect.h"
+#include "effects/effect_group.h"
 #include "effects/outbox_marks.h"
 #include "engine/series/fact.h"
 #include "event/json_text.h"
@@ -46,11 +46,31 @@ void Remove(std::string_view prefix) {
   ATTUNE_CHECK(TheStore().Write(batch).ok(), "a new store can be written");
 }
 
-void ReadEffect(std::string_view bytes) {
-  const auto effect = PublishedEffect::Parse({7, 1}, bytes);
-  if (!effect) return;
-  const PublishedEffect again({7, 1}, effect->kind(), effect->name(), effect->user(), effect->json());
-  ATTUNE_CHECK(again.bytes() == bytes, "an effect is written as it was read");
+void ReadEffects(std::string_view bytes) {
+  const auto group = EffectGroup::Parse({7, 1}, bytes);
+  if (!group) return;
+  std::vector<PublishedEffect> effects;
+  group->Read({}, group->last(), &effects);
+  ATTUNE_CHECK(effects.size() == group->size() && effects.front().id == group->first() && effects.back().id == group->last(),
+               "a group has as many effects as it says");
+  EffectGroupWriter writer;
+  for (const PublishedEffect& effect : effects) {
+    (void)effect.Json();
+    ATTUNE_CHECK(writer.MayAdd(effect.id), "effects of a group can be written as a group");
+    writer.Add(effect);
+  }
+  const EffectGroup again = writer.Take();
+  std::vector<PublishedEffect> effects_again;
+  again.Read({}, again.last(), &effects_again);
+  ATTUNE_CHECK(effects_again.size() == effects.size(), "as many are read as were written");
+  for (size_t i = 0; i < effects.size(); ++i) {
+    const PublishedEffect &a = effects[i], &b = effects_again[i];
+    // The line of a transition that an earlier version kept is not written again.
+    if (a.detail.starts_with('{') && a.kind != EffectKind::kFiring) continue;
+    ATTUNE_CHECK(a.id == b.id && a.kind == b.kind && a.at == b.at && a.corrected == b.corrected && a.name == b.name && a.user == b.user &&
+                     a.detail == b.detail,
+                 "an effect is read as it was written");
+  }
 }
 
 void ReadFact(std::string_view bytes) {
@@ -103,7 +123,7 @@ void ReadMarks(std::string_view bytes) {
   if (marks.Restore(TheStore()).ok() && marks.CountStored(TheStore()).ok()) {
     WriteBatch batch;
     marks.Count(3, {9, 2});
-    marks.Trim(1'772'359'200'000, &batch);
+    marks.Trim(1'772'359'200'000, EffectId{5, 0}, &batch);
   }
   Remove(keys::kOutboxMarks);
 }
@@ -153,7 +173,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 6) {
-    case 0: ReadEffect(bytes); break;
+    case 0: ReadEffects(bytes); break;
     case 1: ReadFact(bytes); break;
     case 2: ReadHistory(bytes); break;
     case 3: ReadSizes(bytes); break;

@@ -100,10 +100,10 @@ Result<EffectFilter> EffectFilter::Parse(const Request& request, const Plan& pla
 }
 
 bool EffectFilter::Takes(const PublishedEffect& effect) const {
-  if (!kinds_[static_cast<size_t>(effect.kind())]) return false;
-  const std::vector<std::string>& names = effect.kind() == EffectKind::kFiring ? triggers_ : segments_;
-  if (!names.empty() && !IsOf(names, effect.name())) return false;
-  return users_.empty() || IsOf(users_, effect.user());
+  if (!kinds_[static_cast<size_t>(effect.kind)]) return false;
+  const std::vector<std::string>& names = effect.kind == EffectKind::kFiring ? triggers_ : segments_;
+  if (!names.empty() && !IsOf(names, effect.name)) return false;
+  return users_.empty() || IsOf(users_, effect.user);
 }
 
 }  // namespace attune

@@ -32,7 +32,7 @@ std::string Passing(const std::string& query) {
   for (const char* user : {"ann", "b,c"}) {
     const char first = user[0];
     const auto tell = [&](EffectKind kind, const char* name, const char* told) {
-      if (filter->Takes(PublishedEffect({1, 0}, kind, name, user, "{}"))) passing += std::string(1, first) + told + ' ';
+      if (filter->Takes({{1, 0}, kind, false, 0, name, user, ""})) passing += std::string(1, first) + told + ' ';
     };
     tell(EffectKind::kEnter, "buyer", "+buyer");
     tell(EffectKind::kLeave, "buyer", "-buyer");

@@ -14,21 +14,23 @@ constexpr auto kIdleLook = milliseconds(1000);
 constexpr auto kHeldBackLook = milliseconds(20);
 // A client gets no more while this much waits for it: far below HttpLimits::stream_buffer_bytes.
 constexpr size_t kMostWaitingBytes = 256 << 10;
-// How much a client gets in one turn.
+// How much a client gets in one turn, and the groups of effects that are read for it: an effect's line is about ten times as
+// long as the effect in a group.
 constexpr size_t kTurnBytes = 64 << 10;
+constexpr size_t kPageBytes = 8 << 10;
 
 void AppendEvent(const PublishedEffect& effect, std::string* out) {
   *out += "id: ";
-  *out += ToText(effect.id());
-  *out += effect.kind() == EffectKind::kFiring ? "\nevent: firing\ndata: " : "\nevent: transition\ndata: ";
-  *out += effect.json();  // one line
+  *out += ToText(effect.id);
+  *out += effect.kind == EffectKind::kFiring ? "\nevent: firing\ndata: " : "\nevent: transition\ndata: ";
+  *out += effect.Json();  // one line
   *out += "\n\n";
 }
 
 }  // namespace
 
 EffectStream::EffectStream(Outbox* outbox) : outbox_(*outbox), thread_([this] { Run(); }) {
-  outbox_.SetListener([this] {
+  listening_for_effects_ = outbox_.Listen([this] {
     if (subscribers_ == 0) return;
     {
       const std::lock_guard hold(mutex_);
@@ -39,7 +41,7 @@ EffectStream::EffectStream(Outbox* outbox) : outbox_(*outbox), thread_([this] { 
 }
 
 EffectStream::~EffectStream() {
-  outbox_.SetListener(nullptr);
+  listening_for_effects_.reset();
   {
     const std::lock_guard hold(mutex_);
     closing_ = true;
@@ -100,7 +102,7 @@ void EffectStream::Run() {
 const Outbox::Page* EffectStream::PageAt(EffectId cursor) {
   const auto known = pages_.find(cursor);
   if (known != pages_.end()) return &known->second;
-  auto page = outbox_.Read(cursor, kTurnBytes);
+  auto page = outbox_.Read(cursor, kPageBytes);
   if (!page.ok()) return nullptr;
   return &pages_.emplace(cursor, std::move(*page)).first->second;
 }
@@ -110,18 +112,14 @@ EffectStream::Served EffectStream::Serve(Subscriber* subscriber, Clock::time_poi
   if (subscriber->writer.waiting_bytes() > kMostWaitingBytes) return Served::kHeldBack;
   const Outbox::Page* page = PageAt(subscriber->cursor);
   // When the client reconnects with its last id, the answer says why.
-  if (!page || page->gone) return Served::kGone;
+  if (!page || page->gone()) return Served::kGone;
   std::string out;
   bool whole = true;
-  for (const auto& block : page->blocks) {
-    auto effect = std::partition_point(block->begin(), block->end(),
-                                       [&](const PublishedEffect& e) { return e.id() <= subscriber->cursor; });
-    for (; effect != block->end() && out.size() < kTurnBytes; ++effect) {
-      if (subscriber->filter.Takes(*effect)) AppendEvent(*effect, &out);
-      subscriber->cursor = effect->id();
-    }
-    whole = effect == block->end();
+  for (const PublishedEffect& effect : page->effects) {
+    whole = out.size() < kTurnBytes;
     if (!whole) break;
+    if (subscriber->filter.Takes(effect)) AppendEvent(effect, &out);
+    subscriber->cursor = effect.id;
   }
   if (whole) subscriber->cursor = page->next;
   if (out.empty() && now - subscriber->written >= kHeartbeat) {

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -67,6 +68,7 @@ class EffectStream {
   bool published_ = false;
   bool closing_ = false;
   std::thread thread_;
+  std::unique_ptr<Outbox::Listening> listening_for_effects_;
 };
 
 }  // namespace attune

@@ -17,9 +17,9 @@ constexpr size_t kLookBack = 20'000;
 
 // `…,"sequence":17,"stream_id":"17-0"}`
 std::string Listed(const PublishedEffect& effect) {
-  std::string json(effect.json());
+  std::string json = effect.Json();
   json.pop_back();
-  return json + fmt::format(",\"sequence\":{},\"stream_id\":\"{}\"}}", effect.id().sequence, ToText(effect.id()));
+  return json + fmt::format(",\"sequence\":{},\"stream_id\":\"{}\"}}", effect.id.sequence, ToText(effect.id));
 }
 
 Response Gone(EffectId asked, EffectId floor) {
@@ -48,7 +48,7 @@ void EffectsResource::List(Call call, bool firings) {
     std::string json = firings ? "{\"firings\":[" : "{\"transitions\":[";
     size_t found = 0, seen = 0;
     const Status read = runtime_.outbox().ForEachBackwards([&](const PublishedEffect& effect) {
-      if ((effect.kind() == EffectKind::kFiring) == firings) {
+      if ((effect.kind == EffectKind::kFiring) == firings) {
         if (found++ > 0) json += ',';
         json += Listed(effect);
       }

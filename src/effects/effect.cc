@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <tuple>
+#include <vector>
 
-#include "base/bytes.h"
-#include "base/check.h"
 #include "engine/output.h"
 
 namespace attune {
@@ -56,58 +55,51 @@ std::optional<EffectId> EffectOfKey(std::string_view key) {
   return EffectId{ReadBigEndian(key.substr(0, 8)), static_cast<uint32_t>(ReadBigEndian(key.substr(8)))};
 }
 
-PublishedEffect::PublishedEffect(EffectId id, std::string bytes, uint16_t name_bytes, uint16_t user_bytes)
-    : id_(id), name_bytes_(name_bytes), user_bytes_(user_bytes), bytes_(std::move(bytes)) {}
-
-PublishedEffect::PublishedEffect(EffectId id, EffectKind kind, std::string_view name, std::string_view user, std::string_view json)
-    : id_(id), name_bytes_(static_cast<uint16_t>(name.size())), user_bytes_(static_cast<uint16_t>(user.size())) {
-  ATTUNE_CHECK(name_bytes_ == name.size() && user_bytes_ == user.size(), "names and ids have limits far below 64 KiB");
-  std::string room;
-  room.reserve(kHeadBytes + name.size() + user.size() + json.size());
-  ByteWriter out(std::move(room));
-  out.U8(static_cast<uint8_t>(kind));
-  out.U16(name_bytes_);
-  out.U16(user_bytes_);
-  out.Raw(name);
-  out.Raw(user);
-  out.Raw(json);
-  bytes_ = out.Take();
+std::string PublishedEffect::Json() const {
+  if (detail.starts_with('{')) return std::string(detail);
+  if (kind == EffectKind::kFiring) return FiringJson(at, name, user, detail);
+  return TransitionJson(at, user, name, kind == EffectKind::kEnter, corrected);
 }
 
-std::optional<PublishedEffect> PublishedEffect::Parse(EffectId id, std::string_view bytes) {
-  ByteReader in(bytes);
-  const uint8_t kind = in.U8();
-  const uint16_t name_bytes = in.U16();
-  const uint16_t user_bytes = in.U16();
-  in.Raw(name_bytes);
-  in.Raw(user_bytes);
-  if (!in.ok() || kind > static_cast<uint8_t>(EffectKind::kFiring)) return std::nullopt;
-  return PublishedEffect(id, std::string(bytes), name_bytes, user_bytes);
-}
+namespace {
 
-void PublishEffects(uint64_t sequence, const Effects& effects, const Program& program, std::vector<PublishedEffect>* published, uint32_t first) {
-  struct Place {
-    Millis at;
-    std::string_view user;
-    const Transition* transition;
-    const TriggerFiring* firing;
-  };
+struct Place {
+  Millis at;
+  std::string_view user;
+  const Transition* transition;
+  const TriggerFiring* firing;
+};
+
+bool IsBefore(const Place& a, const Place& b) { return std::tie(a.at, a.user) < std::tie(b.at, b.user); }
+
+}  // namespace
+
+void ForEachEffect(uint64_t sequence, const Effects& effects, const Program& program, uint32_t first,
+                   const std::function<void(const PublishedEffect&)>& visit) {
   std::vector<Place> places;
+  places.reserve(effects.transitions.size() + effects.firings.size());
   for (const Transition& t : effects.transitions) places.push_back({t.at, t.user->id(), &t, nullptr});
   for (const TriggerFiring& f : effects.firings) places.push_back({f.at, f.user->id(), nullptr, &f});
-  std::stable_sort(places.begin(), places.end(),
-                   [](const Place& a, const Place& b) { return std::tie(a.at, a.user) < std::tie(b.at, b.user); });
-  EffectId id{sequence, first};
+  if (!std::is_sorted(places.begin(), places.end(), IsBefore)) std::stable_sort(places.begin(), places.end(), IsBefore);
+  PublishedEffect effect;
+  effect.id = {sequence, first};
   for (const Place& place : places) {
-    if (const Transition* t = place.transition) {
-      published->emplace_back(id, t->enter ? EffectKind::kEnter : EffectKind::kLeave, program.conditions[t->segment].name,
-                         place.user, TransitionJson(*t, program));
+    std::string detail;
+    if (const TriggerFiring* firing = place.firing) {
+      detail = FiringDetail(*firing);
+      effect.kind = EffectKind::kFiring;
+      effect.name = program.conditions[firing->trigger].name;
+      effect.corrected = false;
     } else {
-      const TriggerFiring& firing = *place.firing;
-      published->emplace_back(id, EffectKind::kFiring, program.conditions[firing.trigger].name, place.user,
-                         FiringJson(firing, program));
+      effect.kind = place.transition->enter ? EffectKind::kEnter : EffectKind::kLeave;
+      effect.name = program.conditions[place.transition->segment].name;
+      effect.corrected = place.transition->corrected;
     }
-    ++id.index;
+    effect.at = place.at;
+    effect.user = place.user;
+    effect.detail = detail;
+    visit(effect);
+    ++effect.id.index;
   }
 }
 

@@ -9,23 +9,18 @@ namespace attune {
 namespace {
 
 constexpr size_t kRecoveryBatchBytes = 1 << 20;
+constexpr size_t kGroupBytes = 64 << 10;
 // While writes to the store lag, memory may hold up to this many times its limit; beyond that, readers wait for the
 // store.
 constexpr size_t kMostMemory = 4;
-constexpr size_t kEffectOverhead = sizeof(PublishedEffect) + 32;
-
-EffectId LastOf(const std::vector<PublishedEffect>& block) { return block.back().id(); }
-
-size_t BytesOf(const std::vector<PublishedEffect>& block) {
-  size_t bytes = 0;
-  for (const PublishedEffect& effect : block) bytes += effect.bytes().size() + kEffectOverhead;
-  return bytes;
-}
+constexpr size_t kGroupOverhead = sizeof(EffectGroup) + 64;
+// Records that are searched at first for the newest effects; twice as many each time.
+constexpr uint64_t kBackwardsSpan = 4 * EffectGroup::kMaxSpan;
 
 }  // namespace
 
 Outbox::Outbox(Store* store, size_t lanes, OutboxOptions options)
-    : store_(*store), options_(options), lanes_(lanes), marks_(options.max_effects, options.max_age) {}
+    : store_(*store), options_(options), lanes_(lanes), marks_(options.max_effects, options.max_age, options.held) {}
 
 // --- opening ---
 
@@ -37,7 +32,9 @@ Status Outbox::Restore() {
     if (in.done() && shard < kShards) published_[shard] = position;
     return true;
   });
-  return status;
+  if (!status.ok()) return status;
+  const std::lock_guard hold(mutex_);
+  return consumers_.Restore(store_);
 }
 
 Status Outbox::BeginRecovery(uint64_t last) {
@@ -51,16 +48,13 @@ Status Outbox::BeginRecovery(uint64_t last) {
   // last moment to detect it: once this recovery writes effects, the store looks like that of a complete outbox.)
   if (marks_.empty()) marks_.RaiseFloor(After(*std::max_element(published_.begin(), published_.end())), &batch);
   if (skip_ > 0) marks_.RaiseFloor(After(skip_), &batch);
+  consumers_.RaiseFloor(marks_.floor(), 0);
   return store_.Write(batch);
 }
 
 Status Outbox::EndRecovery(Write write) {
   for (Lane& lane : lanes_) {
-    lane.fresh.clear();
-    PutPublished(&lane);
-    if (Status status = store_.Write(lane.batch); !status.ok()) return status;
-    lane.batch.Clear();
-    lane.batch_bytes = 0;
+    if (Status status = WriteRecovered(&lane); !status.ok()) return status;
   }
   const std::lock_guard hold(mutex_);
   if (Status status = marks_.CountStored(store_); !status.ok()) return status;
@@ -71,52 +65,78 @@ Status Outbox::EndRecovery(Write write) {
   return {};
 }
 
-// --- a lane ---
-
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first, bool last) {
-  if (sequence <= published_[shard] || sequence <= skip_) return;
-  std::vector<PublishedEffect> published;
-  PublishEffects(sequence, effects, program, &published, first);
-  Add(number, shard, sequence, std::move(published), last);
+Status Outbox::WriteRecovered(Lane* lane) {
+  CloseGroup(lane);
+  PutPublished(lane);
+  if (Status status = store_.Write(lane->batch); !status.ok()) return status;
+  lane->batch.Clear();
+  lane->batch_bytes = 0;
+  return {};
 }
 
-void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, std::vector<PublishedEffect> effects, bool last) {
-  if (sequence <= published_[shard] || sequence <= skip_) return;
+// --- a lane ---
+
+void Outbox::AddTo(EffectGroupWriter* open, std::vector<Group>* groups, const PublishedEffect& effect) {
+  if (!open->MayAdd(effect.id) || open->bytes() > kGroupBytes) groups->push_back(std::make_shared<const EffectGroup>(open->Take()));
+  open->Add(effect);
+}
+
+void Outbox::Add(size_t number, uint8_t shard, uint64_t sequence, const Effects& effects, const Program& program, uint32_t first, bool last) {
+  if (!options_.enabled || IsPublished(shard, sequence)) return;
   Lane& lane = lanes_[number];
-  const size_t before = lane.fresh.size();
-  std::move(effects.begin(), effects.end(), std::back_inserter(lane.fresh));
-  if (failed_) return;
-  for (size_t i = before; i < lane.fresh.size(); ++i) {
-    const PublishedEffect& effect = lane.fresh[i];
-    lane.batch.Put(keys::kOutbox, EffectKey(effect.id()), effect.bytes());
-    lane.batch_bytes += effect.bytes().size();
-    unwritten_bytes_ += effect.bytes().size();
+  auto parts = std::find_if(lane.parts.begin(), lane.parts.end(), [&](const auto& part) { return part.first == shard; });
+  if (!last) {
+    // Nothing of the record is written before all of it: the next process would write it once more, in other groups.
+    if (parts == lane.parts.end()) parts = lane.parts.insert(lane.parts.end(), {shard, {}});
+    EffectGroupWriter open;
+    ForEachEffect(sequence, effects, program, first, [&](const PublishedEffect& effect) { AddTo(&open, &parts->second, effect); });
+    if (!open.empty()) parts->second.push_back(std::make_shared<const EffectGroup>(open.Take()));
+    return;
   }
-  lane.published[shard] = last ? sequence : sequence - 1;
-  if (write_) return;
-  lane.fresh.clear();  // no reader yet: effects are read from the store
-  if (lane.batch_bytes < kRecoveryBatchBytes) return;
-  PutPublished(&lane);
-  if (!store_.Write(lane.batch).ok()) return;  // kept and written again; EndRecovery reports the failure
-  lane.batch.Clear();
-  lane.batch_bytes = 0;
+  if (parts != lane.parts.end()) {
+    for (Group& group : parts->second) Keep(&lane, std::move(group));
+    lane.parts.erase(parts);
+  }
+  std::vector<Group> closed;
+  ForEachEffect(sequence, effects, program, first, [&](const PublishedEffect& effect) { AddTo(&lane.open, &closed, effect); });
+  for (Group& group : closed) Keep(&lane, std::move(group));
+  if (failed_) return;
+  lane.published[shard] = sequence;
+  // No reader comes before recovery has ended. What cannot be written now is written again by EndRecovery, which reports it.
+  if (!write_ && lane.batch_bytes >= kRecoveryBatchBytes) (void)WriteRecovered(&lane);
+}
+
+void Outbox::CloseGroup(Lane* lane) {
+  if (!lane->open.empty()) Keep(lane, std::make_shared<const EffectGroup>(lane->open.Take()));
+}
+
+void Outbox::Keep(Lane* lane, Group group) {
+  if (!failed_) {
+    lane->batch.Put(keys::kOutbox, EffectKey(group->first()), group->bytes());
+    lane->batch_bytes += group->bytes().size();
+    unwritten_bytes_ += group->bytes().size();
+  }
+  if (write_) lane->fresh.push_back(std::move(group));
 }
 
 void Outbox::Passed(size_t number, uint64_t position) {
   Lane& lane = lanes_[number];
   lane.position = position;
+  CloseGroup(&lane);
   std::vector<std::function<void()>> due;
   bool idle;
   {
     const std::lock_guard hold(mutex_);
     std::move(lane.fresh.begin(), lane.fresh.end(), std::back_inserter(lane.waiting));
     // A paused shard lags behind the others of its lane.
-    const auto earlier = [](const PublishedEffect& a, const PublishedEffect& b) { return a.id() < b.id(); };
-    if (!lane.fresh.empty() && !std::is_sorted(lane.waiting.begin(), lane.waiting.end(), earlier)) {
-      std::sort(lane.waiting.begin(), lane.waiting.end(), earlier);
+    const auto by_first = [](const Group& a, const Group& b) { return a->first() < b->first(); };
+    if (!lane.fresh.empty() && !std::is_sorted(lane.waiting.begin(), lane.waiting.end(), by_first)) {
+      std::sort(lane.waiting.begin(), lane.waiting.end(), by_first);
     }
     lane.applied = position;
-    if (Release(&due) && listener_) listener_();
+    if (Release(&due)) {
+      for (const auto& listener : listeners_) listener();
+    }
     idle = lane.writes == 0;
   }
   lane.fresh.clear();
@@ -127,6 +147,7 @@ void Outbox::Passed(size_t number, uint64_t position) {
 void Outbox::Flush(size_t number) {
   if (!write_) return;
   Lane& lane = lanes_[number];
+  CloseGroup(&lane);
   if (lane.batch.empty()) {
     const std::lock_guard hold(mutex_);
     if (lane.writes == 0 && !failed_) lane.stored = lane.position;
@@ -172,34 +193,58 @@ bool Outbox::Release(std::vector<std::function<void()>>* due) {
   uint64_t passed = lanes_.front().applied;
   for (const Lane& lane : lanes_) passed = std::min(passed, lane.applied);
   if (passed <= position_) return false;
-  auto block = std::make_shared<Block>();
-  for (Lane& lane : lanes_) {
-    const auto middle = static_cast<Block::difference_type>(block->size());
-    for (; !lane.waiting.empty() && lane.waiting.front().id().sequence <= passed; lane.waiting.pop_front()) {
-      block->push_back(std::move(lane.waiting.front()));
+  const size_t before = ring_.size();
+  // In blocks of few records, so that a page is never much more than was asked for.
+  while (position_ < passed) {
+    uint64_t first = passed;
+    for (const Lane& lane : lanes_) {
+      if (!lane.waiting.empty()) first = std::min(first, std::max(lane.waiting.front()->first().sequence, position_ + 1));
     }
-    std::inplace_merge(block->begin(), block->begin() + middle, block->end(),
-                       [](const PublishedEffect& a, const PublishedEffect& b) { return a.id() < b.id(); });
+    ReleaseBlock(std::min(passed, first + EffectGroup::kMaxSpan));
   }
-  position_ = passed;
   for (auto& [sequence, then] : expecting_) {
     if (sequence <= passed) due->push_back(std::move(then));
   }
   std::erase_if(expecting_, [&](const auto& expected) { return expected.first <= passed; });
-  if (block->empty()) return false;
-  marks_.Count(block->size(), LastOf(*block));
-  ring_bytes_ += BytesOf(*block);
-  ring_.push_back(std::move(block));
+  const bool published = ring_.size() > before;
   Evict();
-  return true;
+  return published;
+}
+
+// Publishes the effects of the records up to `to`.
+void Outbox::ReleaseBlock(uint64_t to) {
+  Block block{After(position_), After(to), {}, {}, 0};
+  size_t effects = 0;
+  for (Lane& lane : lanes_) {
+    auto kept = lane.waiting.begin(), next = kept;
+    for (; next != lane.waiting.end() && (*next)->first() <= block.to; ++next) {
+      const Group group = std::move(*next);
+      std::vector<PublishedEffect> within;  // of a group that is not all in the block: its lane has passed less than it has applied
+      const bool whole = group->first() > block.from && group->last() <= block.to;
+      if (!whole) group->Read(block.from, block.to, &within);
+      if (whole || !within.empty()) {
+        effects += whole ? group->size() : within.size();
+        block.last = std::max(block.last, whole ? group->last() : within.back().id);
+        block.bytes += group->bytes().size() + kGroupOverhead;
+        block.groups.push_back(group);
+      }
+      if (group->last() > block.to) *kept++ = group;
+    }
+    lane.waiting.erase(kept, next);
+  }
+  position_ = to;
+  if (effects == 0) return;
+  marks_.Count(effects, block.last);
+  ring_bytes_ += block.bytes;
+  ring_.push_back(std::move(block));
 }
 
 void Outbox::Evict() {
   while (ring_bytes_ > options_.memory_bytes) {
-    const Block& first = *ring_.front();
-    if (LastOf(first).sequence > Stored() && ring_bytes_ <= kMostMemory * options_.memory_bytes) return;
-    ring_begin_ = LastOf(first);
-    ring_bytes_ -= BytesOf(first);
+    const Block& first = ring_.front();
+    if (first.last.sequence > Stored() && ring_bytes_ <= kMostMemory * options_.memory_bytes) return;
+    ring_begin_ = first.last;
+    ring_bytes_ -= first.bytes;
     ring_.pop_front();
   }
 }
@@ -212,8 +257,34 @@ uint64_t Outbox::Stored() const {
 
 void Outbox::Trim(Millis now, WriteBatch* batch) {
   const std::lock_guard hold(mutex_);
-  marks_.Trim(now, batch);
+  const uint64_t evicted = marks_.Trim(now, consumers_.Slowest(), batch);
+  if (evicted > 0) consumers_.RaiseFloor(marks_.floor(), evicted);
+  consumers_.Put(batch);
 }
+
+// --- consumers ---
+
+void Outbox::AddConsumer(std::string_view name) {
+  const std::lock_guard hold(mutex_);
+  consumers_.Add(name, After(position_));
+}
+
+void Outbox::RemoveConsumer(std::string_view name) {
+  const std::lock_guard hold(mutex_);
+  consumers_.Remove(name);
+}
+
+void Outbox::Acknowledge(std::string_view name, EffectId id) {
+  const std::lock_guard hold(mutex_);
+  consumers_.Acknowledge(name, std::min(id, After(position_)));
+}
+
+EffectId Outbox::PositionOf(std::string_view name) const {
+  const std::lock_guard hold(mutex_);
+  return consumers_.PositionOf(name);
+}
+
+// --- what there is ---
 
 uint64_t Outbox::position() const {
   const std::lock_guard hold(mutex_);
@@ -232,6 +303,19 @@ uint64_t Outbox::effects() const {
 
 void Outbox::AddMetrics(Metrics* metrics) const {
   metrics->Gauge("attune_outbox_effects", "Changes and firings that are kept", [this] { return effects(); });
+  const auto add_of_each = [this](const Metrics::Add& add, const std::function<uint64_t(const OutboxConsumers::Consumer&)>& value) {
+    const std::lock_guard hold(mutex_);
+    for (const auto& [name, consumer] : consumers_.consumers()) add(name, value(consumer));
+  };
+  metrics->GaugeFamily("attune_outbox_consumer_records_behind", "Records between a consumer's position and the newest published one", "consumer",
+                       [this, add_of_each](const Metrics::Add& add) {
+                         add_of_each(add, [this](const auto& consumer) { return position_ - std::min(position_, consumer.position.sequence); });
+                       });
+  metrics->CounterFamily("attune_outbox_consumer_gaps_total", "How often changes and firings were evicted before a consumer had them", "consumer",
+                         [add_of_each](const Metrics::Add& add) { add_of_each(add, [](const auto& consumer) { return consumer.gaps; }); });
+  metrics->CounterFamily("attune_outbox_consumer_lost_total", "Changes and firings, about, that were evicted before a consumer had them",
+                         "consumer",
+                         [add_of_each](const Metrics::Add& add) { add_of_each(add, [](const auto& consumer) { return consumer.lost; }); });
 }
 
 void Outbox::WhenPassed(uint64_t sequence, std::function<void()> then) {
@@ -242,71 +326,67 @@ void Outbox::WhenPassed(uint64_t sequence, std::function<void()> then) {
   then();
 }
 
-void Outbox::SetListener(std::function<void()> listener) {
+std::unique_ptr<Outbox::Listening> Outbox::Listen(std::function<void()> listener) {
   const std::lock_guard hold(mutex_);
-  listener_ = std::move(listener);
+  return std::unique_ptr<Listening>(new Listening(this, listeners_.insert(listeners_.end(), std::move(listener))));
+}
+
+Outbox::Listening::~Listening() {
+  const std::lock_guard hold(outbox_.mutex_);
+  outbox_.listeners_.erase(listener_);
 }
 
 // --- reading ---
 
 Result<Outbox::Page> Outbox::Read(EffectId cursor, size_t bytes) const {
   cursor = std::max(cursor, After(0));  // sequences count from 1
+  Page page;
+  std::vector<Block> blocks;
   EffectId up_to;
-  bool published_beyond;
+  bool in_memory, published_beyond;
   {
     const std::lock_guard hold(mutex_);
-    Page page;
-    page.gone = cursor < marks_.floor();
-    page.next = cursor;
-    if (page.gone) return page;
-    if (cursor >= ring_begin_) {
-      auto block = std::partition_point(ring_.begin(), ring_.end(), [&](const auto& b) { return LastOf(*b) <= cursor; });
+    if (cursor < marks_.floor()) {
+      page.next = page.gone_up_to = marks_.floor();
+      page.more = page.next < After(position_);
+      return page;
+    }
+    in_memory = cursor >= ring_begin_;
+    if (in_memory) {
+      auto block = std::partition_point(ring_.begin(), ring_.end(), [&](const Block& b) { return b.last <= cursor; });
       for (size_t taken = 0; block != ring_.end() && taken < bytes; ++block) {
-        taken += BytesOf(**block);
-        page.blocks.push_back(*block);
+        taken += block->bytes;
+        blocks.push_back(*block);
       }
       page.more = block != ring_.end();
-      page.next = page.more ? LastOf(*page.blocks.back()) : std::max(cursor, After(position_));
-      return page;
+      page.next = page.more ? blocks.back().last : std::max(cursor, After(position_));
     }
     up_to = std::min(ring_begin_, After(Stored()));
     published_beyond = up_to == ring_begin_ && !ring_.empty();
   }
-  auto page = ReadStore(cursor, up_to, bytes);
-  if (page.ok()) {
-    page->more |= published_beyond;
-    // A trim during the read may have removed effects from the middle of the page.
-    page->gone = cursor < floor();
+  if (in_memory) {
+    for (const Block& block : blocks) {
+      const auto effects = MergeGroups(block.groups, std::max(cursor, block.from), block.to);
+      page.effects.insert(page.effects.end(), effects.begin(), effects.end());
+      page.groups.insert(page.groups.end(), block.groups.begin(), block.groups.end());
+    }
+    return page;
+  }
+  auto stored = ReadStoredEffects(store_, cursor, up_to, bytes);
+  if (!stored.ok()) return stored.error();
+  static_cast<EffectPage&>(page) = *std::move(stored);
+  page.more |= published_beyond;
+  // A trim during the read may have removed effects from the middle of the page.
+  if (const EffectId floor_now = floor(); cursor < floor_now) {
+    page = Page();
+    page.next = page.gone_up_to = floor_now;
+    page.more = true;
   }
   return page;
 }
 
-Result<Outbox::Page> Outbox::ReadStore(EffectId cursor, EffectId up_to, size_t bytes) const {
-  Page page;
-  page.next = std::max(cursor, up_to);
-  auto block = std::make_shared<Block>();
-  size_t taken = 0;
-  const Status status = store_.ForEach(
-      keys::kOutbox,
-      [&](std::string_view key, std::string_view value) {
-        const auto id = EffectOfKey(key);
-        if (!id || *id > up_to) return false;
-        auto effect = PublishedEffect::Parse(*id, value);
-        if (!effect) return true;
-        block->push_back(std::move(*effect));
-        taken += value.size() + kEffectOverhead;
-        page.more = taken >= bytes;
-        return !page.more;
-      },
-      EffectKey(cursor) + '\0');
-  if (!status.ok()) return status.error();
-  if (page.more) page.next = LastOf(*block);
-  if (!block->empty()) page.blocks.push_back(std::move(block));
-  return page;
-}
-
 Status Outbox::ForEachBackwards(const std::function<bool(const PublishedEffect&)>& visit) const {
-  std::deque<std::shared_ptr<const Block>> ring;
+  std::deque<Block> ring;
   EffectId begin, floor;
   {
     const std::lock_guard hold(mutex_);
@@ -314,20 +394,21 @@ Status Outbox::ForEachBackwards(const std::function<bool(const PublishedEffect&)
     begin = ring_begin_;
     floor = marks_.floor();
   }
+  const auto visit_all = [&](const std::vector<PublishedEffect>& effects) {
+    return std::all_of(effects.rbegin(), effects.rend(), visit);
+  };
   for (; !ring.empty(); ring.pop_back()) {
-    for (size_t i = ring.back()->size(); i-- > 0;) {
-      if (!visit((*ring.back())[i])) return {};
-    }
+    if (!visit_all(MergeGroups(ring.back().groups, ring.back().from, ring.back().to))) return {};
   }
-  return store_.ForEachBackwards(
-      keys::kOutbox,
-      [&](std::string_view key, std::string_view value) {
-        const auto id = EffectOfKey(key);
-        if (!id || *id <= floor) return false;
-        const auto effect = PublishedEffect::Parse(*id, value);
-        return !effect || visit(*effect);
-      },
-      EffectKey(begin) + '\0');
+  for (uint64_t span = kBackwardsSpan; begin > floor; span *= 2) {
+    const EffectId from = std::max(floor, After(begin.sequence - std::min(begin.sequence, span)));
+    const auto page = ReadStoredEffects(store_, from, begin, SIZE_MAX);
+    if (!page.ok()) return page.error();
+    if (!visit_all(page->effects)) return {};
+    if (!page->effects.empty()) span = kBackwardsSpan / 2;
+    begin = from;
+  }
+  return {};
 }
 
 }  // namespace attune

@@ -1,8 +1,10 @@
 #include "effects/outbox_marks.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/bytes.h"
+#include "effects/stored_effects.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -10,9 +12,6 @@ namespace {
 
 // Effects are evicted in steps of this share of all, so slightly more than the limits may be kept for a short time.
 constexpr size_t kShares = 64;
-
-// Sorts directly after the key, because all keys have one length.
-std::string Behind(EffectId id) { return EffectKey(id) + '\0'; }
 
 }  // namespace
 
@@ -30,13 +29,19 @@ Status OutboxMarks::Restore(const Store& store) {
 }
 
 Status OutboxMarks::CountStored(const Store& store) {
+  const EffectId last = marks_.empty() ? EffectId{} : marks_.back().id;
   return store.ForEach(
       keys::kOutbox,
-      [&](std::string_view key, std::string_view) {
-        if (const auto id = EffectOfKey(key)) Count(1, *id);
+      [&](std::string_view key, std::string_view value) {
+        const auto first = EffectOfKey(key);
+        const auto group = first ? EffectGroup::Parse(*first, value) : std::nullopt;
+        if (!group || group->last() <= last) return true;
+        std::vector<PublishedEffect> effects;
+        group->Read(last, group->last(), &effects);
+        Count(effects.size(), group->last());
         return true;
       },
-      Behind(marks_.empty() ? EffectId{} : marks_.back().id));
+      KeyOfGroupsAfter(last));
 }
 
 void OutboxMarks::Count(size_t effects, EffectId last) {
@@ -71,23 +76,31 @@ void OutboxMarks::RaiseFloor(EffectId floor, WriteBatch* batch) {
   if (!marks_.empty()) marked_ += marks_.front().effects;  // some of them are below the floor; the sum is approximate
   marks_.push_front({floor, 0, 0});
   PutMark(marks_.front(), batch);
-  batch->DeleteBelow(keys::kOutbox, Behind(floor));
+  batch->DeleteBelow(keys::kOutbox, KeyOfGroupsAfter(floor));
 }
 
-void OutboxMarks::Trim(Millis now, WriteBatch* batch) {
+uint64_t OutboxMarks::Trim(Millis now, std::optional<EffectId> needed_after, WriteBatch* batch) {
   if (open_ > 0 && open_since_ == kNever) open_since_ = now;
   if (open_ > 0 && now - open_since_ >= max_age_ / static_cast<Millis>(kShares)) SetMark();
   for (auto mark = marks_.rbegin(); mark != marks_.rend() && mark->at == kNever; ++mark) {
     mark->at = now;
     PutMark(*mark, batch);
   }
-  bool dropped = false;
-  while (marks_.size() > 1 &&
-         (effects() - marks_[1].effects >= max_effects_ || marks_[1].at <= now - max_age_)) {
+  uint64_t evicted = 0;
+  while (MayEvict(now, needed_after)) {
+    evicted += marks_[1].effects;
     DropFirst(batch);
-    dropped = true;
   }
-  if (dropped) batch->DeleteBelow(keys::kOutbox, Behind(floor()));
+  if (evicted > 0) batch->DeleteBelow(keys::kOutbox, KeyOfGroupsAfter(floor()));
+  return evicted;
+}
+
+// Whether the effects up to the second mark exceed the limits.
+bool OutboxMarks::MayEvict(Millis now, std::optional<EffectId> needed_after) const {
+  if (marks_.size() < 2) return false;
+  const Mark& next = marks_[1];
+  const int times = needed_after && next.id > *needed_after ? held_ : 1;
+  return effects() - next.effects >= max_effects_ * static_cast<size_t>(times) || next.at <= now - max_age_ * times;
 }
 
 }  // namespace attune

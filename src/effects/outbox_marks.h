@@ -1,4 +1,5 @@
-// Limits the outbox: it keeps about the newest `max_effects`, and none older than `max_age`.
+// Limits the outbox: it keeps about the newest `max_effects`, and none older than `max_age`; up to `held` times both while a
+// consumer has yet to acknowledge them.
 //
 // Effects are counted. At intervals a mark is set after the newest effect, with the count since the previous mark and
 // the instant. Eviction removes effects from mark to mark. Marks are stored, so that a start counts only the effects
@@ -7,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -17,7 +19,7 @@ namespace attune {
 
 class OutboxMarks {
  public:
-  OutboxMarks(size_t max_effects, Millis max_age) : max_effects_(max_effects), max_age_(max_age) {}
+  OutboxMarks(size_t max_effects, Millis max_age, int held = 1) : max_effects_(max_effects), max_age_(max_age), held_(held) {}
 
   // Reads the marks. Without any, no effect was ever kept.
   Status Restore(const Store& store);
@@ -33,8 +35,9 @@ class OutboxMarks {
   void Count(size_t effects, EffectId last);
   // Keeps only effects after `floor`; `batch` gets the matching changes of the store.
   void RaiseFloor(EffectId floor, WriteBatch* batch);
-  // Evicts what exceeds the limits at `now`. Call it periodically: marks are as precise as its calls are frequent.
-  void Trim(Millis now, WriteBatch* batch);
+  // Evicts what exceeds the limits at `now`; `needed_after`: effects after this one are kept up to the higher limits (nullopt:
+  // none are). Returns how many were evicted. Call it periodically: marks are as precise as its calls are frequent.
+  uint64_t Trim(Millis now, std::optional<EffectId> needed_after, WriteBatch* batch);
 
  private:
   struct Mark {
@@ -45,9 +48,11 @@ class OutboxMarks {
   void SetMark();
   static void PutMark(const Mark& mark, WriteBatch* batch);
   void DropFirst(WriteBatch* batch);
+  bool MayEvict(Millis now, std::optional<EffectId> needed_after) const;
 
   const size_t max_effects_;
   const Millis max_age_;
+  const int held_;
   std::deque<Mark> marks_;  // the first is the floor
   uint64_t marked_ = 0;     // effects between the first mark and the last
   uint64_t open_ = 0;       // after the last mark

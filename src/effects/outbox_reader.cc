@@ -1,9 +1,20 @@
 #include "effects/outbox_reader.h"
 
 #include "base/hash.h"
-#include "state/keyspace.h"
+#include "effects/stored_effects.h"
 
 namespace attune {
+namespace {
+
+// The last id before this one.
+EffectId Before(EffectId id) {
+  if (id.index > 0) return {id.sequence, id.index - 1};
+  return id.sequence > 0 ? After(id.sequence - 1) : EffectId{};
+}
+
+}  // namespace
+
+uint64_t OutboxReader::HashOf(const PublishedEffect& effect) { return Hash64(effect.Json()); }
 
 Result<std::optional<OutboxReader::Kept>> OutboxReader::Seek(EffectId id) {
   while (true) {
@@ -18,15 +29,11 @@ Result<std::optional<OutboxReader::Kept>> OutboxReader::Seek(EffectId id) {
 Status OutboxReader::ReadPage(EffectId from) {
   kept_.clear();
   next_ = 0;
-  const Status read = store_.ForEach(
-      keys::kOutbox,
-      [&](std::string_view key, std::string_view bytes) {
-        if (const auto id = EffectOfKey(key)) kept_.push_back({*id, Hash64(bytes)});
-        return kept_.size() < page_;
-      },
-      EffectKey(from));
-  ended_ = kept_.size() < page_;
-  return read;
+  const auto page = ReadStoredEffects(store_, Before(from), After(UINT64_MAX), page_bytes_);
+  if (!page.ok()) return page.error();
+  for (const PublishedEffect& effect : page->effects) kept_.push_back({effect.id, HashOf(effect)});
+  ended_ = !page->more;
+  return {};
 }
 
 }  // namespace attune

@@ -16,11 +16,15 @@ class OutboxReader {
  public:
   struct Kept {
     EffectId id;
-    uint64_t hash;  // Hash64 of its bytes
+    uint64_t hash;  // HashOf the effect
   };
 
-  // Holds `page` effects at a time. `store` must outlive it, and its outbox must not change meanwhile.
-  explicit OutboxReader(const Store* store, size_t page = 4096) : store_(*store), page_(page) {}
+  // Holds the effects of about `page_bytes` of groups at a time. `store` must outlive it, and its outbox must not change
+  // meanwhile.
+  explicit OutboxReader(const Store* store, size_t page_bytes = 64 << 10) : store_(*store), page_bytes_(page_bytes) {}
+
+  // Of all that the effect says.
+  static uint64_t HashOf(const PublishedEffect& effect);
 
   // The first effect with this id or a later one; nullopt when there is none. Ids must not decrease from call to call.
   // Errors as Store::ForEach.
@@ -30,7 +34,7 @@ class OutboxReader {
   Status ReadPage(EffectId from);
 
   const Store& store_;
-  const size_t page_;
+  const size_t page_bytes_;
   std::vector<Kept> kept_;
   size_t next_ = 0;     // in kept_
   bool ended_ = false;  // nothing follows kept_

@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "base/hash.h"
+#include "effects/effect_group.h"
 #include "state/keyspace.h"
 
 namespace attune {
@@ -16,19 +16,35 @@ class OutboxReaderTest : public testing::Test {
   OutboxReaderTest() {
     store_ = std::move(Store::Open("store", {.in_memory = true})).value();
   }
+  // In groups of a few, in turns from two writers, so that groups overlap as those of two lanes do.
   void Put(const std::set<EffectId>& ids) {
     WriteBatch batch;
-    for (const EffectId id : ids) batch.Put(keys::kOutbox, EffectKey(id), ToText(id));
+    EffectGroupWriter writers[2];
+    size_t number = 0;
+    const auto put = [&](EffectGroupWriter* writer) {
+      if (writer->empty()) return;
+      const EffectGroup group = writer->Take();
+      batch.Put(keys::kOutbox, EffectKey(group.first()), group.bytes());
+    };
+    for (const EffectId id : ids) {
+      EffectGroupWriter& writer = writers[number++ % 2];
+      if (!writer.MayAdd(id) || number % 7 == 0) put(&writer);
+      writer.Add(EffectAt(id));
+    }
+    for (EffectGroupWriter& writer : writers) put(&writer);
     batch.Put(keys::kOutboxMarks, EffectKey({9, 9}), "");  // under the preceding prefix
     batch.Put(keys::kOutboxPublished, "x", "");                 // and under the following one
     ASSERT_TRUE(store_->Write(batch).ok());
+  }
+  static PublishedEffect EffectAt(EffectId id) {
+    return {id, EffectKind::kEnter, false, static_cast<Millis>(id.sequence), "buyer", id.sequence % 2 == 0 ? "ann" : "ben", ""};
   }
   // The id of the effect that Seek finds, or `none`.
   static std::string Found(OutboxReader* reader, EffectId id) {
     const auto kept = reader->Seek(id);
     EXPECT_TRUE(kept.ok());
     if (!*kept) return "none";
-    EXPECT_EQ((*kept)->hash, Hash64(ToText((*kept)->id)));
+    EXPECT_EQ((*kept)->hash, OutboxReader::HashOf(EffectAt((*kept)->id)));
     return ToText((*kept)->id);
   }
 

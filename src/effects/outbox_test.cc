@@ -89,12 +89,10 @@ class OutboxTest : public testing::Test {
     while (true) {
       const auto page = outbox_->Read(cursor, bytes);
       EXPECT_TRUE(page.ok());
-      if (page->gone) return text + "gone";
-      for (const auto& block : page->blocks) {
-        for (const PublishedEffect& effect : *block) {
-          if (effect.id() <= cursor) continue;
-          text += (text.empty() ? "" : " ") + ToText(effect.id()) + ':' + std::string(effect.user());
-        }
+      if (page->gone()) return text + "gone";
+      for (const PublishedEffect& effect : page->effects) {
+        EXPECT_GT(effect.id, cursor);
+        text += (text.empty() ? "" : " ") + ToText(effect.id) + ':' + std::string(effect.user);
       }
       EXPECT_GE(page->next, cursor);
       cursor = page->next;
@@ -141,54 +139,48 @@ TEST(EffectId, KeysSortAsIdsDo) {
   EXPECT_FALSE(EffectOfKey("short"));
 }
 
-TEST_F(OutboxTest, AnEffectSaysItselfInWords) {
+TEST_F(OutboxTest, AnEffectHasItsLine) {
   Effects effects;
   effects.transitions = {Enters("ann, \"a\"")};
   effects.firings = {Fires("ann, \"a\"")};
-  std::vector<PublishedEffect> published;
-  PublishEffects(17, effects, *program_, &published);
-  ASSERT_EQ(published.size(), 2u);
-  EXPECT_EQ(published[0].kind(), EffectKind::kEnter);
-  EXPECT_EQ(published[0].name(), "buyer");
-  EXPECT_EQ(published[0].user(), "ann, \"a\"");
-  EXPECT_EQ(published[0].json(),
+  std::vector<std::string> lines;
+  ForEachEffect(17, effects, *program_, 5, [&](const PublishedEffect& effect) {
+    EXPECT_EQ(effect.id, (EffectId{17, static_cast<uint32_t>(5 + lines.size())}));
+    EXPECT_EQ(effect.kind, lines.empty() ? EffectKind::kEnter : EffectKind::kFiring);
+    EXPECT_EQ(effect.name, lines.empty() ? "buyer" : "thanks");
+    EXPECT_EQ(effect.user, "ann, \"a\"");
+    lines.push_back(effect.Json());
+  });
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0],
             R"({"at":"2026-03-01T10:00:00.000Z","user":"ann, \"a\"","segment":"buyer","change":"enter","corrected":false})");
-  EXPECT_EQ(published[1].kind(), EffectKind::kFiring);
-  EXPECT_EQ(published[1].name(), "thanks");
   EXPECT_EQ(
-      published[1].json(),
+      lines[1],
       R"({"at":"2026-03-01T10:00:00.000Z","trigger":"thanks","user":"ann, \"a\"","key":null,"id":"f","values":{}})");
-  const auto parsed = PublishedEffect::Parse({17, 1}, published[1].bytes());
-  EXPECT_EQ(parsed->json(), published[1].json());
-  EXPECT_EQ(parsed->user(), published[1].user());
-  for (size_t size = 0; size < 5 + 6 + 8; ++size) {
-    EXPECT_FALSE(PublishedEffect::Parse({17, 1}, std::string_view(published[1].bytes()).substr(0, size)));
-  }
 }
 
 // An engine's timers fire in another order after a restart; ids must not change.
-TEST_F(OutboxTest, TheOrderOfUsersIsNoMatterOfTheEngine) {
+TEST_F(OutboxTest, TheOrderOfUsersDoesNotDependOnTheEngine) {
   Effects one, other;
   one.transitions = {Enters("bob", 5), Enters("ann", 5), Enters("eve", 4)};
   one.firings = {Fires("ann", 5), Fires("eve", 6), Fires("bob", 5)};
   other.transitions = {Enters("eve", 4), Enters("ann", 5), Enters("bob", 5)};
   other.firings = {Fires("bob", 5), Fires("ann", 5), Fires("eve", 6)};
-  std::vector<PublishedEffect> published, again;
-  PublishEffects(9, one, *program_, &published);
-  PublishEffects(9, other, *program_, &again);
-  std::string order;
-  for (size_t i = 0; i < published.size(); ++i) {
-    EXPECT_EQ(published[i].bytes(), again[i].bytes());
-    EXPECT_EQ(published[i].id(), (EffectId{9, static_cast<uint32_t>(i)}));
-    order += std::string(published[i].user()) + ':' + std::string(published[i].name()) + ' ';
-  }
-  EXPECT_EQ(order, "eve:buyer ann:buyer ann:thanks bob:buyer bob:thanks eve:thanks ");
+  const auto order = [&](const Effects& effects) {
+    std::string text;
+    ForEachEffect(9, effects, *program_, 0, [&](const PublishedEffect& effect) {
+      text += ToText(effect.id) + ':' + std::string(effect.user) + ':' + std::string(effect.name) + ' ';
+    });
+    return text;
+  };
+  EXPECT_EQ(order(one), "9-0:eve:buyer 9-1:ann:buyer 9-2:ann:thanks 9-3:bob:buyer 9-4:bob:thanks 9-5:eve:thanks ");
+  EXPECT_EQ(order(other), order(one));
 }
 
-TEST_F(OutboxTest, WhatEveryLaneHasPassedIsToldInOrder) {
+TEST_F(OutboxTest, WhatEveryLaneHasPassedIsPublishedInOrder) {
   Open(0, 3);
   int heard = 0;
-  outbox_->SetListener([&] { ++heard; });
+  const auto listening = outbox_->Listen([&] { ++heard; });
   Add(0, 3, "c");
   Add(0, 5, "e");
   outbox_->Passed(0, 6);
@@ -255,7 +247,7 @@ TEST_F(OutboxTest, NewestFirst) {
   uint64_t expected = 20;
   ASSERT_TRUE(outbox_
                   ->ForEachBackwards([&](const PublishedEffect& effect) {
-                    EXPECT_EQ(effect.id().sequence, expected--);
+                    EXPECT_EQ(effect.id.sequence, expected--);
                     return expected > 2;
                   })
                   .ok());
@@ -362,9 +354,10 @@ TEST_F(OutboxTest, AsManyAreKeptAsTheOptionsSay) {
   EXPECT_EQ(floor.sequence, 500 - outbox_->effects());
   EXPECT_EQ(From({floor.sequence - 1, 0}), "gone");
   EXPECT_EQ(From(floor), Numbers(floor.sequence + 1, 500));
-  size_t stored = 0;
-  ASSERT_TRUE(store_->ForEach(keys::kOutbox, [&](std::string_view, std::string_view) { return ++stored; }).ok());
-  EXPECT_EQ(stored, outbox_->effects());
+  // The store keeps no more than the groups that may have an effect after the floor.
+  const auto stored = ReadStoredEffects(*store_, {}, After(500), SIZE_MAX);
+  ASSERT_TRUE(stored.ok());
+  EXPECT_LE(stored->effects.size(), outbox_->effects() + EffectGroup::kMaxSpan);
   // The same holds after a restart.
   const uint64_t kept = outbox_->effects();
   Open(500, 1, {.max_effects = 128});

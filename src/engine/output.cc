@@ -19,21 +19,35 @@ void AppendNames(const std::vector<std::string>& names, std::string* out) {
 }  // namespace
 
 std::string TransitionJson(const Transition& transition, const Program& program) {
-  std::string line = At(transition.at) + ",\"user\":";
-  AppendJsonString(transition.user->id(), &line);
+  return TransitionJson(transition.at, transition.user->id(), program.conditions[transition.segment].name, transition.enter,
+                        transition.corrected);
+}
+
+std::string TransitionJson(Millis at, std::string_view user, std::string_view segment, bool enter, bool corrected) {
+  std::string line = At(at) + ",\"user\":";
+  AppendJsonString(user, &line);
   line += ",\"segment\":";
-  AppendJsonString(program.conditions[transition.segment].name, &line);
-  line += transition.enter ? ",\"change\":\"enter\"" : ",\"change\":\"leave\"";
-  return line + (transition.corrected ? ",\"corrected\":true}" : ",\"corrected\":false}");
+  AppendJsonString(segment, &line);
+  line += enter ? ",\"change\":\"enter\"" : ",\"change\":\"leave\"";
+  return line + (corrected ? ",\"corrected\":true}" : ",\"corrected\":false}");
 }
 
 std::string FiringJson(const TriggerFiring& firing, const Program& program) {
-  std::string line = At(firing.at) + ",\"trigger\":";
-  AppendJsonString(program.conditions[firing.trigger].name, &line);
+  return FiringJson(firing.at, program.conditions[firing.trigger].name, firing.user->id(), FiringDetail(firing));
+}
+
+std::string FiringJson(Millis at, std::string_view trigger, std::string_view user, std::string_view detail) {
+  std::string line = At(at) + ",\"trigger\":";
+  AppendJsonString(trigger, &line);
   line += ",\"user\":";
-  AppendJsonString(firing.user->id(), &line);
-  line += ",\"key\":" + (firing.key.empty() ? "null" : firing.key);
-  return line + ",\"id\":\"" + firing.id + "\",\"values\":" + firing.values + '}';
+  AppendJsonString(user, &line);
+  line += ',';
+  line += detail;
+  return line + '}';
+}
+
+std::string FiringDetail(const TriggerFiring& firing) {
+  return "\"key\":" + (firing.key.empty() ? "null" : firing.key) + ",\"id\":\"" + firing.id + "\",\"values\":" + firing.values;
 }
 
 std::string MetricsJson(const UserState& user, Millis t, Engine* engine, std::vector<std::string>* incomplete) {

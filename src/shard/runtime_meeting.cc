@@ -72,14 +72,18 @@ void Runtime::EnterPlanState(const LoggedRecord& record) {
   in.U64();
   const Millis at = in.I64();
   const std::vector<Pair> pairs = PairSegments(plan_state_->program(), next->program());
-  std::vector<PublishedEffect> published;
+  uint32_t published = 0;
+  const auto publish = [&](const Effects& effects, const Program& program) {
+    outbox_->Add(0, 0, record.sequence, effects, program, published, false);
+    published += static_cast<uint32_t>(effects.transitions.size());
+  };
   for (size_t i = 0; i < kShards; ++i) {
     const Differences differences = Compare(&plan_state_->shard(i).engine(), &next->shard(i).engine(), pairs, at);
-    PublishEffects(record.sequence, differences.leaves, plan_state_->program(), &published, static_cast<uint32_t>(published.size()));
-    PublishEffects(record.sequence, differences.enters, next->program(), &published, static_cast<uint32_t>(published.size()));
+    publish(differences.leaves, plan_state_->program());
+    publish(differences.enters, next->program());
   }
-  stats_.transitions.fetch_add(published.size(), std::memory_order_relaxed);
-  outbox_->Add(0, 0, record.sequence, std::move(published));
+  stats_.transitions.fetch_add(published, std::memory_order_relaxed);
+  outbox_->Add(0, 0, record.sequence, {}, next->program(), published);
   outbox_->Flush(0);
   stats_.users = next->user_count();
   std::shared_ptr<PlanState> old = next;

@@ -7,8 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "base/hash.h"
-#include "effects/effect.h"
+#include "effects/effect_group.h"
 #include "effects/outbox_marks.h"
 #include "effects/outbox_reader.h"
 #include "engine/output.h"
@@ -66,13 +65,18 @@ class Check {
     if (Status status = marks.Restore(store_); !status.ok()) return status;
     floor_ = marks.floor();
     return store_.ForEach(keys::kOutbox, [&](std::string_view key, std::string_view bytes) {
-      const auto id = EffectOfKey(key);
-      if (!id || !PublishedEffect::Parse(*id, bytes)) {
-        Damage("an effect of the outbox cannot be read");
-      } else if (id->sequence > options_.last_sequence) {
-        Damage(fmt::format("the outbox has effect {}, and the log ends at record {}", ToText(*id), options_.last_sequence));
+      const auto first = EffectOfKey(key);
+      const auto group = first ? EffectGroup::Parse(*first, bytes) : std::nullopt;
+      if (!group) {
+        Damage("a group of effects of the outbox cannot be read");
+        return true;
       }
-      ++report_.effects;
+      if (group->last().sequence > options_.last_sequence) {
+        Damage(fmt::format("the outbox has effect {}, and the log ends at record {}", ToText(group->last()), options_.last_sequence));
+      }
+      std::vector<PublishedEffect> kept;
+      group->Read(floor_, group->last(), &kept);
+      report_.effects += kept.size();
       return true;
     });
   }
@@ -135,7 +139,10 @@ class Check {
       reach(record.sequence);
       published_.clear();
       const Status applied = plan_state.Apply(
-          record, [&](Effects* effects, uint32_t first) { PublishEffects(record.sequence, *effects, plan_state.program(), &published_, first); });
+          record, [&](Effects* effects, uint32_t first) {
+            ForEachEffect(record.sequence, *effects, plan_state.program(), first,
+                          [&](const PublishedEffect& effect) { published_.push_back({effect.id, OutboxReader::HashOf(effect)}); });
+          });
       if (!applied.ok()) return applied;
       if (Status status = CompareEffects(record.sequence); !status.ok()) return status;
       if ((record.sequence & 0xFFF) == 0 && options_.on_progress) options_.on_progress(record.sequence, report_.last_position);
@@ -148,15 +155,15 @@ class Check {
 
   // What a record brought about.
   Status CompareEffects(uint64_t sequence) {
-    std::ranges::sort(published_, {}, &PublishedEffect::id);
-    for (const PublishedEffect& effect : published_) {
-      if (effect.id() <= floor_) continue;
-      const auto kept = outbox_.Seek(effect.id());
+    std::ranges::sort(published_, {}, &OutboxReader::Kept::id);
+    for (const OutboxReader::Kept& effect : published_) {
+      if (effect.id <= floor_) continue;
+      const auto kept = outbox_.Seek(effect.id);
       if (!kept.ok()) return kept.error();
-      if (!*kept || (*kept)->id != effect.id()) {
+      if (!*kept || (*kept)->id != effect.id) {
         // Only what a snapshot includes must be in the store already.
         report_.other_effects += sequence <= report_.first_position;
-      } else if ((*kept)->hash == Hash64(effect.bytes())) {
+      } else if ((*kept)->hash == effect.hash) {
         ++matched_;
       }
     }
@@ -238,7 +245,7 @@ class Check {
   OutboxReader outbox_;
   uint64_t matched_ = 0;  // effects of the outbox that the log gives as they are there
   EffectId floor_;
-  std::vector<PublishedEffect> published_;  // of the record at hand
+  std::vector<OutboxReader::Kept> published_;  // of the record at hand
 };
 
 }  // namespace

@@ -8,9 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "base/bytes.h"
-#include "effects/effect.h"
+#include "effects/stored_effects.h"
 #include "fake_disk/fake_disk_log.h"
 #include "plan/plan.h"
 #include "shard/runtime.h"
@@ -93,6 +94,7 @@ class StateCheckTest : public testing::Test {
     auto store = Store::Open((dir_ / "state").string());
     EXPECT_TRUE(store.ok());
     if (tamper) {
+      opened_ = store->get();
       WriteBatch batch;
       tamper(&batch);
       EXPECT_TRUE((*store)->Write(batch).ok());
@@ -122,6 +124,7 @@ class StateCheckTest : public testing::Test {
   std::shared_ptr<const Program> program_;
   StepWorkers workers_;
   std::unique_ptr<Runtime> runtime_;
+  const Store* opened_ = nullptr;  // while a store is tampered with
   int events_ = 0;
 };
 
@@ -260,13 +263,24 @@ TEST_F(StateCheckTest, CountsTheEffectsThatTheLogGivesOtherwise) {
     Buy("user " + std::to_string(i));
     if (i % 500 == 499) Apply();
   }
-  const PublishedEffect other({17, 0}, EffectKind::kEnter, "bought", "nobody", "{}");
   StateReport report = Check([&](WriteBatch* batch) {
-    batch->Delete(keys::kOutbox, EffectKey({1, 0}));
-    batch->Delete(keys::kOutbox, EffectKey({2 * kUsers, 0}));
-    batch->Put(keys::kOutbox, EffectKey({17, 0}), other.bytes());    // other bytes
-    batch->Put(keys::kOutbox, EffectKey({4'096, 1}), other.bytes());  // of no effect of the log
-    batch->Put(keys::kOutbox, EffectKey({9'000, 7}), other.bytes());
+    const auto page = ReadStoredEffects(*opened_, {}, After(UINT64_MAX), SIZE_MAX);
+    ASSERT_TRUE(page.ok());
+    std::map<EffectId, PublishedEffect> effects;
+    for (const PublishedEffect& effect : page->effects) effects[effect.id] = effect;
+    effects.erase({1, 0});
+    effects.erase({2 * kUsers, 0});
+    for (const EffectId id : {EffectId{17, 0}, EffectId{4'096, 1}, EffectId{9'000, 7}}) {  // another one; and two of no effect of the log
+      effects[id] = {id, EffectKind::kEnter, false, kBegin, "bought", "nobody", ""};
+    }
+    batch->DeleteBelow(keys::kOutbox, std::string(1, '\xff'));
+    EffectGroupWriter writer;
+    const auto put = [&](const EffectGroup& group) { batch->Put(keys::kOutbox, EffectKey(group.first()), group.bytes()); };
+    for (const auto& [id, effect] : effects) {
+      if (!writer.MayAdd(id)) put(writer.Take());
+      writer.Add(effect);
+    }
+    put(writer.Take());
   });
   EXPECT_EQ(report.damages, 0u);
   EXPECT_EQ(report.effects, 2u * kUsers - 2 + 2);

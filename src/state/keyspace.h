@@ -19,8 +19,9 @@
 //  j/<name>                     empty: that dead letter is a whole request
 //  z/<segment><0><hash><at>     the segment's size at an instant, decimal text; the hash is of its definition; hash and
 //                               instant are 16 hexadecimal digits each
-//  o/<sequence><index>          outbox: an effect, see src/effects/effect.h
+//  o/<sequence><index>          outbox: a group of effects that begins with this one, see src/effects/effect_group.h
 //  n/<sequence><index>          a mark in the outbox, see src/effects/outbox_marks.h
+//  q/<name>                     a consumer of the outbox, see src/effects/outbox_consumers.h
 //  t/<shard, 1 byte>            the last record of the shard whose effects are in the outbox, u64
 //  m/<name>                     models
 //
@@ -37,9 +38,9 @@
 namespace attune::keys {
 
 // Raised when the meaning of a key or of the layout changes; older programs then refuse the store.
-inline constexpr uint32_t kStoreVersion = 5;  // 1: no outbox, no index of histories; 2: no tally of dead letters,
+inline constexpr uint32_t kStoreVersion = 6;  // 1: no outbox, no index of histories; 2: no tally of dead letters,
                                               // does not keep who is known; 3: no included histories;
-                                              // 4: no plans of links
+                                              // 4: no plans of links; 5: each effect has a value of its own
 // Shards of a store with an older version are rebuilt from the log.
 inline constexpr uint32_t kShardsSinceVersion = 3;
 inline constexpr std::string_view kVersion = "v";
@@ -58,12 +59,14 @@ inline constexpr std::string_view kDeadRequests = "j/";
 inline constexpr std::string_view kSegmentSizes = "z/";
 inline constexpr std::string_view kOutbox = "o/";
 inline constexpr std::string_view kOutboxMarks = "n/";
+inline constexpr std::string_view kOutboxConsumers = "q/";
 inline constexpr std::string_view kOutboxPublished = "t/";
 inline constexpr std::string_view kModels = "m/";
 
 // Prefixes for WriteBatch::Put; users and shards have methods of their own.
 inline constexpr std::string_view kNamed[] = {kHistory,     kEnded,         kLinks,        kApiKeys, kConfig,      kPlans,    kDeadLetters,
-                                              kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks, kOutboxPublished, kModels};
+                                              kDeadLetterIds, kDeadRequests, kSegmentSizes, kOutbox, kOutboxMarks,
+                                              kOutboxConsumers, kOutboxPublished, kModels};
 
 inline std::string UsersOf(uint8_t shard) { return std::string(kUsers) + static_cast<char>(shard); }
 inline std::string User(uint8_t shard, std::string_view id) { return UsersOf(shard).append(id); }

@@ -20,13 +20,11 @@ void Listener::Listen() {
   while (true) {
     const auto page = machine_.runtime().outbox().Read(cursor_, static_cast<size_t>(random_.From(1, 4'000)));
     if (!page.ok()) return fail("the outbox cannot be read: " + page.error().message);
-    if (page->gone) return fail("the outbox no longer keeps what follows " + attune::ToText(cursor_));
-    for (const auto& block : page->blocks) {
-      for (const PublishedEffect& effect : *block) {
-        if (effect.id() <= cursor_) continue;
-        if (!heard_.empty() && effect.id() <= heard_.back().id) return fail("out of order: effect " + attune::ToText(effect.id()));
-        heard_.push_back({effect.id(), effect.kind(), std::string(effect.json())});
-      }
+    if (page->gone()) return fail("the outbox no longer keeps what follows " + attune::ToText(cursor_));
+    for (const PublishedEffect& effect : page->effects) {
+      if (effect.id <= cursor_) return fail("not after the cursor: effect " + attune::ToText(effect.id));
+      if (!heard_.empty() && effect.id <= heard_.back().id) return fail("out of order: effect " + attune::ToText(effect.id));
+      heard_.push_back({effect.id, effect.kind, effect.Json()});
     }
     cursor_ = page->next;
     if (!page->more) return;
@@ -36,7 +34,7 @@ void Listener::Listen() {
 std::vector<Heard> KeptEffects(Machine* machine, Chronicle* chronicle) {
   std::vector<Heard> kept;
   const Status status = machine->runtime().outbox().ForEachBackwards([&](const PublishedEffect& effect) {
-    kept.push_back({effect.id(), effect.kind(), std::string(effect.json())});
+    kept.push_back({effect.id, effect.kind, effect.Json()});
     return true;
   });
   if (!status.ok()) chronicle->Fail(Promise::kEffects, "the outbox cannot be read: " + status.error().message);
