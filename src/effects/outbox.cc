@@ -32,9 +32,7 @@ Status Outbox::Restore() {
     if (in.done() && shard < kShards) published_[shard] = position;
     return true;
   });
-  if (!status.ok()) return status;
-  const std::lock_guard hold(mutex_);
-  return consumers_.Restore(store_);
+  return status;
 }
 
 Status Outbox::BeginRecovery(uint64_t last) {
@@ -43,6 +41,7 @@ Status Outbox::BeginRecovery(uint64_t last) {
   skip_ = last - std::min<uint64_t>(last, options_.max_effects);
   if (*std::min_element(published_.begin(), published_.end()) >= skip_) skip_ = 0;
   if (Status status = marks_.Restore(store_); !status.ok()) return status;
+  if (Status status = consumers_.Restore(store_, marks_.floor()); !status.ok()) return status;
   WriteBatch batch;
   // The store of a program without an outbox: its snapshots include records whose effects were never kept. (This is the
   // last moment to detect it: once this recovery writes effects, the store looks like that of a complete outbox.)

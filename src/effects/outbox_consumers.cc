@@ -9,7 +9,8 @@
 
 namespace attune {
 
-Status OutboxConsumers::Restore(const Store& store) {
+Status OutboxConsumers::Restore(const Store& store, EffectId floor) {
+  floor_ = floor;
   return store.ForEach(keys::kOutboxConsumers, [&](std::string_view name, std::string_view value) {
     ByteReader in(value);
     const auto position = EffectOfKey(in.Raw(12));
@@ -49,15 +50,12 @@ void OutboxConsumers::Acknowledge(std::string_view name, EffectId id) {
 
 void OutboxConsumers::RaiseFloor(EffectId floor, uint64_t lost) {
   for (auto& [name, consumer] : consumers_) {
-    if (consumer.position >= floor) {
-      consumer.is_behind = false;
-      continue;
-    }
-    if (!consumer.is_behind) ++consumer.gaps;
-    consumer.is_behind = true;
+    if (consumer.position >= floor) continue;
+    consumer.gaps += consumer.position >= floor_;  // the floor passes it
     consumer.lost += lost;
     consumer.changed = true;
   }
+  floor_ = floor;
 }
 
 void OutboxConsumers::Put(WriteBatch* batch) {

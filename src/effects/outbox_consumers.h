@@ -27,18 +27,18 @@ class OutboxConsumers {
     EffectId position;      // this effect and those before it are done with
     uint64_t gaps = 0;      // how often effects were evicted that it had not acknowledged, since it first came
     uint64_t lost = 0;      // these effects, about
-    bool is_behind = false;  // the floor has passed it, which counts as one gap until it acknowledges something
-    bool changed = false;    // since the last Put
+    bool changed = false;   // since the last Put
   };
 
-  Status Restore(const Store& store);
+  // `floor`: effects up to this one are gone already.
+  Status Restore(const Store& store, EffectId floor);
   // A consumer that is new begins after `from`.
   void Add(std::string_view name, EffectId from);
   // Its position is no longer kept, nor in the store after the next Put.
   void Remove(std::string_view name);
   // A position only rises. Without effect for a name that was not added.
   void Acknowledge(std::string_view name, EffectId id);
-  // `lost`: effects between the floor before and this one, about.
+  // Effects up to `floor` are gone now; `lost`: so many more than before, about.
   void RaiseFloor(EffectId floor, uint64_t lost);
   // Adds to the batch what changed since the last call.
   void Put(WriteBatch* batch);
@@ -50,6 +50,7 @@ class OutboxConsumers {
   const std::map<std::string, Consumer, std::less<>>& consumers() const { return consumers_; }
 
  private:
+  EffectId floor_;
   std::map<std::string, Consumer, std::less<>> consumers_;
   std::vector<std::string> removed_;  // since the last Put
 };

@@ -398,5 +398,157 @@ TEST_F(OutboxTest, ALongRecoveryTellsTheNewestRecordsAlone) {
   EXPECT_EQ(outbox_->effects(), 10u);
 }
 
+TEST_F(OutboxTest, ALaneThatLagsHoldsBackTheOthers) {
+  Open(0, 2, {.memory_bytes = 3000});
+  for (uint64_t n = 1; n <= 5'000; ++n) {
+    Add(0, n, "u" + std::to_string(n));
+    if (n % 10 == 0) outbox_->Passed(0, n);
+  }
+  outbox_->Passed(1, 4'321);  // within a group of the other lane
+  EXPECT_EQ(From(After(0)), Numbers(1, 4'321));
+  EXPECT_EQ(From(After(4'300), 1), Numbers(4'301, 4'321));
+  EXPECT_EQ(outbox_->effects(), 4'321u);
+  outbox_->Passed(1, 5'000);
+  EXPECT_EQ(From(After(0)), Numbers(1, 5'000));
+  EXPECT_EQ(outbox_->effects(), 5'000u);
+}
+
+TEST_F(OutboxTest, AnOutboxThatIsNotEnabledKeepsNothing) {
+  Open(0, 1, {.enabled = false});
+  bool passed = false;
+  outbox_->WhenPassed(10, [&] { passed = true; });
+  AddMany(1, 10);
+  EXPECT_TRUE(passed);
+  EXPECT_EQ(outbox_->position(), 10u);
+  EXPECT_EQ(From(After(0)), "");
+}
+
+// --- consumers ---
+
+class ConsumerTest : public OutboxTest {
+ protected:
+  void Trim(Millis now = kStart) {
+    WriteBatch batch;
+    outbox_->Trim(now, &batch);
+    ASSERT_TRUE(store_->Write(batch).ok());
+  }
+  // Reads as a consumer does: from its position on; then acknowledges.
+  std::string Consume(const std::string& name, size_t bytes = kPage) {
+    EffectId cursor = outbox_->PositionOf(name);
+    const auto page = outbox_->Read(cursor, bytes);
+    EXPECT_TRUE(page.ok());
+    std::string text = page->gone() ? "gone up to " + ToText(page->gone_up_to) : "";
+    for (const PublishedEffect& effect : page->effects) text += (text.empty() ? "" : " ") + ToText(effect.id) + ':' + std::string(effect.user);
+    outbox_->Acknowledge(name, page->next);
+    return text;
+  }
+  std::string MetricsText() {
+    Metrics metrics;
+    outbox_->AddMetrics(&metrics);
+    return metrics.Text();
+  }
+};
+
+TEST_F(ConsumerTest, APositionOutlivesARestart) {
+  Open();
+  AddMany(1, 3);
+  outbox_->AddConsumer("mail");
+  AddMany(4, 6);
+  EXPECT_EQ(Consume("mail"), Numbers(4, 6));
+  AddMany(7, 9);
+  outbox_->Acknowledge("mail", {8, 0});
+  Trim();
+  outbox_->Acknowledge("mail", {9, 0});  // not written before the crash
+  Open(9);
+  outbox_->AddConsumer("mail");  // it is known already
+  EXPECT_EQ(Consume("mail"), Numbers(9, 9));
+  AddMany(10, 11);
+  EXPECT_EQ(Consume("mail"), Numbers(10, 11));
+}
+
+TEST_F(ConsumerTest, APositionNeverFallsNorPassesWhatIsPublished) {
+  Open();
+  outbox_->AddConsumer("mail");
+  AddMany(1, 6);
+  outbox_->Acknowledge("mail", {5, 0});
+  outbox_->Acknowledge("mail", {2, 0});
+  EXPECT_EQ(outbox_->PositionOf("mail"), (EffectId{5, 0}));
+  outbox_->Acknowledge("mail", {99, 0});
+  AddMany(7, 8);
+  EXPECT_EQ(Consume("mail"), Numbers(7, 8));
+  outbox_->Acknowledge("nobody", {3, 0});
+}
+
+TEST_F(ConsumerTest, ManyConsumersEachHaveEverything) {
+  Open(0, 1, {.memory_bytes = 2000});
+  for (const char* name : {"a", "b", "c"}) outbox_->AddConsumer(name);
+  std::map<std::string, std::string> heard;
+  for (uint64_t n = 1; n <= 300; ++n) {
+    AddMany(n, n);
+    for (const char* name : {"a", "b", "c"}) {
+      if (n % (name[0] - 'a' + 1) * 17 != 0) continue;
+      if (const std::string text = Consume(name, 100); !text.empty()) heard[name] += (heard[name].empty() ? "" : " ") + text;
+    }
+  }
+  for (const char* name : {"a", "b", "c"}) {
+    for (std::string text = Consume(name); !text.empty(); text = Consume(name)) heard[name] += (heard[name].empty() ? "" : " ") + text;
+    EXPECT_EQ(heard[name], Numbers(1, 300));
+  }
+}
+
+// The limit is 128 effects; a consumer that lags holds up to four times as many.
+TEST_F(ConsumerTest, AConsumerThatStallsPastTheLimitHasAGapAndTheOthersGoOn) {
+  Open(0, 1, {.max_effects = 128, .held = 4, .memory_bytes = 2000});
+  outbox_->AddConsumer("quick");
+  outbox_->AddConsumer("stalled");
+  std::string quick;
+  for (uint64_t n = 1; n <= 500; ++n) {
+    AddMany(n, n);
+    quick += (quick.empty() ? "" : " ") + Consume("quick");
+    Trim();
+  }
+  EXPECT_EQ(quick, Numbers(1, 500));
+  EXPECT_EQ(outbox_->floor().sequence, 0u) << "all of it is kept for the one that stalled";
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_records_behind{consumer=\"stalled\"} 500"), std::string::npos) << MetricsText();
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_gaps_total{consumer=\"stalled\"} 0"), std::string::npos);
+  for (uint64_t n = 501; n <= 1'000; ++n) {
+    AddMany(n, n);
+    quick += ' ' + Consume("quick");
+    Trim();
+  }
+  EXPECT_EQ(quick, Numbers(1, 1'000));
+  const EffectId floor = outbox_->floor();
+  EXPECT_GE(1'000 - floor.sequence, 4 * 128u);
+  EXPECT_LE(1'000 - floor.sequence, 4 * 128u + 8);
+  const std::string lost = std::to_string(floor.sequence);
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_gaps_total{consumer=\"stalled\"} 1"), std::string::npos) << MetricsText();
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_lost_total{consumer=\"stalled\"} " + lost), std::string::npos) << MetricsText();
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_lost_total{consumer=\"quick\"} 0"), std::string::npos);
+  // It learns of the gap, after a restart too, and goes on behind it.
+  Open(1'000, 1, {.max_effects = 128, .held = 4});
+  EXPECT_EQ(Consume("stalled"), "gone up to " + ToText(floor));
+  EXPECT_EQ(Consume("stalled"), Numbers(floor.sequence + 1, 1'000));
+  Trim();
+  EXPECT_NE(MetricsText().find("attune_outbox_consumer_gaps_total{consumer=\"stalled\"} 1"), std::string::npos);
+  AddMany(1'001, 1'002);
+  Trim();
+  EXPECT_GE(outbox_->floor().sequence, 1'000 - 128 - 8u) << "nothing is held for it any more";
+}
+
+TEST_F(ConsumerTest, AConsumerThatIsRemovedHoldsNothing) {
+  Open(0, 1, {.max_effects = 128});
+  outbox_->AddConsumer("gone");
+  for (uint64_t n = 1; n <= 300; ++n) AddMany(n, n), Trim();
+  EXPECT_EQ(outbox_->floor().sequence, 0u);
+  outbox_->RemoveConsumer("gone");
+  Trim();
+  EXPECT_GE(outbox_->floor().sequence, 300 - 128 - 8u);
+  Open(300);
+  AddMany(301, 301);
+  outbox_->AddConsumer("gone");  // it begins as a new one
+  AddMany(302, 302);
+  EXPECT_EQ(Consume("gone"), Numbers(302, 302));
+}
+
 }  // namespace
 }  // namespace attune
