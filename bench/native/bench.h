@@ -46,6 +46,7 @@ void BenchWindows(BenchReport* report);
 void BenchPartials(BenchReport* report);
 void BenchReplay(const BenchSizes& sizes, BenchReport* report);
 void BenchHttp(BenchReport* report);
+void BenchOutbox(BenchReport* report);
 void BenchLatency(BenchReport* report);
 void BenchHotUser(BenchReport* report);
 void BenchTimers(BenchReport* report);

@@ -20,10 +20,17 @@ constexpr uint32_t kServiceUsers = 1'000'000;
 constexpr int kServiceSenders = 8;  // enough in flight that one sync serves several
 constexpr double kSendSeconds = 6;
 
-void MeasureHttp(BenchReport* report, const std::string& name, const std::string& yaml, const std::string& target) {
+struct HttpRates {
+  double durable = 0;  // events a second that were answered as accepted
+  double applied = 0;  // and that took effect
+  uint64_t put_off = 0;
+};
+
+// Sends batches on eight connections for some seconds, and waits until all events are applied.
+HttpRates MeasureHttp(BenchReport* report, const std::string& yaml, size_t keep_effects = ServiceOptions().keep_effects) {
   const BenchFolder folder;
-  auto service = StartBenchService(folder.path(), yaml);
-  if (!service.ok()) return report->Check(false, service.error().message);
+  auto service = StartBenchService(folder.path(), yaml, keep_effects);
+  if (!service.ok()) return report->Check(false, service.error().message), HttpRates();
   std::vector<std::vector<Batch>> batches;
   for (int i = 0; i < kServiceSenders; ++i) batches.push_back(MakeBatches(static_cast<uint64_t>(100 + i), 100, kServiceUsers));
   std::vector<Sent> sent(kServiceSenders);
@@ -33,24 +40,45 @@ void MeasureHttp(BenchReport* report, const std::string& name, const std::string
     senders.emplace_back([&, i] { sent[i] = SendFor((*service)->port(), kSendSeconds, 0, &batches[i]); });
   }
   for (std::thread& sender : senders) sender.join();
-  uint64_t accepted = 0, failed = 0, put_off = 0;
-  for (const Sent& s : sent) accepted += s.accepted, failed += s.failed, put_off += s.put_off;
-  const double durable = SecondsSince(began);
+  uint64_t accepted = 0, failed = 0;
+  HttpRates rates;
+  for (const Sent& s : sent) accepted += s.accepted, failed += s.failed, rates.put_off += s.put_off;
+  rates.durable = static_cast<double>(accepted) / SecondsSince(began);
   const auto& stats = (*service)->runtime().stats();
   while (stats.events < accepted) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  const double applied = SecondsSince(began);
+  rates.applied = static_cast<double>(accepted) / SecondsSince(began);
   report->Check(failed == 0, fmt::format("{} batches were refused", failed));
   report->Check(stats.events == accepted && stats.duplicates == 0, "every accepted event is applied once");
-  report->Add({name + "_durable_events_per_second", static_cast<double>(accepted) / durable, "events/s", target});
-  report->Add({name + "_applied_events_per_second", static_cast<double>(accepted) / applied, "events/s", ""});
-  report->Add({name + "_batches_put_off", static_cast<double>(put_off), "batches", ""});
+  report->Check(keep_effects == 0 || (*service)->runtime().outbox().effects() > 0, "changes are published");
+  return rates;
+}
+
+void ReportHttp(BenchReport* report, const std::string& name, const std::string& yaml, const std::string& target) {
+  const HttpRates rates = MeasureHttp(report, yaml);
+  report->Add({name + "_durable_events_per_second", rates.durable, "events/s", target});
+  report->Add({name + "_applied_events_per_second", rates.applied, "events/s", ""});
+  report->Add({name + "_batches_put_off", static_cast<double>(rates.put_off), "batches", ""});
 }
 
 }  // namespace
 
 void BenchHttp(BenchReport* report) {
-  MeasureHttp(report, "http", ShopPlanYaml(), ">= 100000");
-  MeasureHttp(report, "http_200_conditions", WidePlanYaml(), "");
+  ReportHttp(report, "http", ShopPlanYaml(), ">= 100000");
+  ReportHttp(report, "http_200_conditions", WidePlanYaml(), "");
+}
+
+// What publishing every change costs: the same load with an outbox and without one, in turns.
+void BenchOutbox(BenchReport* report) {
+  constexpr int kRounds = 3;
+  std::vector<double> with, without, ratios;
+  for (int round = 0; round < kRounds; ++round) {
+    without.push_back(MeasureHttp(report, WidePlanYaml(), 0).applied);
+    with.push_back(MeasureHttp(report, WidePlanYaml()).applied);
+    ratios.push_back(with.back() / without.back());
+  }
+  report->Add({"outbox_200_conditions_applied_events_per_second", Quantile(&with, 0.5), "events/s", ""});
+  report->Add({"outbox_none_applied_events_per_second", Quantile(&without, 0.5), "events/s", ""});
+  report->Add({"outbox_ratio_to_none", Quantile(&ratios, 0.5), "", ">= 0.95"});
 }
 
 void BenchRecovery(BenchReport* report) {

@@ -15,12 +15,13 @@ ClientHeaders Headers(const char* key) {
 
 }  // namespace
 
-Result<std::unique_ptr<Service>> StartBenchService(const std::string& data, const std::string& yaml) {
+Result<std::unique_ptr<Service>> StartBenchService(const std::string& data, const std::string& yaml, size_t keep_effects) {
   ServiceOptions options;
   options.data = data;
   options.port = 0;
   options.write_key = "bench-write";
   options.api_key = "bench-api";
+  options.keep_effects = keep_effects;
   return Service::Start(BenchPlan(yaml), std::move(options));
 }
 

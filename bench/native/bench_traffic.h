@@ -12,7 +12,8 @@
 namespace attune {
 
 // The write key is `bench-write`, the API key `bench-api`.
-Result<std::unique_ptr<Service>> StartBenchService(const std::string& data, const std::string& yaml);
+Result<std::unique_ptr<Service>> StartBenchService(const std::string& data, const std::string& yaml,
+                                                   size_t keep_effects = ServiceOptions().keep_effects);
 
 // A batch whose message ids are replaced in place for each send, so that building JSON is not measured.
 class Batch {

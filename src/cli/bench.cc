@@ -33,6 +33,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"replay", "events/s of attune replay, NDJSON to memberships",
      [](BenchReport* report) { BenchReplay(bench_settings.sizes, report); }},
     {"http", "events/s over HTTP in batches, durable, conditions on", BenchHttp},
+    {"outbox", "the same with 200 conditions, with an outbox and without one", BenchOutbox},
     {"latency", "accepted to visible, at half of the load that http reaches", BenchLatency},
     {"hot_user", "accepted to visible for others, while a million events of one user come in", BenchHotUser},
     {"timers", "how late exits and absences are seen, with a million timers armed", BenchTimers},

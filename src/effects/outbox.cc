@@ -263,9 +263,17 @@ void Outbox::Trim(Millis now, WriteBatch* batch) {
 
 // --- consumers ---
 
-void Outbox::AddConsumer(std::string_view name) {
-  const std::lock_guard hold(mutex_);
-  consumers_.Add(name, After(position_));
+Status Outbox::AddConsumer(std::string_view name) {
+  WriteBatch batch;
+  {
+    const std::lock_guard hold(mutex_);
+    if (consumers_.Has(name)) return {};
+    consumers_.Add(name, After(position_));
+    consumers_.Put(&batch);
+  }
+  Status written = store_.Write(batch, true);
+  if (!written.ok()) RemoveConsumer(name);
+  return written;
 }
 
 void Outbox::RemoveConsumer(std::string_view name) {

@@ -73,11 +73,12 @@ class Outbox {
   // Passes the pending batch to `write`. Call it before a snapshot is written, and periodically.
   void Flush(size_t lane);
 
-  // --- consumers: any thread ---
+  // --- consumers: any thread, once recovery has ended ---
 
   // Adds a consumer, unless there is one of this name already; a new one begins with the effects that come next. What it has
-  // not acknowledged is kept up to `held` times the limits.
-  void AddConsumer(std::string_view name);
+  // not acknowledged is kept up to `held` times the limits. Returns once that is in the store: from then on it misses nothing.
+  // Errors as Store::Write; then there is no such consumer.
+  Status AddConsumer(std::string_view name);
   // Its position is forgotten, and nothing is kept for it any more.
   void RemoveConsumer(std::string_view name);
   // The consumer has done with this effect and all before it, and gets none of them again, except after a crash within about

@@ -32,7 +32,8 @@ class OutboxConsumers {
 
   // `floor`: effects up to this one are gone already.
   Status Restore(const Store& store, EffectId floor);
-  // A consumer that is new begins after `from`.
+  bool Has(std::string_view name) const { return consumers_.find(name) != consumers_.end(); }
+  // A consumer that is new; it begins after `from`.
   void Add(std::string_view name, EffectId from);
   // Its position is no longer kept, nor in the store after the next Put.
   void Remove(std::string_view name);

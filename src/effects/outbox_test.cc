@@ -452,7 +452,7 @@ class ConsumerTest : public OutboxTest {
 TEST_F(ConsumerTest, APositionOutlivesARestart) {
   Open();
   AddMany(1, 3);
-  outbox_->AddConsumer("mail");
+  ASSERT_TRUE(outbox_->AddConsumer("mail").ok());
   AddMany(4, 6);
   EXPECT_EQ(Consume("mail"), Numbers(4, 6));
   AddMany(7, 9);
@@ -460,15 +460,25 @@ TEST_F(ConsumerTest, APositionOutlivesARestart) {
   Trim();
   outbox_->Acknowledge("mail", {9, 0});  // not written before the crash
   Open(9);
-  outbox_->AddConsumer("mail");  // it is known already
+  ASSERT_TRUE(outbox_->AddConsumer("mail").ok());  // it is known already
   EXPECT_EQ(Consume("mail"), Numbers(9, 9));
   AddMany(10, 11);
   EXPECT_EQ(Consume("mail"), Numbers(10, 11));
 }
 
+TEST_F(ConsumerTest, AConsumerMissesNothingFromItsFirstMomentOn) {
+  Open();
+  AddMany(1, 3);
+  ASSERT_TRUE(outbox_->AddConsumer("mail").ok());
+  AddMany(4, 6);  // and a crash, before any position was written
+  Open(6);
+  ASSERT_TRUE(outbox_->AddConsumer("mail").ok());
+  EXPECT_EQ(Consume("mail"), Numbers(4, 6));
+}
+
 TEST_F(ConsumerTest, APositionNeverFallsNorPassesWhatIsPublished) {
   Open();
-  outbox_->AddConsumer("mail");
+  ASSERT_TRUE(outbox_->AddConsumer("mail").ok());
   AddMany(1, 6);
   outbox_->Acknowledge("mail", {5, 0});
   outbox_->Acknowledge("mail", {2, 0});
@@ -481,7 +491,7 @@ TEST_F(ConsumerTest, APositionNeverFallsNorPassesWhatIsPublished) {
 
 TEST_F(ConsumerTest, ManyConsumersEachHaveEverything) {
   Open(0, 1, {.memory_bytes = 2000});
-  for (const char* name : {"a", "b", "c"}) outbox_->AddConsumer(name);
+  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(outbox_->AddConsumer(name).ok());
   std::map<std::string, std::string> heard;
   for (uint64_t n = 1; n <= 300; ++n) {
     AddMany(n, n);
@@ -499,8 +509,8 @@ TEST_F(ConsumerTest, ManyConsumersEachHaveEverything) {
 // The limit is 128 effects; a consumer that lags holds up to four times as many.
 TEST_F(ConsumerTest, AConsumerThatStallsPastTheLimitHasAGapAndTheOthersGoOn) {
   Open(0, 1, {.max_effects = 128, .held = 4, .memory_bytes = 2000});
-  outbox_->AddConsumer("quick");
-  outbox_->AddConsumer("stalled");
+  ASSERT_TRUE(outbox_->AddConsumer("quick").ok());
+  ASSERT_TRUE(outbox_->AddConsumer("stalled").ok());
   std::string quick;
   for (uint64_t n = 1; n <= 500; ++n) {
     AddMany(n, n);
@@ -537,7 +547,7 @@ TEST_F(ConsumerTest, AConsumerThatStallsPastTheLimitHasAGapAndTheOthersGoOn) {
 
 TEST_F(ConsumerTest, AConsumerThatIsRemovedHoldsNothing) {
   Open(0, 1, {.max_effects = 128});
-  outbox_->AddConsumer("gone");
+  ASSERT_TRUE(outbox_->AddConsumer("gone").ok());
   for (uint64_t n = 1; n <= 300; ++n) AddMany(n, n), Trim();
   EXPECT_EQ(outbox_->floor().sequence, 0u);
   outbox_->RemoveConsumer("gone");
@@ -545,7 +555,7 @@ TEST_F(ConsumerTest, AConsumerThatIsRemovedHoldsNothing) {
   EXPECT_GE(outbox_->floor().sequence, 300 - 128 - 8u);
   Open(300);
   AddMany(301, 301);
-  outbox_->AddConsumer("gone");  // it begins as a new one
+  ASSERT_TRUE(outbox_->AddConsumer("gone").ok());  // it begins as a new one
   AddMany(302, 302);
   EXPECT_EQ(Consume("gone"), Numbers(302, 302));
 }

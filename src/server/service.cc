@@ -36,7 +36,8 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   service->dead_letters_ = std::make_unique<DeadLetters>(options.keep_letters);
   RuntimeOptions runtime_options;
   runtime_options.threads = threads;
-  runtime_options.outbox.max_effects = options.keep_effects;
+  runtime_options.outbox.enabled = options.keep_effects > 0;
+  if (options.keep_effects > 0) runtime_options.outbox.max_effects = options.keep_effects;
   runtime_options.on_recovery = std::move(options.on_recovery);
   runtime_options.on_store = [letters = service->dead_letters_.get()](Store* store) { letters->SetStore(store); };
   runtime_options.on_dead_letter = [letters = service->dead_letters_.get()](const RecordView& record) {

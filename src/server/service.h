@@ -28,7 +28,7 @@ struct ServiceOptions {
   bool access_lines = false;  // a line of the journal for each answer
   LetterQuota keep_letters;
   RateOptions rates;
-  size_t keep_effects = OutboxOptions().max_effects;  // about this many can be read from the stream again
+  size_t keep_effects = OutboxOptions().max_effects;  // about this many can be read from the stream again; 0: none are published
   int connections_per_network = HttpLimits().max_connections_per_network;
   std::function<void(uint64_t done, uint64_t total)> on_recovery;
 };

@@ -16,8 +16,9 @@ class BatchLog {
  public:
   virtual ~BatchLog() = default;
 
-  // Appends a batch. On failure, Store::Write fails with this error and applies nothing.
-  virtual Status Append(std::string_view batch) = 0;
+  // Appends a batch; with `sync`, no crash loses it or an earlier one once this returns. On failure, Store::Write fails with
+  // this error and applies nothing.
+  virtual Status Append(std::string_view batch, bool sync) = 0;
   // Called by Store::Resume. ok: the log accepts batches again.
   virtual Status Resume() = 0;
   // Visits the batches in the order in which they were appended, until a visit fails; returns its error.

@@ -258,7 +258,7 @@ Status Store::Write(const WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write;
   write.sync = sync;
   if (rep_->batch_log) {
-    if (Status appended = rep_->batch_log->Append(batch.rep_->batch.Data()); !appended.ok()) return appended;
+    if (Status appended = rep_->batch_log->Append(batch.rep_->batch.Data(), sync); !appended.ok()) return appended;
   }
   // RocksDB writes its sequence into the batch header and leaves the entries unchanged.
   return ToStatus(rep_->db->Write(write, &batch.rep_->batch), rep_->dir);

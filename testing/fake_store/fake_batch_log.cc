@@ -2,10 +2,11 @@
 
 namespace attune {
 
-Status FakeBatchLog::Append(std::string_view batch) {
+Status FakeBatchLog::Append(std::string_view batch, bool sync) {
   if (crashed) return Error{ErrorCode::kIo, "the power is off"};
   if (fail_after >= 0 && fail_after-- == 0) return Error{ErrorCode::kUnavailable, "no space"};
   batches.emplace_back(batch);
+  if (sync) synced = batches.size();
   return {};
 }
 

@@ -1,6 +1,8 @@
-// A client of the stream, who takes it up again with the last id that it heard.
+// A client of the stream, which resumes with the last id that it received, and a consumer of the outbox, whose position the
+// runtime keeps.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,16 +29,21 @@ class Listener {
   Listener(oracle::Random* random, Machine* machine, Chronicle* chronicle)
       : random_(*random), machine_(*machine), chronicle_(*chronicle) {}
 
-  // Hears everything that has been told.
+  // Reads everything that was published.
   void Listen();
   const std::vector<Heard>& heard() const { return heard_; }
 
  private:
+  bool Consume();
+
   oracle::Random& random_;
   Machine& machine_;
   Chronicle& chronicle_;
   EffectId cursor_;
   std::vector<Heard> heard_;
+  // Of the consumer: from where on, and up to where it has acknowledged, over all processes. nullopt: it was not added yet.
+  std::optional<EffectId> added_after_;
+  EffectId acknowledged_;
 };
 
 // Everything that the outbox keeps, in order.

@@ -75,8 +75,10 @@ void Troubles::LoseBatches(bool power) {
   if (power && !rest->batches.empty()) {
     const auto all = static_cast<int64_t>(rest->batches.size());
     const int64_t most = random_.Percent(80) ? std::min<int64_t>(all, 8) : all;
-    rest->batches.resize(static_cast<size_t>(all - random_.Below(most + 1)));
+    const auto kept = static_cast<size_t>(all - random_.Below(most + 1));
+    rest->batches.resize(std::max(kept, machine_.store().synced));
   }
+  rest->synced = machine_.store().synced;
   machine_.ReplaceStore(std::move(rest));
 }
 
