@@ -314,12 +314,12 @@ void Outbox::AddMetrics(Metrics* metrics) const {
     const std::lock_guard hold(mutex_);
     for (const auto& [name, consumer] : consumers_.consumers()) add(name, value(consumer));
   };
-  metrics->GaugeFamily("attune_outbox_consumer_records_behind", "Records between a consumer's position and the newest published one", "consumer",
-                       [this, add_of_each](const Metrics::Add& add) {
+  metrics->GaugeFamily("attune_outbox_consumer_records_behind", "Records between a consumer's position and the newest published one",
+                       "consumer", [this, add_of_each](const Metrics::Add& add) {
                          add_of_each(add, [this](const auto& consumer) { return position_ - std::min(position_, consumer.position.sequence); });
                        });
-  metrics->CounterFamily("attune_outbox_consumer_gaps_total", "How often changes and firings were evicted before a consumer had them", "consumer",
-                         [add_of_each](const Metrics::Add& add) { add_of_each(add, [](const auto& consumer) { return consumer.gaps; }); });
+  metrics->CounterFamily("attune_outbox_consumer_gaps_total", "How often changes and firings were evicted before a consumer had them",
+                         "consumer", [add_of_each](const Metrics::Add& add) { add_of_each(add, [](const auto& consumer) { return consumer.gaps; }); });
   metrics->CounterFamily("attune_outbox_consumer_lost_total", "Changes and firings, about, that were evicted before a consumer had them",
                          "consumer",
                          [add_of_each](const Metrics::Add& add) { add_of_each(add, [](const auto& consumer) { return consumer.lost; }); });
