@@ -12,7 +12,7 @@ void PlanLoader::ReadMetrics(const PlanSource& source, const YAML::Node& node) {
       ReadFields(source, value, "the metric " + key,
                  {{"value", [&](const YAML::Node& n) { draft.draft.text.reset(n); }}, {"description", [&](const YAML::Node&) {}}});
     }
-    if (!draft.draft.text.IsScalar()) return Report(source, value, "expected an expression for the metric " + key + ", found " + Kind(value));
+    if (!draft.draft.text.IsScalar()) return Report(source, value, "expected an expression for the metric " + key + ", found " + NodeKind(value));
     metrics_.emplace(key, std::move(draft));
   });
 }

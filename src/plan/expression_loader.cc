@@ -99,7 +99,7 @@ void PlanLoader::ReadTriggerExpressions(TriggerDraft* draft) {
     Report(*draft->when.source, trigger.location, "expected an expression for the trigger \"" + trigger.name + "\"");
   }
   if (!draft->only_if.text.IsNull() && !draft->only_if.text.IsScalar()) {
-    Report(*draft->only_if.source, draft->only_if.text, "expected a condition for \"only_if\", found " + Kind(draft->only_if.text));
+    Report(*draft->only_if.source, draft->only_if.text, "expected a condition for \"only_if\", found " + NodeKind(draft->only_if.text));
   } else if (draft->only_if.text.IsScalar()) {
     trigger.only_if = ParseCondition(draft->only_if, "\"only_if\" of the trigger \"" + trigger.name + "\"");
   }

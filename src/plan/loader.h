@@ -8,11 +8,9 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +19,7 @@
 #include "plan/checks.h"
 #include "plan/plan.h"
 #include "plan/source.h"
+#include "plan/yaml_fields.h"
 
 namespace attune {
 
@@ -59,12 +58,6 @@ class PlanLoader {
     std::vector<std::pair<std::string, Draft>> with;
   };
 
-  // One key of a mapping: its name and what reads its value.
-  struct Field {
-    const char* name;
-    std::function<void(const YAML::Node&)> read;
-  };
-
   // loader.cc: the three steps, and problems.
 
   void ReadFile(const PlanSource& source);
@@ -77,27 +70,15 @@ class PlanLoader {
 
   // yaml_loader.cc. A reader that finds another kind of node reports it and leaves its result as it was.
 
-  // What a node is, for messages.
-  static std::string Kind(const YAML::Node& node);
   // Calls fn(key, value) for each entry; reports a duplicate key, and a node that is no mapping.
   template <typename Fn>
   void ForEach(const PlanSource& source, const YAML::Node& map, const std::string& what, Fn fn) {
-    if (map.IsNull()) return;
-    if (!map.IsMap()) return Report(source, map, "expected a mapping for " + what + ", found " + Kind(map));
-    std::set<std::string> seen;
-    for (const auto& entry : map) {
-      if (!entry.first.IsScalar()) {
-        Report(source, entry.first, "expected a name as key, found " + Kind(entry.first));
-        continue;
-      }
-      const std::string key = entry.first.Scalar();
-      if (!seen.insert(key).second) Report(source, entry.first, "\"" + key + "\" occurs here twice");
-      fn(key, entry.first, entry.second);
-    }
+    ForEachEntry(map, what, ReporterOf(source), fn);
   }
   // Reads a mapping by its fields; reports any other key.
   void ReadFields(const PlanSource& source, const YAML::Node& map, const std::string& what,
-                  const std::vector<Field>& fields);
+                  const std::vector<YamlField>& fields);
+  ReportAt ReporterOf(const PlanSource& source);
   bool ReadText(const PlanSource& source, const YAML::Node& node, const std::string& what, std::string* out);
   void ReadSpan(const PlanSource& source, const YAML::Node& node, Millis least, Millis* out);
   // Whether `name` can be a name and is not yet in `taken`, to which it is added.

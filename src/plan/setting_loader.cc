@@ -28,7 +28,7 @@ void PlanLoader::ReadLimits(const PlanSource& source, const YAML::Node& node) {
 void PlanLoader::ReadLimit(const PlanSource& source, const YAML::Node& node, int64_t most, int64_t* out) {
   int64_t limit = 0;
   if (!YAML::convert<int64_t>::decode(node, limit) || limit < 1 || limit > most) {
-    return Report(source, node, "expected a whole number from 1 to " + std::to_string(most) + ", found " + Kind(node));
+    return Report(source, node, "expected a whole number from 1 to " + std::to_string(most) + ", found " + NodeKind(node));
   }
   *out = limit;
 }

@@ -48,7 +48,7 @@ void PlanLoader::ReadTrigger(const PlanSource& source, const std::string& key, c
 
 void PlanLoader::ReadWith(const PlanSource& source, const std::string& key, const YAML::Node& node, TriggerDraft* draft) {
   ForEach(source, node, "\"with\" of the trigger " + key, [&](const std::string& name, const YAML::Node&, const YAML::Node& value) {
-    if (!value.IsScalar()) return Report(source, value, "expected an expression, found " + Kind(value));
+    if (!value.IsScalar()) return Report(source, value, "expected an expression, found " + NodeKind(value));
     draft->with.emplace_back(name, Draft{&source, value});
   });
 }
@@ -92,7 +92,7 @@ void PlanLoader::ReadTriggerGroups(const PlanSource& source, const YAML::Node& n
 
 void PlanLoader::ReadSend(const PlanSource& source, const YAML::Node& node, Trigger* trigger) {
   if (node.IsScalar()) return trigger->send.push_back(node.Scalar());
-  if (!node.IsSequence()) return Report(source, node, "expected a list of names for \"send\", found " + Kind(node));
+  if (!node.IsSequence()) return Report(source, node, "expected a list of names for \"send\", found " + NodeKind(node));
   for (const YAML::Node& item : node) {
     std::string name;
     if (ReadText(source, item, "a name", &name)) trigger->send.push_back(name);

@@ -1,30 +1,20 @@
 // The YAML values that occur throughout a plan: mappings, texts, durations, names.
-#include "language/nearest.h"
 #include "language/token.h"
 #include "plan/loader.h"
 
 namespace attune {
 
-std::string PlanLoader::Kind(const YAML::Node& node) {
-  return node.IsMap() ? "a mapping" : node.IsSequence() ? "a list" : node.IsScalar() ? "\"" + node.Scalar() + "\"" : "nothing";
+ReportAt PlanLoader::ReporterOf(const PlanSource& source) {
+  return [this, &source](const YAML::Node& at, std::string message) { Report(source, at, std::move(message)); };
 }
 
-void PlanLoader::ReadFields(const PlanSource& source, const YAML::Node& map, const std::string& what, const std::vector<Field>& fields) {
-  ForEach(source, map, what, [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) {
-    for (const Field& field : fields) {
-      if (key == field.name) return field.read(value);
-    }
-    std::vector<std::string> known;
-    for (const Field& field : fields) known.push_back(field.name);
-    std::string expected;
-    for (const std::string& name : known) expected += (expected.empty() ? "" : ", ") + name;
-    const std::string near = DidYouMean(key, known);
-    Report(source, at, "unknown key \"" + key + "\" in " + what + (near.empty() ? "; expected one of " + expected : near));
-  });
+void PlanLoader::ReadFields(const PlanSource& source, const YAML::Node& map, const std::string& what,
+                            const std::vector<YamlField>& fields) {
+  ReadYamlFields(map, what, fields, ReporterOf(source));
 }
 
 bool PlanLoader::ReadText(const PlanSource& source, const YAML::Node& node, const std::string& what, std::string* out) {
-  if (!node.IsScalar()) return Report(source, node, "expected " + what + ", found " + Kind(node)), false;
+  if (!node.IsScalar()) return Report(source, node, "expected " + what + ", found " + NodeKind(node)), false;
   *out = node.Scalar();
   return true;
 }
