@@ -19,7 +19,7 @@ std::string NewKey(KeyKind kind) {
 
 }  // namespace
 
-Result<Keys> Keys::Open(Store* store, const std::string& file, const std::string& write_key, const std::string& api_key) {
+Result<Keys> Keys::Open(Store* store, const std::string& file, const GivenKeys& given) {
   Keys keys;
   auto read = StoredKeys(*store);
   if (!read.ok()) return read.error();
@@ -32,15 +32,14 @@ Result<Keys> Keys::Open(Store* store, const std::string& file, const std::string
     stored = *beside;
     for (const auto& [hash, kind] : stored) batch.Put(keys::kApiKeys, hash, std::string(1, kind));
   }
-  for (const auto& [hash, kind] : stored) keys.by_hash_.emplace(hash, static_cast<KeyKind>(kind));
-  if (!write_key.empty()) keys.by_hash_.emplace(ToHex(Sha256(write_key)), KeyKind::kWrite);
-  if (!api_key.empty()) keys.by_hash_.emplace(ToHex(Sha256(api_key)), KeyKind::kApi);
+  for (const auto& [hash, kind] : stored) keys.by_hash_.emplace(hash, Holder{static_cast<KeyKind>(kind), 0});
+  keys.AddSources(given);
   for (const KeyKind kind : {KeyKind::kWrite, KeyKind::kApi}) {
     if (keys.Has(kind)) continue;
     const std::string key = NewKey(kind);
     const std::string hash = ToHex(Sha256(key));
     batch.Put(keys::kApiKeys, hash, std::string(1, static_cast<char>(kind)));
-    keys.by_hash_.emplace(hash, kind);
+    keys.by_hash_.emplace(hash, Holder{kind, 0});
     stored.emplace(hash, static_cast<char>(kind));
     keys.made_.push_back({kind, key});
   }
@@ -48,7 +47,28 @@ Result<Keys> Keys::Open(Store* store, const std::string& file, const std::string
   if (!beside.ok() || *beside != stored) {
     if (Status status = WriteKeyFile(file, stored); !status.ok()) return status.error();
   }
+  keys.sending_.resize(keys.sources_.size());
+  for (const auto& [hash, holder] : keys.by_hash_) {
+    if (holder.kind == KeyKind::kWrite) keys.sending_[holder.source] = true;
+  }
   return keys;
+}
+
+void Keys::AddSources(const GivenKeys& given) {
+  sources_.push_back({kDefaultSource, {}});
+  if (!given.write_key.empty()) by_hash_.emplace(ToHex(Sha256(given.write_key)), Holder{KeyKind::kWrite, 0});
+  if (!given.api_key.empty()) by_hash_.emplace(ToHex(Sha256(given.api_key)), Holder{KeyKind::kApi, 0});
+  for (const GivenSource& one : given.sources) {
+    if (one.source.name == kDefaultSource) {
+      sources_[0] = one.source;
+    } else {
+      sources_.push_back(one.source);
+    }
+    const size_t index = one.source.name == kDefaultSource ? 0 : sources_.size() - 1;
+    if (one.write_key.empty()) continue;
+    // A key that stands in pages has the lesser right, and its own origins, whatever is stored of it.
+    by_hash_.insert_or_assign(ToHex(Sha256(one.write_key)), Holder{KeyKind::kWrite, index});
+  }
 }
 
 Result<KeyHashes> StoredKeys(const Store& store) {
@@ -62,14 +82,21 @@ Result<KeyHashes> StoredKeys(const Store& store) {
 }
 
 bool Keys::Has(KeyKind kind) const {
-  for (const auto& [hash, other] : by_hash_) {
-    if (other == kind) return true;
+  for (const auto& [hash, holder] : by_hash_) {
+    if (holder.kind == kind) return true;
+  }
+  return false;
+}
+
+bool Keys::AnySourceAllows(std::string_view origin) const {
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (sending_[i] && sources_[i].Allows(origin)) return true;
   }
   return false;
 }
 
 // The lookup is by hash, so its duration reveals nothing about the key.
-std::optional<KeyKind> Keys::Find(std::string_view key) const {
+std::optional<Keys::Holder> Keys::Find(std::string_view key) const {
   const auto found = by_hash_.find(ToHex(Sha256(key)));
   if (found == by_hash_.end()) return std::nullopt;
   return found->second;

@@ -7,19 +7,31 @@
 namespace attune {
 namespace {
 
-// A page of another site may send events: the key says who sends, no cookie is read.
-void AllowOrigin(std::string_view origin, Response* response) {
+// Lets a page of another site read the answer if `allowed`. Cookies are not read: the key identifies the sender.
+void AllowOrigin(std::string_view origin, bool allowed, Response* response) {
   if (origin.empty()) return;
+  if (!allowed) {
+    response->headers.emplace_back("Vary", "Origin");
+    return;
+  }
   response->headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
   response->headers.emplace_back("Access-Control-Allow-Credentials", "true");
   response->headers.emplace_back("Access-Control-Expose-Headers", "Attune-Position, Attune-Request-Id, Retry-After");
   response->headers.emplace_back("Vary", "Origin");
 }
 
-Response Preflight(const Request& request) {
+// A browser sends no key with a preflight, except in the query. Without one the origin is allowed if any source allows
+// it; the answer to the request itself then depends on its own source.
+Response Preflight(const Request& request, const Keys& keys) {
   Response response;
   response.status = 204;
-  AllowOrigin(request.Header("Origin").value_or(""), &response);
+  const std::string_view origin = request.Header("Origin").value_or("");
+  KeySources key = HeaderKeys(request);
+  key.query = request.query();
+  const auto holder = keys.Find(FindWriteKey(key));
+  const bool allowed = holder ? keys.sources()[holder->source].Allows(origin) : keys.AnySourceAllows(origin);
+  AllowOrigin(origin, allowed, &response);
+  if (!allowed) return response;
   response.headers.emplace_back("Access-Control-Allow-Methods", "POST, OPTIONS");
   if (const auto asked = request.Header("Access-Control-Request-Headers")) {
     response.headers.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
@@ -55,9 +67,9 @@ Response RefusalProblem(const Refusal& refusal) {
 
 }  // namespace
 
-EventsResource::EventsResource(RequestRouter* router, Collector* collector, const Protocols* protocols,
-                               RefusedRequests* refused)
-    : collector_(*collector), refused_(*refused) {
+EventsResource::EventsResource(RequestRouter* router, const Keys* keys, Collector* collector,
+                               const Protocols* protocols, RefusedRequests* refused)
+    : keys_(*keys), collector_(*collector), refused_(*refused) {
   for (const ProtocolPath& path : protocols->paths()) {
     if (path.is_dry_run) {
       router->On("POST " + std::string(path.path), [this](Call call) { DryRun(std::move(call)); });
@@ -77,7 +89,7 @@ Response EventsResource::Refused(const UploadOutcome& outcome) {
 }
 
 void EventsResource::Collect(Call call) {
-  if (call.request.method() == "OPTIONS") return call.reply.Send(Preflight(call.request));
+  if (call.request.method() == "OPTIONS") return call.reply.Send(Preflight(call.request, keys_));
   if (call.request.method() != "POST") return call.reply.Send(MethodNotAllowed("POST, OPTIONS"));
   struct Pending {
     Reply reply;
@@ -94,7 +106,9 @@ void EventsResource::Collect(Call call) {
       if (outcome.position == 0) return pending->reply.Send(std::move(response));  // an empty batch
       response.headers.emplace_back("Attune-Position", std::to_string(outcome.position));
     }
-    AllowOrigin(pending->origin, &response);
+    const bool allowed =
+        outcome.source ? outcome.source->Allows(pending->origin) : keys_.AnySourceAllows(pending->origin);
+    AllowOrigin(pending->origin, allowed, &response);
     pending->reply.Send(std::move(response));
   });
 }

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "access/keys.h"
 #include "api/refused_requests.h"
 #include "api/router.h"
 #include "ingest/collector.h"
@@ -14,13 +15,15 @@ namespace attune {
 class EventsResource {
  public:
   // Pointers must outlive it.
-  EventsResource(RequestRouter* router, Collector* collector, const Protocols* protocols, RefusedRequests* refused);
+  EventsResource(RequestRouter* router, const Keys* keys, Collector* collector, const Protocols* protocols,
+                 RefusedRequests* refused);
 
  private:
   void Collect(Call call);
   void DryRun(Call call);
   Response Refused(const UploadOutcome& outcome);
 
+  const Keys& keys_;
   Collector& collector_;
   RefusedRequests& refused_;
 };

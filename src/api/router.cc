@@ -68,9 +68,9 @@ bool RequestRouter::CheckKey(const Request& request, Access access, Reply* reply
   KeySources sources = HeaderKeys(request);
   sources.query = request.query();
   const std::string key = FindWriteKey(sources);
-  const auto kind = key.empty() ? std::nullopt : keys_.Find(key);
-  if (kind == KeyKind::kApi || (kind && access == Access::kAnyKey)) return true;
-  if (kind == KeyKind::kWrite) {
+  const auto holder = key.empty() ? std::nullopt : keys_.Find(key);
+  if (holder && (holder->kind == KeyKind::kApi || access == Access::kAnyKey)) return true;
+  if (holder) {
     reply->Send(Problem(Code::kInsufficientScope, "a write key only sends events; this needs an API key"));
     return false;
   }

@@ -33,6 +33,11 @@ UploadOutcome RateLimited(std::string_view who, int pause_seconds) {
   return Refused(Code::kRateLimited, fmt::format("{} may send again in {} seconds", who, pause_seconds), pause_seconds);
 }
 
+UploadOutcome FromSource(const Source* source, UploadOutcome outcome) {
+  outcome.source = source;
+  return outcome;
+}
+
 UploadOutcome NotDurable(const Error& error) {
   return Refused(error.code == ErrorCode::kUnavailable ? Code::kStorageFull : Code::kStorageFailed, error.message, 1);
 }
@@ -54,7 +59,8 @@ std::string KeyOf(const Upload& upload, std::string_view body_key) {
 struct Collector::Sender {
   std::string_view peer;
   int64_t now_ms = SteadyMs();
-  std::string key{};  // a valid one; empty until it is known
+  std::string key{};               // a valid one; empty until it is known
+  const Source* source = nullptr;  // of the key
 };
 
 Collector::Collector(Runtime* runtime, const Keys* keys, const Protocols* protocols, const RateOptions& rates,
@@ -67,12 +73,19 @@ Collector::Collector(Runtime* runtime, const Keys* keys, const Protocols* protoc
       keys_(*keys),
       protocols_(*protocols),
       draining_(*draining),
-      rates_(rates) {}
+      rates_(rates),
+      accepted_of_(keys->sources().size()) {}
 
 void Collector::AddMetrics(Metrics* metrics) const {
   metrics->Counter("attune_events_accepted_total", "Events answered as accepted", [this] { return accepted_.load(); });
   metrics->Counter("attune_events_rejected_total", "Events that became dead letters",
                    [this] { return rejected_.load(); });
+  metrics->CounterFamily("attune_source_events_total", "Events answered as accepted, by source", "source",
+                         [this](const Metrics::Add& add) {
+                           for (size_t i = 0; i < accepted_of_.size(); ++i) {
+                             add(keys_.sources()[i].name, accepted_of_[i].load());
+                           }
+                         });
   metrics->CounterFamily("attune_dead_letters_total", "Dead letters, by reason", "reason",
                          [this](const Metrics::Add& add) {
                            for (const CodeInfo& info : kCodes) {
@@ -109,13 +122,15 @@ ParsedRequest Collector::Read(const Upload& upload, Millis received) {
 
 // An unknown key is charged to its network as one event. A key that sends too early is charged nothing.
 std::optional<UploadOutcome> Collector::CheckKey(Sender* sender, std::string_view key) {
-  if (!keys_.Find(key)) {
+  const auto holder = keys_.Find(key);
+  if (!holder) {
     rates_.Charge("", sender->peer, 1, sender->now_ms);
     return Refused(Code::kInvalidWriteKey, key.empty() ? "failed to read writekey from header" : "invalid write key");
   }
   sender->key = key;
+  sender->source = &keys_.sources()[holder->source];
   const auto pause = rates_.PauseOfKey(key, sender->now_ms);
-  if (pause) return RateLimited("this key", *pause);
+  if (pause) return FromSource(sender->source, RateLimited("this key", *pause));
   return std::nullopt;
 }
 
@@ -135,39 +150,45 @@ void Collector::Collect(const Upload& upload, Done done) {
   if (header_key.empty()) {
     if (auto refused = CheckKey(&sender, KeyOf(upload, read.write_key))) return done(std::move(*refused));
   }
-  if (!read.ok() && !InfoOf(read.refusal->reason).is_reason) return done({.refusal = std::move(read.refusal)});
+  if (!read.ok() && !InfoOf(read.refusal->reason).is_reason) {
+    return done(FromSource(sender.source, {.refusal = std::move(read.refusal)}));
+  }
   rates_.Charge(sender.key, upload.peer, std::max<size_t>(1, read.events.size()), sender.now_ms);
   if (!read.ok()) return KeepRefused(upload, std::move(*read.refusal), sender, received, done);
-  Append(upload.path, read.events, received, std::move(done));
+  Append(upload.path, read.events, sender, received, std::move(done));
 }
 
 // Refuses the request, and keeps it before that while the budget of its key lasts.
 void Collector::KeepRefused(const Upload& upload, Refusal refusal, const Sender& sender, Millis received,
                             const Done& done) {
   if (!budget_.MayKeep(sender.key, std::min(upload.body.size(), kLetterBodyBytes), sender.now_ms)) {
-    return done({.refusal = std::move(refusal)});
+    return done(FromSource(sender.source, {.refusal = std::move(refusal)}));
   }
   DeadLetter letter = LetterOfRequest(upload.path, upload.body, refusal.reason, refusal.detail);
   if (!upload.sent_at.empty()) letter.sent_at = ParseRfc3339(upload.sent_at);
   const std::string record = DeadLetterRecord(letter, received);
   const NewRecord entry{RecordType::kDeadLetter, ShardOfDeadLetter(letter), record};
-  const Status status =
-      runtime_.Append({&entry, 1}, [this, refusal = std::move(refusal), done](const Status& durable, uint64_t) {
-        if (!durable.ok()) return done(NotDurable(durable.error()));
-        letters_.Count(refusal.reason);
-        done({.refusal = refusal});
-      });
-  if (!status.ok()) done(NotTaken(status.error()));
+  const auto answer = [this, refusal = std::move(refusal), source = sender.source, done](const Status& durable,
+                                                                                         uint64_t) {
+    if (!durable.ok()) return done(FromSource(source, NotDurable(durable.error())));
+    letters_.Count(refusal.reason);
+    done(FromSource(source, {.refusal = refusal}));
+  };
+  const Status status = runtime_.Append({&entry, 1}, answer);
+  if (!status.ok()) done(FromSource(sender.source, NotTaken(status.error())));
 }
 
-void Collector::Append(std::string_view path, const std::vector<ParsedEvent>& events, Millis received, Done done) {
+void Collector::Append(std::string_view path, const std::vector<ParsedEvent>& events, const Sender& sender,
+                       Millis received, Done done) {
   struct Answer {
+    const Source* source;
     ProtocolAnswer body;
     size_t accepted = 0;
     std::vector<Reason> reasons;
     Done done;
   };
-  auto answer = std::make_shared<Answer>(Answer{protocols_.Find(path)->Answer(path, events), 0, {}, std::move(done)});
+  auto answer = std::make_shared<Answer>(
+      Answer{sender.source, protocols_.Find(path)->Answer(path, events), 0, {}, std::move(done)});
   std::vector<NewRecord> entries;
   std::vector<std::string> letters;
   letters.reserve(events.size());
@@ -181,17 +202,18 @@ void Collector::Append(std::string_view path, const std::vector<ParsedEvent>& ev
     entries.push_back({RecordType::kDeadLetter, ShardOfDeadLetter(*event.dead), letters.back()});
     answer->reasons.push_back(event.dead->first().reason);
   }
-  if (entries.empty()) return answer->done({.answer = std::move(answer->body)});
+  if (entries.empty()) return answer->done({.answer = std::move(answer->body), .source = answer->source});
   // The log copies the entries during the call: the callback needs only the answer.
   const size_t count = entries.size();
   const Status status = runtime_.Append(entries, [this, answer, count](const Status& durable, uint64_t first) {
-    if (!durable.ok()) return answer->done(NotDurable(durable.error()));
+    if (!durable.ok()) return answer->done(FromSource(answer->source, NotDurable(durable.error())));
     accepted_ += answer->accepted;
+    accepted_of_[static_cast<size_t>(answer->source - keys_.sources().data())] += answer->accepted;
     rejected_ += answer->reasons.size();
     for (const Reason reason : answer->reasons) letters_.Count(reason);
-    answer->done({.answer = std::move(answer->body), .position = first + count - 1});
+    answer->done({.answer = std::move(answer->body), .position = first + count - 1, .source = answer->source});
   });
-  if (!status.ok()) answer->done(NotTaken(status.error()));
+  if (!status.ok()) answer->done(FromSource(answer->source, NotTaken(status.error())));
 }
 
 UploadOutcome Collector::DryRun(const Upload& upload) {

@@ -38,6 +38,7 @@ struct UploadOutcome {
   int retry_seconds = 0;             // when sending the same again may succeed; 0: it will not
   ProtocolAnswer answer{};
   uint64_t position = 0;  // the last record that the upload became; 0: it became none
+  const Source* source = nullptr;  // of the upload's key; null: the key was not found, or not looked for
 };
 
 // Any thread. A caller's thread does the reading, and never waits for the log.
@@ -65,7 +66,8 @@ class Collector {
   // A refusal: the key may not send now. Otherwise it becomes the sender's.
   std::optional<UploadOutcome> CheckKey(Sender* sender, std::string_view key);
   void KeepRefused(const Upload& upload, Refusal refusal, const Sender& sender, Millis received, const Done& done);
-  void Append(std::string_view path, const std::vector<ParsedEvent>& events, Millis received, Done done);
+  void Append(std::string_view path, const std::vector<ParsedEvent>& events, const Sender& sender, Millis received,
+              Done done);
 
   const uint64_t number_;  // no two in a process are the same
   Runtime& runtime_;
@@ -76,6 +78,7 @@ class Collector {
   RefusalBudget budget_;
   std::atomic<uint64_t> accepted_{0};  // events
   std::atomic<uint64_t> rejected_{0};  // events that became dead letters
+  std::vector<std::atomic<uint64_t>> accepted_of_;  // accepted events, by the index of their source
   CodeCounts letters_;                 // dead letters, of whole requests too, by reason
 };
 

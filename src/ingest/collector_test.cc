@@ -102,7 +102,7 @@ class CollectorTest : public testing::Test {
     runtime_ = Runtime::Open("data", Program::Compile(ParsePlan("segments: {s: {when: 'count(seen) >= 1'}}").plan),
                              std::move(options))
                    .value();
-    keys_ = Keys::Open(&runtime_->store(), testing::TempDir() + "/no_such_keys", "WK", "AK").value();
+    keys_ = Keys::Open(&runtime_->store(), testing::TempDir() + "/no_such_keys", {"WK", "AK", {{{"web", {}}, "WEB"}}}).value();
     auto pixel = std::make_unique<PixelProtocol>();
     pixel_ = pixel.get();
     std::vector<std::unique_ptr<const Protocol>> protocols;
@@ -176,6 +176,23 @@ TEST_F(CollectorTest, TheKeyMayBeInTheQueryAndMustBeKnown) {
   EXPECT_EQ(Collect("no bob").refusal->reason, Code::kInvalidWriteKey);
   EXPECT_EQ(Collect(" bob").refusal->detail, "failed to read writekey from header");
   EXPECT_FALSE(Knows("bob"));
+}
+
+TEST_F(CollectorTest, AnOutcomeNamesTheSourceOfItsKey) {
+  const auto source = [](const UploadOutcome& outcome) { return outcome.source ? outcome.source->name : "none"; };
+  EXPECT_EQ(source(Collect("WEB ann")), "web");
+  EXPECT_EQ(source(Collect("WEB ann")), "web");
+  EXPECT_EQ(source(Collect("WK ann")), "default");
+  EXPECT_EQ(source(Collect("AK ann")), "default");
+  EXPECT_EQ(source(Collect("no ann")), "none");
+  pixel_->is_strict = true;
+  EXPECT_EQ(source(Collect("WEB old joe")), "web");
+  pixel_->refuses_all = true;
+  EXPECT_EQ(source(Collect("WEB kim")), "web");
+  const std::string metrics = MetricsText();
+  EXPECT_NE(metrics.find("attune_events_accepted_total 4\n"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("attune_source_events_total{source=\"default\"} 2\n"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("attune_source_events_total{source=\"web\"} 2\n"), std::string::npos) << metrics;
 }
 
 TEST_F(CollectorTest, RefusesEverythingWhileDraining) {

@@ -50,7 +50,7 @@ struct Resources::Parts {
   Parts(Runtime* runtime, const Keys* keys, DeadLetters* letters, ResourceOptions options)
       : router(keys),
         collector(runtime, keys, &protocols, options.rates, &draining),
-        events(&router, &collector, &protocols, &refused),
+        events(&router, keys, &collector, &protocols, &refused),
         users(&router, runtime),
         plan(&router, runtime, &background, &draining, std::move(options.plan_path)),
         segments(&router, runtime),

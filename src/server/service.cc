@@ -47,7 +47,8 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   if (!folder.ok()) return folder.error();
   service->folder_ = std::move(folder).value();
   Runtime& runtime = service->runtime();
-  auto keys = Keys::Open(&runtime.store(), KeyFilePath(options.data), options.write_key, options.api_key);
+  auto keys = Keys::Open(&runtime.store(), KeyFilePath(options.data),
+                         {options.write_key, options.api_key, std::move(options.sources)});
   if (!keys.ok()) return keys.error();
   service->keys_ = std::make_unique<Keys>(std::move(keys).value());
   ServerOptions server_options;

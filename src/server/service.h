@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "access/keys.h"
 #include "access/rate_limits.h"
@@ -23,6 +24,9 @@ struct ServiceOptions {
   int threads = 0;        // of the server and of the loops each; 0: one for each core
   std::string write_key;  // beside those that are stored; empty: none
   std::string api_key;
+  std::vector<GivenSource> sources;  // with their own write keys
+  std::string admin_listen;          // HOST:PORT for operations; empty: none
+  bool metrics_open = false;         // GET /metrics needs no key
   std::string plan_path;  // of the plan given, for PUT /v1/plan; empty: from no file
   std::string status_note;
   bool access_lines = false;  // a line of the journal for each answer
