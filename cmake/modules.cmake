@@ -31,7 +31,7 @@ set(ATTUNE_MAY_INCLUDE_analysis base crypto event language plan ${ENGINE} identi
 set(ATTUNE_MAY_INCLUDE_http base)
 set(ATTUNE_MAY_INCLUDE_api base event language plan ${ENGINE} log state effects shard access dead_letter ingest history
   analysis http)
-set(ATTUNE_MAY_INCLUDE_server base plan log log/file shard access dead_letter ingest ingest/protocol analysis http api)
+set(ATTUNE_MAY_INCLUDE_server base language plan log log/file shard access dead_letter ingest ingest/protocol analysis http api)
 set(ATTUNE_MAY_INCLUDE_demo base event language plan ingest ingest/protocol http server)
 set(ATTUNE_MAY_INCLUDE_native base event language plan ${ENGINE} http server)
 set(ATTUNE_MAY_INCLUDE_cli base crypto event language plan ${ENGINE} log log/file state identity effects shard access dead_letter ingest

@@ -7,6 +7,8 @@
 - Every command of README.md's boxes is a script of this tree or a subcommand of the binary.
 - docs/http.md names every route of the sources, and no other, and every metric that a module adds. Its tables of reasons and
   of problem codes say of each code what src/base/code.h says, and have no other.
+- The table of docs/operations.md has every setting of src/server/setting.cc, with its flag and its variable, and no other; with
+  the binary, also its default.
 - The aggregates of docs/language.md are those of src/language/aggregate.cc, and say the same of no event.
 
 Prints each offence, then `N passed, M failed`, a case being one thing that was looked up.
@@ -169,6 +171,26 @@ def check_codes(root, cases):
         cases.expect(statuses.get(code, "0") != "0", f"docs/http.md lists the code {code}, which no answer has")
 
 
+def check_settings(root, binary, cases):
+    kinds = dict(re.findall(r'^      \{"(\w+)", SettingKind::k(\w+),', (root / "src/server/setting.cc").read_text(), re.MULTILINE))
+    cases.expect(len(kinds) > 10, "src/server/setting.cc: the table of settings is not found")
+    page = section((root / "docs/operations.md").read_text(), "## Configuration")
+    rows = {key: rest.split("|") for key, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", page, re.MULTILINE)}
+    defaults = {}
+    if binary and pathlib.Path(binary).exists():
+        out = subprocess.run([binary, "config"], capture_output=True, text=True, check=True, env={}).stdout
+        defaults = {key: "" if value == "null" else f"`{value.strip(chr(34))}`" for key, value in re.findall(r"^(\w+): (\S+)", out, re.MULTILINE)}
+    for key, kind in kinds.items():
+        flag = "" if kind == "Secret" else f"`--{key.replace('_', '-')}`"
+        expected = [flag, f"`ATTUNE_{key.upper()}`", defaults.get(key)]
+        found = [cell.strip() for cell in rows.get(key, ["", "", ""])[:3]]
+        if key not in defaults:
+            expected[2] = found[2]
+        cases.expect(found == expected, f"docs/operations.md: the row of the setting {key} has {found} and not {expected}")
+    for key in sorted(rows.keys() - kinds.keys()):
+        cases.expect(False, f"docs/operations.md lists {key}, which src/server/setting.cc does not have")
+
+
 def check_aggregates(root, cases):
     rows = re.findall(r'\{\.name = "(\w+)"(.*?)\},\n', (root / "src/language/aggregate.cc").read_text(), re.DOTALL)
     cases.expect(len(rows) > 10, "src/language/aggregate.cc: the table of aggregates is not found")
@@ -204,6 +226,7 @@ def main():
     check_modules(root, cases)
     check_http(root, cases)
     check_codes(root, cases)
+    check_settings(root, options.attune, cases)
     check_aggregates(root, cases)
     print(f"{cases.passed} passed, {cases.failed} failed")
     return cases.failed > 0

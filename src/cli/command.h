@@ -30,6 +30,8 @@ void ReplayOptions(CLI::App* app);
 int RunReplay();
 void ServeOptions(CLI::App* app);
 int RunServe();
+void ConfigOptions(CLI::App* app);
+int RunConfig();
 void ExplainOptions(CLI::App* app);
 int RunExplain();
 void SuggestOptions(CLI::App* app);

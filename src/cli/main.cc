@@ -11,8 +11,14 @@ constexpr Command kCommands[] = {
     {"check", "Check a plan and print the bound on its state per user",
      "  attune check plan.yaml\n  attune check plans/ --strict\n", attune::CheckOptions, attune::RunCheck},
     {"serve", "Collector, engine and API in one process, on a store in a folder",
-     "  attune serve --plan plan.yaml --data ./data\n  attune serve --plan plan.yaml --data ./data --listen 0.0.0.0:8080\n",
+     "  attune serve --plan plan.yaml --data ./data\n  attune serve --plan plan.yaml --data ./data --listen 0.0.0.0:8080\n"
+     "  attune serve --config attune.yaml\n"
+     "Each flag is also a key of the file of --config (`keep_effects` for --keep-effects) and a variable (ATTUNE_KEEP_EFFECTS);\n"
+     "a flag counts before a variable, and a variable before the file. `attune config` shows what is in force.\n",
      attune::ServeOptions, attune::RunServe},
+    {"config", "What is in force for `serve`, as YAML: each setting, and where its value comes from; keys and secrets hidden",
+     "  attune config --config attune.yaml\n  ATTUNE_LISTEN=0.0.0.0:8080 attune config --config attune.yaml --threads 2\n",
+     attune::ConfigOptions, attune::RunConfig},
     {"replay", "Run a history through the engine that serves, as fast as it goes",
      "  attune replay --plan plan.yaml --events events.ndjson --out out\n"
      "  attune replay --plan plan.yaml --events clicks.csv.xz --csv mapping.yaml --out out --until 2026-04-01\n"

@@ -150,15 +150,17 @@ class Client:
 
 
 class Server:
-    """`attune serve` on a free port; its keys are known unless told otherwise. `wrap` is a command that becomes the server, and
-    `more_environment` is added to that of the process."""
+    """`attune serve` on a free port; its keys are known unless told otherwise. A flag whose value is None is left out. `wrap` is a
+    command that becomes the server, and `more_environment` is added to that of the process."""
 
     def __init__(self, plan, data, keys=True, write_key=WRITE_KEY, listen="127.0.0.1:0", extra=(), wrap=(), more_environment=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
         if keys:
             environment.update(ATTUNE_WRITE_KEY=write_key, ATTUNE_API_KEY=API_KEY)
         environment.update(more_environment or {})
-        command = [*wrap, BINARY, "serve", "--plan", str(plan), "--data", str(data), "--listen", listen, *extra]
+        flags = [part for flag, value in (("--plan", plan), ("--data", data), ("--listen", listen)) if value is not None
+                 for part in (flag, str(value))]
+        command = [*wrap, BINARY, "serve", *flags, *extra]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         # What is told on stderr: of the journal what is no more than information apart from the rest.
