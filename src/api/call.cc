@@ -31,6 +31,10 @@ bool Call::CheckPosition(uint64_t durable) {
 
 void Call::Json(std::string body) { reply.Send({200, kJson, {{"Cache-Control", "no-store"}}, std::move(body)}); }
 
+bool Call::PrefersText() const { return request.Header("Accept").value_or("").starts_with("text/plain"); }
+
+void Call::Text(std::string body) { reply.Send({200, kText, {{"Cache-Control", "no-store"}}, std::move(body)}); }
+
 Response Later(Code code, std::string_view detail) {
   Response response = Problem(code, detail);
   response.headers.emplace_back("Retry-After", "1");

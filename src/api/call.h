@@ -26,11 +26,15 @@ struct Call {
   // Whether state includes the position that the client requires (Attune-Position). False: the request has been
   // answered. `durable` is the last durable record.
   bool CheckPosition(uint64_t durable);
-  // Answers 200.
+  // Whether the client asks for text instead of JSON, by `Accept: text/plain`.
+  bool PrefersText() const;
+  // Answer 200.
   void Json(std::string body);
+  void Text(std::string body);
 };
 
 inline constexpr const char* kJson = "application/json; charset=utf-8";
+inline constexpr const char* kText = "text/plain; charset=utf-8";
 
 Response MethodNotAllowed(std::string_view allowed);
 // A refusal that says when to try again: in a second.

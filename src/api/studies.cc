@@ -10,7 +10,9 @@ namespace attune {
 namespace {
 
 Response ResponseOf(StudyOutcome outcome) {
-  if (!outcome.failure) return {200, kJson, {{"Cache-Control", "no-store"}}, std::move(outcome.result)};
+  if (!outcome.failure) {
+    return {200, outcome.is_text ? kText : kJson, {{"Cache-Control", "no-store"}}, std::move(outcome.result)};
+  }
   Response response = Problem(outcome.failure->code, outcome.failure->detail);
   if (const int seconds = outcome.failure->retry_seconds; seconds > 0) {
     response.headers.emplace_back("Retry-After", std::to_string(seconds));
@@ -30,7 +32,12 @@ std::string JsonOf(const std::optional<Studies::View>& study) {
                       : done ? "done"
                              : "running",
                       study->done, study->total);
-  json += ",\"result\":" + (done ? study->outcome->result : "null");
+  json += ",\"result\":";
+  if (done && study->outcome->is_text) {
+    AppendJsonString(study->outcome->result, &json);
+  } else {
+    json += done ? study->outcome->result : "null";
+  }
   json += ",\"problem\":" + (failed ? ResponseOf(*study->outcome).body : "null");
   return json + '}';
 }

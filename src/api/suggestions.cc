@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "analysis/suggestion.h"
+#include "analysis/suggestion_text.h"
 #include "api/expression_problem.h"
 #include "history/stored_history.h"
 
@@ -24,7 +25,8 @@ bool ReadInstant(const Request& request, const char* name, std::optional<Millis>
   return false;
 }
 
-StudyOutcome OutcomeOf(const SuggestQuestion& question, const Result<SuggestAnswer>& answer) {
+StudyOutcome OutcomeOf(const SuggestQuestion& question, const Result<SuggestAnswer>& answer, bool as_text) {
+  if (answer.ok() && as_text) return {SuggestionText(question, *answer), std::nullopt, true};
   if (answer.ok()) return {SuggestionJson(question, *answer)};
   const Error& error = answer.error();
   const bool too_short = error.code == ErrorCode::kInvalid || error.code == ErrorCode::kNotFound;
@@ -55,9 +57,10 @@ void SuggestionsResource::Begin(Call call) {
   }
   asked.question->now = runtime_.Now();
   const auto question = std::make_shared<SuggestQuestion>(std::move(*asked.question));
-  studies_.Begin(std::move(call), [this, question, position](StudyProgress* progress) {
+  const bool as_text = call.PrefersText();
+  studies_.Begin(std::move(call), [this, question, position, as_text](StudyProgress* progress) {
     LogHistory history(&runtime_.log(), position);
-    return OutcomeOf(*question, RunSuggestion(*question, &history, progress));
+    return OutcomeOf(*question, RunSuggestion(*question, &history, progress), as_text);
   });
 }
 

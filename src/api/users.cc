@@ -95,6 +95,7 @@ void UsersResource::Explain(Call call) {
             const auto event = DecodeEvent(record->payload);
             if (event.ok() && runtime_.PersonOf(event->head.user) == name) explainer.Add(record->payload);
           }
+          if (shared->PrefersText()) return shared->Text(ExplanationPage(shared->names[0], t, explainer.At(t)));
           std::string json = "{\"user\":";
           AppendJsonString(name, &json);
           shared->Json(json + ",\"at\":\"" + FormatRfc3339(t) +

@@ -26,8 +26,9 @@ struct StudyOutcome {
     int retry_seconds = 0;  // when to try again; 0: not known
   };
 
-  std::string result;  // JSON
+  std::string result;  // JSON, unless is_text
   std::optional<Failure> failure{};
+  bool is_text = false;
 };
 
 }  // namespace attune

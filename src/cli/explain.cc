@@ -1,4 +1,5 @@
-// attune explain: why an expression has its value for a user, from the log of a data folder, which may be in use.
+// attune explain: why an expression has its value for a user, from the log of a data folder, which may be in use, or
+// from a running server.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,7 @@
 #include "base/bytes.h"
 #include "cli/command.h"
 #include "cli/plan_input.h"
+#include "cli/remote_server.h"
 #include "engine/explain/explain.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
@@ -20,6 +22,7 @@ namespace {
 
 struct ExplainSettings {
   std::string data;
+  std::string server;
   std::string plan;
   std::string user;
   std::string expression;
@@ -44,12 +47,39 @@ Status ForEachRecord(const std::string& dir, const std::function<void(const Reco
   }
 }
 
+// Asks a running server, which answers with the text or the JSON that is printed here.
+int ExplainByServer() {
+  const ExplainSettings& asked = explain_settings;
+  if (!asked.plan.empty()) return Complain("--plan is for --data: a server has its own plan", kExitInvalid);
+  int code = kExitDone;
+  auto server = RemoteServer::Connect(asked.server, &code);
+  if (!server) return code;
+  const std::string path = "/v1/users/" + EncodeForUrl(asked.user) + "/explain";
+  const char* accept = asked.json ? "application/json" : "text/plain";
+  const auto ask = [&](const char* parameter) {
+    QueryPairs query{{parameter, asked.expression}};
+    if (!asked.at.empty()) query.emplace_back("at", asked.at);
+    return server->Get(path, query, accept);
+  };
+  auto answer = ask("segment");
+  const auto is = [&](const char* problem) { return answer.ok() && TextMemberOf(answer->body, "code") == problem; };
+  if (is("unknown_segment")) answer = ask("expression");
+  if (is("unknown_user")) return Complain("no event of the user " + asked.user + " has come", kExitFailed);
+  if (!answer.ok() || answer->status != 200) return server->Complain(answer);
+  if (asked.json) {
+    fmt::print("{}\n", JsonMemberOf(answer->body, "explanation"));
+  } else {
+    fmt::print("{}", answer->body);
+  }
+  return kExitDone;
+}
+
 }  // namespace
 
 void ExplainOptions(CLI::App* app) {
   app->add_option("user", explain_settings.user, "the user's id")->required();
   app->add_option("expression", explain_settings.expression, "an expression, or the name of a segment or metric")->required();
-  app->add_option("--data", explain_settings.data, "the data folder of `attune serve`")->required();
+  AddDataAndServer(app, &explain_settings.data, &explain_settings.server);
   app->add_option("--plan", explain_settings.plan, "the plan (default: the one that served this folder last)");
   app->add_option("--at", explain_settings.at, "the instant (default: now)");
   app->add_flag("--json", explain_settings.json, "as JSON, as the API says it");
@@ -65,6 +95,8 @@ int RunExplain() {
     }
     at = *instant;
   }
+  if (!HasDataOrServer(explain_settings.data, explain_settings.server)) return kExitInvalid;
+  if (!explain_settings.server.empty()) return ExplainByServer();
   if (!FindPlanOfFolder(explain_settings.data, &explain_settings.plan)) return kExitInvalid;
   const auto plan = LoadPlanOrComplain(explain_settings.plan);
   if (!plan) return kExitInvalid;
@@ -100,7 +132,7 @@ int RunExplain() {
   if (explain_settings.json) {
     fmt::print("{}\n", ExplanationJson(explanation));
   } else {
-    fmt::print("{} at {}\n{}", explain_settings.user, FormatRfc3339(at), ExplanationText(explanation));
+    fmt::print("{}", ExplanationPage(explain_settings.user, at, explanation));
   }
   return kExitDone;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/plan_input.h"
+#include "cli/remote_server.h"
 #include "history/history_line.h"
 #include "history/history_run.h"
 #include "identity/linked_ids.h"
@@ -25,6 +27,7 @@ namespace {
 
 struct ExportSettings {
   std::string data;
+  std::string server;
   std::string out = "-";
   std::string plan;
   std::string from;
@@ -48,6 +51,11 @@ class Lines {
   }
 
   std::string* buffer() { return &buffer_; }
+  // Adds whole lines or parts of them. False when they could not be written.
+  bool Add(std::string_view bytes) {
+    buffer_ += bytes;
+    return buffer_.size() < kBufferBytes || Flush();
+  }
   // Ends the current line of the buffer. False when it could not be written.
   bool End() {
     buffer_ += '\n';
@@ -223,10 +231,37 @@ class Export {
   uint64_t written_ = 0, duplicates_ = 0, completed_ = 0, undone_ = 0;
 };
 
+// The dead letters of a running server, as its API lists them.
+int ExportByServer() {
+  const ExportSettings& asked = export_settings;
+  if (!asked.dead_letters) {
+    return Complain("--server: a server exports only its dead letters (--dead-letters); export its events with --data DIR "
+                    "on its machine, while it runs or not",
+                    kExitInvalid);
+  }
+  if (!asked.plan.empty() || !asked.from.empty() || !asked.to.empty() || asked.envelope) {
+    return Complain("--plan, --from, --to and --envelope are for --data", kExitInvalid);
+  }
+  int code = kExitDone;
+  auto server = RemoteServer::Connect(asked.server, &code);
+  if (!server) return code;
+  Lines lines(asked.out);
+  if (!lines.ok()) return Complain(lines.failure(), kExitFailed);
+  int64_t letters = 0;
+  const auto answer = server->Stream("/v1/dead-letters/export", {}, [&](std::string_view piece) {
+    letters += std::count(piece.begin(), piece.end(), '\n');
+    return lines.Add(piece);
+  });
+  if (!answer.ok() || answer->status != 200) return server->Complain(answer);
+  if (!lines.ok() || !lines.Finish()) return lines.reader_left() ? kExitDone : Complain(lines.failure(), kExitFailed);
+  fmt::print(stderr, "{} dead letters\n", letters);
+  return kExitDone;
+}
+
 }  // namespace
 
 void ExportOptions(CLI::App* app) {
-  app->add_option("--data", export_settings.data, "the data folder of `attune serve`; it may be in use")->required();
+  AddDataAndServer(app, &export_settings.data, &export_settings.server);
   app->add_option("--out", export_settings.out, "the file to write; - is standard output")->capture_default_str();
   app->add_option("--plan", export_settings.plan,
                   "the plan that says what a duplicate is (default: the one that served this folder last)");
@@ -241,6 +276,8 @@ void ExportOptions(CLI::App* app) {
 }
 
 int RunExport() {
+  if (!HasDataOrServer(export_settings.data, export_settings.server)) return kExitInvalid;
+  if (!export_settings.server.empty()) return ExportByServer();
   Bound from, to;
   if (!ReadBound("--from", export_settings.from, &from) || !ReadBound("--to", export_settings.to, &to)) return kExitInvalid;
   if (export_settings.dead_letters && (from.received || to.received)) {

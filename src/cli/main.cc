@@ -26,17 +26,20 @@ constexpr Command kCommands[] = {
      attune::ReplayOptions, attune::RunReplay},
     {"explain", "Why an expression says what it says of a user, as a tree",
      "  attune explain --data ./data ann high_intent_shopper\n"
-     "  attune explain --data ./data ann 'count(add_to_cart[10m]) >= 5' --at 2026-03-01T10:05:00Z\n",
+     "  attune explain --data ./data ann 'count(add_to_cart[10m]) >= 5' --at 2026-03-01T10:05:00Z\n"
+     "  ATTUNE_API_KEY=read attune explain --server http://127.0.0.1:8080 ann high_intent_shopper\n",
      attune::ExplainOptions, attune::RunExplain},
     {"suggest", "Thresholds of a metric that tell who reaches a goal, from a history",
      "  attune suggest --metric pages_this_session --goal purchase --data ./data\n"
      "  attune suggest --metric 'count(product_viewed[1d])' --goal 'purchase{total > 50}' --horizon 3d \\\n"
-     "      --plan plan.yaml --events events.ndjson\n",
+     "      --plan plan.yaml --events events.ndjson\n"
+     "  ATTUNE_API_KEY=read attune suggest --metric carts --goal purchase --server http://127.0.0.1:8080\n",
      attune::SuggestOptions, attune::RunSuggest},
     {"export", "The events of a data folder as lines of JSON, for a replay or elsewhere",
      "  attune export --data ./data --out events.ndjson\n"
      "  attune export --data ./data --from 2026-03-01T00:00:00Z | gzip > march.ndjson.gz\n"
-     "  attune export --data ./data --dead-letters\n",
+     "  attune export --data ./data --dead-letters\n"
+     "  ATTUNE_API_KEY=read attune export --server http://127.0.0.1:8080 --dead-letters\n",
      attune::ExportOptions, attune::RunExport},
     {"verify", "Check every byte of a stopped server's data folder; with --repair, make it usable again",
      "  attune verify ./data\n  attune verify ./data --quick\n  attune verify ./data --repair\n", attune::VerifyOptions, attune::RunVerify},

@@ -2,12 +2,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <filesystem>
 
 #include "analysis/suggestion.h"
+#include "analysis/suggestion_text.h"
 #include "cli/command.h"
 #include "cli/plan_input.h"
+#include "cli/remote_server.h"
 #include "history/file_history.h"
 #include "log/file/log_folder.h"
 
@@ -24,10 +25,9 @@ struct SuggestSettings {
   std::vector<std::string> events;
   std::string csv;
   std::string data;
+  std::string server;
   bool json = false;
 } suggest_settings;
-
-constexpr double kBarWidth = 30;
 
 bool ReadInstant(const char* option, const std::string& text, std::optional<Millis>* instant) {
   if (text.empty()) return true;
@@ -35,82 +35,6 @@ bool ReadInstant(const char* option, const std::string& text, std::optional<Mill
   if (*instant) return true;
   Complain(fmt::format("{}: expected a time such as 2026-03-01T10:00:00Z or epoch milliseconds, found \"{}\"", option, text), kExitInvalid);
   return false;
-}
-
-std::string Percent(double share) { return fmt::format("{:.3g} %", share * 100); }
-
-// `31 % (28 to 34)`; a dash without a share.
-std::string PercentWithin(std::optional<double> share, const Interval& interval) {
-  return share ? fmt::format("{} ({:.3g} to {:.3g})", Percent(*share), interval.low * 100, interval.high * 100) : "-";
-}
-
-std::string Within(std::optional<double> figure, const std::optional<Interval>& interval) {
-  if (!figure) return "-";
-  return interval ? fmt::format("{:.2f} ({:.2f} to {:.2f})", *figure, interval->low, interval->high) : fmt::format("{:.2f}", *figure);
-}
-
-std::string ValueText(double value, bool durations) {
-  if (durations && std::abs(value) < 9e15) return FormatDuration(static_cast<Millis>(std::llround(value)));
-  return fmt::format("{:.6g}", value);
-}
-
-void PrintDistribution(const Distribution& d, bool durations) {
-  if (d.with_value == 0) return;
-  fmt::print("\n{} of {} users have a value. Quantiles:", d.with_value, d.users);
-  for (size_t i = 0; i < d.quantiles.size(); ++i) fmt::print("  p{:.0f} {}", kShares[i] * 100, ValueText(d.quantiles[i], durations));
-  fmt::print("\n\n  {:<24} {:>9}  {:<{}} {}\n", "value", "users", "", static_cast<int>(kBarWidth), "reached the goal");
-  uint64_t most = 1;
-  for (const Bin& bin : d.bins) most = std::max(most, bin.users);
-  for (const Bin& bin : d.bins) {
-    const std::string range = bin.from == bin.to ? ValueText(bin.from, durations) : ValueText(bin.from, durations) + " to " + ValueText(bin.to, durations);
-    const auto bar = static_cast<size_t>(std::ceil(kBarWidth * static_cast<double>(bin.users) / static_cast<double>(most)));
-    fmt::print("  {:<24} {:>9}  {:<{}} {}\n", range, bin.users, std::string(bar, '#'), static_cast<int>(kBarWidth),
-               bin.users == 0 ? "-" : Percent(static_cast<double>(bin.reached) / static_cast<double>(bin.users)));
-  }
-}
-
-std::vector<std::string> RowOf(const SuggestQuestion& question, const SuggestAnswer& answer, const TriedCut& tried) {
-  const Confusion& c = tried.checked;
-  const bool both = c.reached() > 0 && c.missed() > 0;
-  return {CutText(question, answer, tried.cut),
-          tried.share ? fmt::format("p{:.0f}", *tried.share * 100) : "best J",
-          c.all() == 0 ? "-" : fmt::format("{} ({})", c.in(), Percent(static_cast<double>(c.in()) / static_cast<double>(c.all()))),
-          PercentWithin(Precision(c), WilsonInterval(c.reached_in, c.in())),
-          PercentWithin(Recall(c), WilsonInterval(c.reached_in, c.reached())),
-          Within(Lift(c), LiftInterval(c)),
-          both ? Within(YoudenJ(c), YoudenInterval(c)) : "-"};
-}
-
-void PrintCuts(const SuggestQuestion& question, const SuggestAnswer& answer) {
-  std::vector<std::vector<std::string>> rows{{"cut", "", "users in", "precision", "recall", "lift", "J"}};
-  if (answer.suggestion.best) rows.push_back(RowOf(question, answer, *answer.suggestion.best));
-  for (const TriedCut& tried : answer.suggestion.quantiles) rows.push_back(RowOf(question, answer, tried));
-  if (rows.size() == 1) return;
-  fmt::print("\nCuts, chosen at the earlier instant, with their figures at the later one (95 % intervals):\n\n");
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("  {:<{}}", row[i], widths[i]);
-    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
-  }
-}
-
-void Print(const SuggestQuestion& question, const SuggestAnswer& answer) {
-  const Suggestion& s = answer.suggestion;
-  const auto share = [](uint64_t part, uint64_t whole) { return whole == 0 ? "-" : Percent(static_cast<double>(part) / static_cast<double>(whole)); };
-  fmt::print("{}, and who reaches {} within {}\n", ToText(*question.metric), question.goal, FormatDuration(answer.horizon));
-  fmt::print("history   {} to {}\n", FormatRfc3339(answer.first), FormatRfc3339(answer.last));
-  fmt::print("chosen at {}: {} users, {} ({}) reach the goal\n", FormatRfc3339(answer.at), s.distribution.users, s.distribution.reached,
-             share(s.distribution.reached, s.distribution.users));
-  fmt::print("checked at {}: {} users, {} ({}) reach the goal\n", FormatRfc3339(answer.validate_at), s.checked_users, s.checked_reached,
-             share(s.checked_reached, s.checked_users));
-  PrintDistribution(s.distribution, answer.durations);
-  PrintCuts(question, answer);
-  if (const std::string yaml = SegmentYaml(question, answer); !yaml.empty()) fmt::print("\nFor a plan:\n\n{}", yaml);
-  for (const auto& [code, said] : DoubtsOf(answer)) fmt::print("\n{}: {}\n", code, said);
 }
 
 int Fail(const Error& error) {
@@ -126,8 +50,27 @@ int Suggest(const SuggestQuestion& question, StoredHistory* history) {
   if (suggest_settings.json) {
     fmt::print("{}\n", SuggestionJson(question, *answer));
   } else {
-    Print(question, *answer);
+    fmt::print("{}", SuggestionText(question, *answer));
   }
+  return kExitDone;
+}
+
+// Asks a running server, which answers with the text or the JSON that is printed here.
+int SuggestByServer() {
+  const SuggestSettings& asked = suggest_settings;
+  if (!asked.plan.empty()) return Complain("--plan is for --data and --events: a server has its own plan", kExitInvalid);
+  int code = kExitDone;
+  auto server = RemoteServer::Connect(asked.server, &code);
+  if (!server) return code;
+  QueryPairs query{{"metric", asked.metric}, {"goal", asked.goal}};
+  const std::pair<const char*, const std::string*> optional[] = {
+      {"horizon", &asked.horizon}, {"at", &asked.at}, {"validate_at", &asked.validate_at}};
+  for (const auto& [name, value] : optional) {
+    if (!value->empty()) query.emplace_back(name, *value);
+  }
+  const auto answer = server->Get("/v1/suggest", query, asked.json ? "application/json" : "text/plain");
+  if (!answer.ok() || answer->status != 200) return server->Complain(answer);
+  fmt::print("{}{}", answer->body, asked.json ? "\n" : "");
   return kExitDone;
 }
 
@@ -143,12 +86,19 @@ void SuggestOptions(CLI::App* app) {
   app->add_option("--plan", suggest_settings.plan, "the plan (with --data: the one that served this folder last, unless given)");
   auto* events = app->add_option("--events", suggest_settings.events, "history files: NDJSON (also .gz, .zst, .xz), or CSV with --csv; read twice");
   app->add_option("--csv", suggest_settings.csv, "a mapping (YAML) that says how rows become events")->needs(events);
-  app->add_option("--data", suggest_settings.data, "the data folder of `attune serve`, in place of files; it may be in use")->excludes(events);
+  auto* data = app->add_option("--data", suggest_settings.data, "the data folder of `attune serve`, in place of files; it may be in use")
+                   ->excludes(events);
+  app->add_option("--server", suggest_settings.server, "http://HOST:PORT of a running server, instead; its API key in ATTUNE_API_KEY")
+      ->excludes(events)
+      ->excludes(data);
   app->add_flag("--json", suggest_settings.json, "as JSON, as the API says it");
 }
 
 int RunSuggest() {
-  if (suggest_settings.events.empty() == suggest_settings.data.empty()) return Complain("expected either --events or --data", kExitInvalid);
+  if (!suggest_settings.server.empty()) return SuggestByServer();
+  if (suggest_settings.events.empty() == suggest_settings.data.empty()) {
+    return Complain("expected --events FILE, --data DIR or --server URL", kExitInvalid);
+  }
   if (!suggest_settings.data.empty() && !FindPlanOfFolder(suggest_settings.data, &suggest_settings.plan)) return kExitInvalid;
   if (suggest_settings.plan.empty()) return Complain("expected --plan", kExitInvalid);
   const auto plan = LoadPlanOrComplain(suggest_settings.plan);

@@ -26,6 +26,7 @@ namespace {
 
 struct VerifySettings {
   std::string data;
+  std::string server;
   std::string plan;
   bool quick = false;
   bool repair = false;
@@ -239,7 +240,8 @@ class Verify {
 }  // namespace
 
 void VerifyOptions(CLI::App* app) {
-  app->add_option("data", verify_settings.data, "the data folder of `attune serve`, which has been stopped")->required();
+  auto* data = app->add_option("data,--data", verify_settings.data, "the data folder of `attune serve`, which has been stopped");
+  app->add_option("--server", verify_settings.server, "refused: a running server's folder cannot be verified")->excludes(data);
   app->add_option("--plan", verify_settings.plan, "the plan (default: the one that served this folder last)");
   app->add_flag("--quick", verify_settings.quick, "all checksums, and that the state can be read; it is not held to the log");
   app->add_flag("--repair", verify_settings.repair,
@@ -247,6 +249,12 @@ void VerifyOptions(CLI::App* app) {
 }
 
 int RunVerify() {
+  if (!verify_settings.server.empty()) {
+    return Complain("--server: verify reads the files of a stopped server. Stop it and run `attune verify DIR` on its machine; or, "
+                    "while it runs, `attune backup`, `attune restore` to another folder, and verify that",
+                    kExitInvalid);
+  }
+  if (verify_settings.data.empty()) return Complain("expected DIR, the data folder of a stopped server", kExitInvalid);
   while (verify_settings.data.size() > 1 && verify_settings.data.back() == '/') verify_settings.data.pop_back();
   if (!std::filesystem::is_directory(verify_settings.data + "/log")) return Complain(verify_settings.data + " is no data folder", kExitInvalid);
   const auto lock = DataLock::Take(verify_settings.data);

@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -37,6 +38,25 @@ socklen_t MakeAddress(const std::string& host, uint16_t port, sockaddr_storage* 
   return 0;
 }
 
+// The addresses of a host; empty when it has none.
+std::vector<std::pair<sockaddr_storage, socklen_t>> AddressesOf(const std::string& host, uint16_t port) {
+  std::vector<std::pair<sockaddr_storage, socklen_t>> addresses(1);
+  addresses[0].second = MakeAddress(host, port, &addresses[0].first);
+  if (addresses[0].second > 0) return addresses;
+  addresses.clear();
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return addresses;
+  for (const addrinfo* one = found; one; one = one->ai_next) {
+    auto& address = addresses.emplace_back();
+    std::memcpy(&address.first, one->ai_addr, one->ai_addrlen);
+    address.second = one->ai_addrlen;
+  }
+  ::freeaddrinfo(found);
+  return addresses;
+}
+
 std::string_view TrimBlanks(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -62,20 +82,22 @@ std::optional<std::string_view> ClientResponse::Header(std::string_view name) co
 }
 
 Result<Client> Client::Connect(const std::string& host, uint16_t port, int timeout_ms) {
-  sockaddr_storage address;
-  const socklen_t size = MakeAddress(host, port, &address);
-  if (size == 0) return Error{ErrorCode::kInvalid, "not an address: " + host};
-  Client client(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), timeout_ms);
-  if (client.fd_ < 0) return IoError("socket");
-  const int on = 1;
-  ::setsockopt(client.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  timeval timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-  ::setsockopt(client.fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-  if (::connect(client.fd_, reinterpret_cast<const sockaddr*>(&address), size) != 0) {
-    return IoError("connect to " + host + ":" + std::to_string(port));
+  const std::string name = (host.find(':') == host.npos ? host : "[" + host + "]") + ":" + std::to_string(port);
+  Error failure{ErrorCode::kInvalid, "not a known host: " + host};
+  for (const auto& [address, size] : AddressesOf(host, port)) {
+    Client client(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), timeout_ms);
+    if (client.fd_ < 0) return IoError("socket");
+    const int on = 1;
+    ::setsockopt(client.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    timeval timeout{timeout_ms / 1000, (timeout_ms % 1000) * 1000};
+    ::setsockopt(client.fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    if (::connect(client.fd_, reinterpret_cast<const sockaddr*>(&address), size) == 0) {
+      client.host_ = name;
+      return client;
+    }
+    failure = IoError("connect to " + name);
   }
-  client.host_ = host + ":" + std::to_string(port);
-  return client;
+  return failure;
 }
 
 Client::Client(Client&& other) noexcept { *this = std::move(other); }
@@ -99,6 +121,22 @@ void Client::ShutdownSend() { ::shutdown(fd_, SHUT_WR); }
 
 Result<ClientResponse> Client::Call(std::string_view method, std::string_view target, const ClientHeaders& headers,
                                     std::string_view body) {
+  const Status sent = SendRequest(method, target, headers, body);
+  if (!sent.ok()) return sent.error();
+  auto response = ReadResponse(method == "HEAD");
+  if (response.ok() && response->Header("Connection") == "close") Close();
+  return response;
+}
+
+Result<ClientResponse> Client::CallForHead(std::string_view method, std::string_view target,
+                                           const ClientHeaders& headers, std::string_view body) {
+  const Status sent = SendRequest(method, target, headers, body);
+  if (!sent.ok()) return sent.error();
+  return ReadHead();
+}
+
+Status Client::SendRequest(std::string_view method, std::string_view target, const ClientHeaders& headers,
+                           std::string_view body) {
   std::string request;
   request.append(method).append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(host_);
   for (const auto& [name, value] : headers) {
@@ -108,11 +146,7 @@ Result<ClientResponse> Client::Call(std::string_view method, std::string_view ta
     request.append("\r\nContent-Length: ").append(std::to_string(body.size()));
   }
   request.append("\r\n\r\n").append(body);
-  const Status sent = SendRaw(request);
-  if (!sent.ok()) return sent.error();
-  auto response = ReadResponse(method == "HEAD");
-  if (response.ok() && response->Header("Connection") == "close") Close();
-  return response;
+  return SendRaw(request);
 }
 
 Status Client::SendRaw(std::string_view bytes) {

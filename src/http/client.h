@@ -1,5 +1,5 @@
-// A small blocking HTTP/1.1 client for tests and benchmarks: one connection, kept alive. Use it
-// only with trusted servers: it trusts the server's framing. It follows no redirects.
+// A small blocking HTTP/1.1 client for commands, tests and benchmarks: one connection, kept alive. Use it only with
+// trusted servers: it trusts the server's framing. It follows no redirects.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ using ClientHeaders = std::vector<std::pair<std::string, std::string>>;
 // bytes.
 class Client {
  public:
-  // `host` is an IPv4 or IPv6 address or `localhost`.
+  // `host` is an IPv4 or IPv6 address or a name, whose addresses are tried in turn. kInvalid: it has no address.
   static Result<Client> Connect(const std::string& host, uint16_t port, int timeout_ms = 10'000);
 
   Client(Client&& other) noexcept;
@@ -39,6 +39,12 @@ class Client {
   // `Connection: close` closes the connection; the next call then fails with kIo.
   Result<ClientResponse> Call(std::string_view method, std::string_view target, const ClientHeaders& headers = {},
                               std::string_view body = "");
+
+  // The same, up to the end of the answer's head; the body is then read with ReadBody, ReadChunk or ReadSome.
+  Result<ClientResponse> CallForHead(std::string_view method, std::string_view target,
+                                     const ClientHeaders& headers = {}, std::string_view body = "");
+  // Reads the body that belongs to a head, into it.
+  Status ReadBody(ClientResponse* response);
 
   // For tests of framing and of streams.
 
@@ -62,7 +68,8 @@ class Client {
   // Returns the bytes before the delimiter and consumes the delimiter too.
   Result<std::string> TakeUntil(std::string_view delimiter);
   Result<std::string> TakeBytes(size_t count);
-  Status ReadBody(ClientResponse* response);
+  Status SendRequest(std::string_view method, std::string_view target, const ClientHeaders& headers,
+                     std::string_view body);
 
   int fd_ = -1;
   int timeout_ms_ = 0;

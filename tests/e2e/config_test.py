@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Configuration: `attune serve --config`, variables, flags, `attune config`, sources and their origins.
-config_test.py [CASE...]"""
+"""Configuration: `attune serve --config`, variables, flags, `attune config`, sources and their origins, and the commands that ask a
+server (`--server URL`). config_test.py [CASE...]"""
 
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
 import yaml
 
-from harness import API_KEY, BINARY, WRITE_KEY, Server, expect, folder, main, poll, problem, same, track
+from harness import API_KEY, BINARY, WRITE_KEY, Server, expect, folder, main, poll, problem, rfc3339, same, track
 from shop_server import PLAN
 
 ORIGIN = "https://shop.example"
@@ -246,6 +247,128 @@ def test_a_source_without_origins_allows_all():
             expect("Access-Control-Allow-Origin" not in send_as(server, "wk-web", OTHER).headers, "of its own source")
             counts = dict(re.findall(r'attune_source_events_total\{source="(\w+)"\} (\d+)', server.request("GET", "/metrics", key=API_KEY).body.decode()))
             same(counts, {"default": "1", "web": "1", "blog": "0", "app": "1"})
+
+
+# --- commands that ask a server ---
+
+class Asked:
+    """A server with a few events, and `ask`, which runs a command with `--server` or with `--data`."""
+
+    def __enter__(self):
+        self.folder = folder()
+        self.path = self.folder.__enter__()
+        (self.path / "plan.yaml").write_text(PLAN)
+        self.server = Server(self.path / "plan.yaml", self.path / "data").ready()
+        self.url = f"http://127.0.0.1:{self.server.port}"
+        return self
+
+    def __exit__(self, *error):
+        self.server.__exit__(*error)
+        self.folder.__exit__(*error)
+
+    def by_server(self, command, *more, code=0, key=API_KEY, url=None):
+        return attune(command, "--server", url or self.url, *more, code=code, **({"ATTUNE_API_KEY": key} if key else {}))
+
+    def by_data(self, command, *more, code=0):
+        return attune(command, "--data", self.path / "data", *more, code=code)
+
+
+def closed_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_explain_by_a_server_says_the_same():
+    with Asked() as asked:
+        at = 1_772_359_200_000
+        position = asked.server.batch([track("an/n?", "add_to_cart", timestamp=at + i, messageId=f"m-{i}") for i in range(3)])
+        asked.server.behavior("an/n?", position)
+        for expression in ("shopper", "count(add_to_cart[10m]) >= 5", "carts", "sequence(add_to_cart -> purchase within 1h)"):
+            for more in ((), ("--json",)):
+                arguments = ("an/n?", expression, "--at", "2026-03-01T10:00:01Z", *more)
+                same(asked.by_server("explain", *arguments).stdout, asked.by_data("explain", *arguments).stdout, expression)
+        wrong = ("an/n?", "cuont(x)")
+        same(asked.by_server("explain", *wrong, code=2).stderr.removeprefix("attune: "), asked.by_data("explain", *wrong, code=2).stderr)
+        unknown = ("nobody", "shopper")
+        same(asked.by_server("explain", *unknown, code=1).stderr, asked.by_data("explain", *unknown, code=1).stderr)
+        expect("--plan is for --data" in asked.by_server("explain", "--plan", "p", *unknown, code=2).stderr, "its own plan")
+
+
+def test_suggest_by_a_server_says_the_same():
+    with Asked() as asked:
+        day, start = 86_400_000, 1_772_323_200_000
+        events = []
+        for user in range(120):
+            for n in range(user % 6):
+                events.append(track(f"u{user}", "add_to_cart", timestamp=start + (n + 1) * 1000))
+                events.append(track(f"u{user}", "add_to_cart", timestamp=start + 20 * day + n * 1000))
+            events.append(track(f"u{user}", "page_viewed", timestamp=start))
+            for after in (2 * day, 22 * day):
+                if user % 6 >= 4:
+                    events.append(track(f"u{user}", "purchase", {"order_id": "x"}, timestamp=start + after))
+        events.append(track("u0", "page_viewed", timestamp=start + 30 * day))
+        events.sort(key=lambda event: event["timestamp"])  # a value at an instant rests on what had come by then
+        for at in range(0, len(events), 1000):
+            position = asked.server.batch(events[at:at + 1000])
+        asked.server.behavior("u1", position)
+        question = ("--metric", "carts", "--goal", "purchase", "--horizon", "3d", "--at", rfc3339(start + day), "--validate-at", rfc3339(start + 21 * day))
+        for more in ((), ("--json",)):
+            told = asked.by_server("suggest", *question, *more).stdout
+            same(told, asked.by_data("suggest", *question, *more).stdout)
+            expect("carts >= 4" in told, told)
+        wrong = ("--metric", "cuont(x)", "--goal", "purchase")
+        same(asked.by_server("suggest", *wrong, code=2).stderr, asked.by_data("suggest", *wrong, code=2).stderr)
+        short = ("--metric", "carts", "--goal", "purchase", "--horizon", "900d")
+        same(asked.by_server("suggest", *short, code=2).stderr, asked.by_data("suggest", *short, code=2).stderr)
+
+
+def test_export_by_a_server_has_its_dead_letters():
+    with Asked() as asked:
+        asked.server.send("/v1/batch", {"batch": [track("ann", "purchase", messageId="bad"), track("ann", "e")]})
+        done = asked.by_server("export", "--dead-letters")
+        letters = [json.loads(line) for line in done.stdout.splitlines()]
+        same([(letter["messageId"], letter["reason"]) for letter in letters], [("bad", "missing_property")])
+        same(done.stderr, "1 dead letters\n")
+        out = asked.path / "letters.ndjson"
+        asked.by_server("export", "--dead-letters", "--out", out)
+        same(out.read_text(), done.stdout)
+        expect("export its events with --data DIR" in asked.by_server("export", code=2).stderr, "what to do for events")
+        expect("are for --data" in asked.by_server("export", "--dead-letters", "--from", "1", code=2).stderr, "a range")
+        asked.by_server("export", "--dead-letters", "--out", asked.path / "none.ndjson", key="wrong", code=1)
+        expect(not (asked.path / "none.ndjson").exists() and not (asked.path / "none.ndjson.part").exists(), "no file without an answer")
+
+
+def test_verify_needs_a_stopped_server():
+    with Asked() as asked:
+        expect("verify reads the files of a stopped server" in asked.by_server("verify", code=2).stderr, "what to do")
+        asked.server.stop()
+        expect(attune("verify", asked.path / "data").stdout.endswith("clean\n"), "by its place")
+        expect(asked.by_data("verify").stdout.endswith("clean\n"), "by its name")
+        expect("the data folder" in attune("verify", code=2).stderr, "neither")
+
+
+def test_a_server_that_cannot_answer():
+    commands = {"explain": ("ann", "shopper"), "suggest": ("--metric", "carts", "--goal", "purchase"), "export": ("--dead-letters",)}
+    with Asked() as asked:
+        for command, more in commands.items():
+            told = lambda code, **options: asked.by_server(command, *more, code=code, **options).stderr
+            gone = f"http://127.0.0.1:{closed_port()}"
+            expect(f"{gone}: connect to" in told(1, url=gone) and "is the server running there?" in told(1, url=gone), command)
+            expect("the server does not know the key in ATTUNE_API_KEY" in told(1, key="wrong"), command)
+            expect("use an API key, not a write key" in told(1, key=WRITE_KEY), command)
+            expect("set ATTUNE_API_KEY to an API key" in told(2, key=None), command)
+            expect("answered 404" in told(1, url=asked.url + "/elsewhere"), command)
+            for url in ("127.0.0.1:80", "https://127.0.0.1", "http://", "http://a:b", "http://127.0.0.1:99999", "http://u@h"):
+                expect("--server: expected http://HOST:PORT" in told(2, url=url), command, url)
+            expect("known host" in told(1, url="http://no-such-host.invalid:80"), command)
+            done = attune(command, "--server", asked.url, "--data", asked.path / "data", *more, code=2)
+            expect("excludes" in done.stderr, done.stderr)
+            expect("--server URL" in attune(command, *more, code=2).stderr, command)
+        # The name of a host, and a slash at the end.
+        asked.server.batch([track("ann", "add_to_cart")])
+        told = asked.by_server("explain", "ann", "shopper", url=f"http://localhost:{asked.server.port}/").stdout
+        expect(told.startswith("ann at ") and "count(add_to_cart[ever]) >= 1  =  true" in told, told)
 
 
 if __name__ == "__main__":

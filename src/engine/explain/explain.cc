@@ -315,4 +315,8 @@ std::string ExplanationText(const Explanation& explanation) {
   return text;
 }
 
+std::string ExplanationPage(std::string_view user, Millis at, const Explanation& explanation) {
+  return std::string(user) + " at " + FormatRfc3339(at) + '\n' + ExplanationText(explanation);
+}
+
 }  // namespace attune

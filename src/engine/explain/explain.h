@@ -97,5 +97,7 @@ class Explainer {
 // As one JSON object; and as lines for a terminal.
 std::string ExplanationJson(const Explanation& explanation);
 std::string ExplanationText(const Explanation& explanation);
+// The text below a line with the user, as the caller named it, and the instant.
+std::string ExplanationPage(std::string_view user, Millis at, const Explanation& explanation);
 
 }  // namespace attune
