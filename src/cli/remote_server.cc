@@ -152,7 +152,11 @@ ClientHeaders RemoteServer::Headers(std::string_view accept) const {
 }
 
 Result<ClientResponse> RemoteServer::Get(std::string_view path, const QueryPairs& pairs, std::string_view accept) {
-  return client_.Call("GET", TargetOf(path, pairs), Headers(accept));
+  auto answer = client_.Call("GET", TargetOf(path, pairs), Headers(accept));
+  if (!answer.ok() || answer->status != 200) return answer;
+  if (answer->Header("Content-Type").value_or("").starts_with(accept)) return answer;
+  return Error{ErrorCode::kConflict, fmt::format("the answer is not {}: the server is older than this program, or no "
+                                                 "attune server", accept)};
 }
 
 Result<ClientResponse> RemoteServer::Stream(std::string_view path, const QueryPairs& pairs,
@@ -174,8 +178,10 @@ Result<ClientResponse> RemoteServer::Stream(std::string_view path, const QueryPa
 
 int RemoteServer::Complain(const Result<ClientResponse>& answer) const {
   if (!answer.ok()) {
-    return attune::Complain(fmt::format("{}: {}; the answer is not whole, try again", url_, answer.error().message),
-                            kExitFailed);
+    const bool broken = answer.error().code == ErrorCode::kIo;
+    return attune::Complain(
+        fmt::format("{}: {}{}", url_, answer.error().message, broken ? "; the answer is not whole, try again" : ""),
+        kExitFailed);
   }
   const std::string detail = TextMemberOf(answer->body, "detail");
   const std::string code = TextMemberOf(answer->body, "code");

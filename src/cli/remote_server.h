@@ -27,7 +27,8 @@ class RemoteServer {
   // the server cannot be reached; then `*exit_code` is set.
   static std::optional<RemoteServer> Connect(const std::string& url, int* exit_code);
 
-  // Sends GET `path` with `pairs` as its query. `accept` is the media type of the answer.
+  // Sends GET `path` with `pairs` as its query. `accept` is the media type of the answer. kConflict: the answer has
+  // another one.
   Result<ClientResponse> Get(std::string_view path, const QueryPairs& pairs, std::string_view accept);
   // The same; passes the body of an answer 200 in pieces to `take`, which returns false to stop. Any other answer is
   // returned with its body. kIo: the connection ended before the answer was whole.

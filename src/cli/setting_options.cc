@@ -5,9 +5,27 @@
 #include <CLI/CLI.hpp>
 
 namespace attune {
+namespace {
+
+// What stands for the value in --help.
+std::string TypeNameOf(const Setting& setting) {
+  switch (setting.kind) {
+    case SettingKind::kPath: return "PATH";
+    case SettingKind::kAddress: return "HOST:PORT";
+    case SettingKind::kWhole:
+    case SettingKind::kRate: return "N";
+    case SettingKind::kChoice: return fmt::format("{}", fmt::join(setting.choices, "|"));
+    case SettingKind::kSwitch:
+    case SettingKind::kSecret: break;
+  }
+  return "TEXT";
+}
+
+}  // namespace
 
 void SettingOptions::AddTo(CLI::App* app) {
-  app->add_option("--config", config_, fmt::format("a YAML file of settings; also {}", kConfigVariable));
+  app->add_option("--config", config_, fmt::format("a YAML file of settings; also {}", kConfigVariable))
+      ->type_name("PATH");
   texts_.resize(Settings().size());
   for (size_t i = 0; i < Settings().size(); ++i) {
     const Setting& setting = Settings()[i];
@@ -16,7 +34,8 @@ void SettingOptions::AddTo(CLI::App* app) {
     } else if (setting.kind == SettingKind::kSwitch) {
       options_.push_back(app->add_flag(setting.flag(), texts_[i], setting.help));
     } else {
-      options_.push_back(app->add_option(setting.flag(), texts_[i], setting.help)->default_str(setting.standard));
+      CLI::Option* option = app->add_option(setting.flag(), texts_[i], setting.help);
+      options_.push_back(option->type_name(TypeNameOf(setting))->default_str(setting.standard));
     }
   }
 }

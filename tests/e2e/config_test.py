@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import unittest
 
 import yaml
 
@@ -369,6 +371,50 @@ def test_a_server_that_cannot_answer():
         asked.server.batch([track("ann", "add_to_cart")])
         told = asked.by_server("explain", "ann", "shopper", url=f"http://localhost:{asked.server.port}/").stdout
         expect(told.startswith("ann at ") and "count(add_to_cart[ever]) >= 1  =  true" in told, told)
+
+
+def scripted(answer):
+    """A server that sends these bytes to one request, then closes; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with listener, connection:
+            while b"\r\n\r\n" not in connection.recv(65536):
+                pass
+            connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_an_answer_that_is_not_attunes_or_not_whole():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    html = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<html"
+    old = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    with folder() as path:
+        out = path / "letters.ndjson"
+        ask = lambda answer, *arguments: attune(arguments[0], "--server", scripted(answer), *arguments[1:], code=1, ATTUNE_API_KEY="k").stderr
+        told = ask(head + b"3\r\n{}\n\r\n", "export", "--dead-letters", "--out", out)
+        expect("the answer is not whole" in told, told)
+        same(list(path.iterdir()), [], "no file of half an answer")
+        for arguments in (("export", "--dead-letters"), ("explain", "ann", "shopper"), ("suggest", "--metric", "m", "--goal", "g")):
+            expect("is not an attune server" in ask(html, *arguments), arguments)
+        for arguments in (("explain", "ann", "shopper"), ("suggest", "--metric", "m", "--goal", "g")):
+            expect("the server is older than this program" in ask(old, *arguments), arguments)
+        expect("the answer is not whole" in ask(b"", "explain", "ann", "shopper"), "no answer")
+
+
+def test_a_server_on_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as reason:
+        raise unittest.SkipTest(f"no IPv6 here: {reason}") from None
+    with folder() as path:
+        written(path, "")
+        with Server(path / "plan.yaml", path / "data", listen="[::1]:0") as server:
+            done = attune("explain", "--server", f"http://[::1]:{server.port}", "ann", "shopper", code=1, ATTUNE_API_KEY=API_KEY)
+            same(done.stderr, "attune: no event of the user ann has come\n")
 
 
 if __name__ == "__main__":
