@@ -66,7 +66,7 @@ void Keys::AddSources(const GivenKeys& given) {
     }
     const size_t index = one.source.name == kDefaultSource ? 0 : sources_.size() - 1;
     if (one.write_key.empty()) continue;
-    // A key that stands in pages has the lesser right, and its own origins, whatever is stored of it.
+    // The configured meaning replaces a stored one: a key in public pages only sends, and has its source's origins.
     by_hash_.insert_or_assign(ToHex(Sha256(one.write_key)), Holder{KeyKind::kWrite, index});
   }
 }

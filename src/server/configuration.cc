@@ -48,7 +48,7 @@ class Loading {
 
   std::string PlaceOf(int line) const { return fmt::format("{}:{}", file_.path, line); }
 
-  // A value that another one overrides is checked too: it is a mistake that waits.
+  // Checks overridden values too, because they come into force when the overriding one is removed.
   void Settle(const Setting& setting) {
     Configuration::InForce in_force{&setting, setting.standard, "default"};
     std::optional<SettingValue> value;
@@ -107,7 +107,7 @@ class Loading {
     return Error{ErrorCode::kInvalid, fmt::format("the environment variable {} is not set", entry.env)};
   }
 
-  // A write key stands in public pages, so it must not be the API key too; and it identifies one source.
+  // A write key is public, so it must not be the API key too. It identifies one source.
   void CheckKeys() {
     const ServiceOptions& service = result_.settings.service;
     const std::string advice = "an API key is secret and a write key is public: give them different values";
