@@ -134,7 +134,7 @@ TEST_F(ConfigurationTest, AMistakeOfTheFileHasItsPlace) {
       {"plan: # none\n\ndata: a\n", ":1:1: plan: expected a path, found nothing"},
       {"sources:\n  web:\n    write_key:\n", ":3:5: expected the write key of the source \"web\", text that is not empty, found nothing"},
       {"write_key: {a: b}\n", ":1:12: write_key: expected text that is not empty, found a mapping"},
-      {"threads: 1\nthreads: 2\n", ":2:1: \"threads\" stands here twice"},
+      {"threads: 1\nthreads: 2\n", ":2:1: \"threads\" occurs here twice"},
       {"threads: 1: 2\n", ":1:11: not YAML: "},
       {"secret text\n", ":1:1: expected a mapping of settings such as `listen: 127.0.0.1:8080`, found text"},
       {"sources: {web: {origins: [\"https://a.example\"]}}\n", ":1:11: the source \"web\" has no write_key"},

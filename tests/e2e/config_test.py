@@ -120,7 +120,7 @@ MISTAKES = [  # (text, mistake below the file's name)
     ("log_format: xml\n", ':1:13: log_format: expected one of auto, text, json, found "xml"'),
     ("access_log: maybe\n", ':1:13: access_log: expected true or false, found "maybe"'),
     ("rate_limit: -1\n", ':1:13: rate_limit: expected a number above 0 (leave it out for no limit), found "-1"'),
-    ("data: a\ndata: b\n", ':2:1: "data" stands here twice'),
+    ("data: a\ndata: b\n", ':2:1: "data" occurs here twice'),
     ("data: [a\n", ":2:1: not YAML: "),
     ("write_key: k\napi_key: k\n", None),
     ("sources: {web: {origins: ['https://a.example']}}\n", ':1:11: the source "web" has no write_key'),
