@@ -8,8 +8,8 @@ namespace attune {
 
 class MetricsResource {
  public:
-  // `metrics` must outlive it.
-  MetricsResource(RequestRouter* router, const Metrics* metrics);
+  // `metrics` must outlive it. `open`: it needs no key.
+  MetricsResource(RequestRouter* router, const Metrics* metrics, bool open);
 };
 
 }  // namespace attune

@@ -108,7 +108,7 @@ nlohmann::json RouteOperation(const Route& route) {
         {"description", "Begun, as the header Prefer: respond-async asks; Location says where to look"}};
     for (const char* code : {"422", "429", "503"}) operation["responses"][code] = operation["responses"]["400"];
   }
-  if (route.access == Access::kApiKey) {
+  if (route.access == Access::kApiKey || route.access == Access::kOperator) {
     operation["security"] = nlohmann::json::array({{{"apiKey", nlohmann::json::array()}}});
   } else if (route.access == Access::kAnyKey) {
     operation["security"] =

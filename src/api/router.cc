@@ -7,18 +7,23 @@
 
 namespace attune {
 
-RequestRouter::RequestRouter(const Keys* keys) : keys_(*keys), handlers_(Routes().size()) {}
+RequestRouter::RequestRouter(const Keys* keys) : keys_(*keys), handlers_(Routes().size()), open_(Routes().size()) {}
+
+size_t RequestRouter::IndexOf(std::string_view row) const {
+  const auto routes = Routes();
+  size_t i = 0;
+  while (i < routes.size() && std::string(routes[i].method) + " " + routes[i].path != row) ++i;
+  ATTUNE_CHECK(i < routes.size(), "a handler is for a row of the table of routes");
+  return i;
+}
 
 void RequestRouter::On(std::string_view row, Handler handler) {
-  const auto routes = Routes();
-  for (size_t i = 0; i < routes.size(); ++i) {
-    if (std::string(routes[i].method) + " " + routes[i].path != row) continue;
-    ATTUNE_CHECK(!handlers_[i], "a row has one handler");
-    handlers_[i] = std::move(handler);
-    return;
-  }
-  ATTUNE_CHECK(false, "a handler is for a row of the table of routes");
+  Handler& own = handlers_[IndexOf(row)];
+  ATTUNE_CHECK(!own, "a row has one handler");
+  own = std::move(handler);
 }
+
+void RequestRouter::Open(std::string_view row) { open_[IndexOf(row)] = true; }
 
 void RequestRouter::OnPath(std::string_view path, std::string_view name, Handler handler) {
   ATTUNE_CHECK(others_.try_emplace(path, OtherPath{name, std::move(handler)}).second, "a path has one handler");
@@ -32,22 +37,37 @@ void RequestRouter::Handle(Request request, Reply reply) const {
   if (const auto other = others_.find(request.path()); other != others_.end()) {
     return other->second.handler({std::move(request), std::move(reply)});
   }
+  std::vector<std::string> names;
+  const auto row = FindRow(request, &names, &reply);
+  if (!row || (!open_[*row] && !CheckKey(request, Routes()[*row].access, &reply))) return;
+  handlers_[*row]({std::move(request), std::move(reply), std::move(names)});
+}
+
+void RequestRouter::HandleOperation(Request request, Reply reply) const {
+  std::vector<std::string> names;
+  const auto row = FindRow(request, &names, &reply);
+  if (!row) return;
+  const Access access = Routes()[*row].access;
+  if (access != Access::kOpen && access != Access::kOperator) {
+    return reply.Send(Problem(Code::kNotFound, std::string(request.path()) + " is not served by the listener for operations"));
+  }
+  handlers_[*row]({std::move(request), std::move(reply), std::move(names)});
+}
+
+std::optional<size_t> RequestRouter::FindRow(const Request& request, std::vector<std::string>* names, Reply* reply) const {
   const auto pieces = request.PathSegments();
-  if (!pieces) return reply.Send(Problem(Code::kMalformedPath, request.path()));
+  if (!pieces) return reply->Send(Problem(Code::kMalformedPath, request.path())), std::nullopt;
   std::string allowed;
   const auto routes = Routes();
   for (size_t i = 0; i < routes.size(); ++i) {
-    std::vector<std::string> names;
-    if (!MatchesPath(routes[i].path, *pieces, &names)) continue;
-    if (request.method() != routes[i].method) {
-      allowed += (allowed.empty() ? "" : ", ") + std::string(routes[i].method);
-      continue;
-    }
-    if (!CheckKey(request, routes[i].access, &reply)) return;
-    return handlers_[i]({std::move(request), std::move(reply), std::move(names)});
+    names->clear();
+    if (!MatchesPath(routes[i].path, *pieces, names)) continue;
+    if (request.method() == routes[i].method) return i;
+    allowed += (allowed.empty() ? "" : ", ") + std::string(routes[i].method);
   }
-  if (!allowed.empty()) return reply.Send(MethodNotAllowed(allowed));
-  reply.Send(Problem(Code::kNotFound, std::string(request.method()) + " " + std::string(request.path())));
+  reply->Send(allowed.empty() ? Problem(Code::kNotFound, std::string(request.method()) + " " + std::string(request.path()))
+                              : MethodNotAllowed(allowed));
+  return std::nullopt;
 }
 
 std::string_view RequestRouter::RouteOf(const Request& request) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,11 +30,15 @@ class RequestRouter {
   // Registers the handler of a path that is not in the table, for all methods and without a check of the key. `name` is
   // what RouteOf returns for it; it must live as long as the process.
   void OnPath(std::string_view path, std::string_view name, Handler handler);
+  // From now on the row needs no key. Requires that it has a handler.
+  void Open(std::string_view row);
   // Ends the process when a row of the table has no handler.
   void CheckComplete() const;
 
   // Answers with 404, 405, 401 or 403, or calls the handler on the caller's thread. Handlers must not block.
   void Handle(Request request, Reply reply) const;
+  // The same on the listener for operations: the rows of kOpen and kOperator, without a key; 404 for all else.
+  void HandleOperation(Request request, Reply reply) const;
   // See RouteName in http/server.h: the path of the row that the request's path matches, with its braces.
   std::string_view RouteOf(const Request& request) const;
 
@@ -43,10 +48,14 @@ class RequestRouter {
     Handler handler;
   };
 
+  size_t IndexOf(std::string_view row) const;
+  // The row that the request's method and path match, with the pieces for its braces; nullopt: the request has been answered.
+  std::optional<size_t> FindRow(const Request& request, std::vector<std::string>* names, Reply* reply) const;
   bool CheckKey(const Request& request, Access access, Reply* reply) const;
 
   const Keys& keys_;
   std::vector<Handler> handlers_;  // by the index of the row
+  std::vector<bool> open_;         // likewise: needs no key, whatever the table says
   TextMap<OtherPath> others_;
 };
 

@@ -48,7 +48,7 @@ std::span<const Route> Routes() {
       {"GET", "/v1/limits", A::kOpen, "Every limit that a client can meet", ""},
       {"GET", "/healthz", A::kOpen, "The process answers", ""},
       {"GET", "/readyz", A::kOpen, "Events and questions are taken", ""},
-      {"GET", "/metrics", A::kOpen, "Counts for Prometheus", ""},
+      {"GET", "/metrics", A::kOperator, "Counts for Prometheus", ""},
       {"GET", "/openapi.json", A::kOpen, "This description", ""},
   };
   return kRoutes;

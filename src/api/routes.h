@@ -10,7 +10,12 @@
 
 namespace attune {
 
-enum class Access : uint8_t { kOpen, kAnyKey, kApiKey };
+enum class Access : uint8_t {
+  kOpen,
+  kAnyKey,
+  kApiKey,
+  kOperator,  // an API key; no key on the listener for operations
+};
 
 struct Route {
   const char* method;

@@ -110,6 +110,7 @@ int RunServe() {
     progress.Show(done, total, fmt::format("{} of {} records", done, total));
   };
   const std::string host = options.host;
+  const std::string admin_host = options.admin_listen.substr(0, options.admin_listen.rfind(':'));
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
   if (!service.ok()) return ComplainOfStart(data, service.error());
@@ -117,6 +118,8 @@ int RunServe() {
   WritePlanNote(data, plan_path);
   PrintMadeKeys((*service)->keys());
   const std::string url = fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", (*service)->port());
+  const std::string admin_url = (*service)->admin_port() == 0 ? "" : fmt::format("http://{}:{}/metrics", admin_host, (*service)->admin_port());
+  if (!admin_url.empty()) fmt::print("metrics are at {}\n", admin_url);
   fmt::print("attune is ready at {}\n", url);
   std::fflush(stdout);
   journal.Info("ready", "", {{"version", std::string_view(ATTUNE_VERSION)}, {"process", int64_t{getpid()}}, {"url", std::string_view(url)}});

@@ -63,7 +63,7 @@ struct Resources::Parts {
         segment_library(&router),
         published(&router, runtime, {options.http_limits, options.rates, letters->quota()}),
         health(&router, runtime, &draining, std::move(options.status_note)),
-        metrics_page(&router, &metrics),
+        metrics_page(&router, &metrics, options.metrics_open),
         openapi(&router, &protocols),
         assets(&router, PageAssets()) {
     refused.AddMetrics(&metrics);
@@ -111,6 +111,8 @@ Resources::Resources(Runtime* runtime, const Keys* keys, DeadLetters* dead_lette
 Resources::~Resources() { Drain(); }
 
 const RequestRouter& Resources::router() const { return parts_->router; }
+
+Metrics& Resources::metrics() { return parts_->metrics; }
 
 void Resources::Drain() {
   parts_->draining = true;

@@ -13,6 +13,7 @@
 
 namespace attune {
 
+class Metrics;
 class RequestRouter;
 
 struct ResourceOptions {
@@ -20,6 +21,7 @@ struct ResourceOptions {
   std::string status_note;  // a JSON value that /v1/status shows as `demo`; empty: null
   RateOptions rates;
   HttpLimits http_limits;  // the server's, for /v1/limits
+  bool metrics_open = false;  // GET /metrics needs no key
 };
 
 class Resources {
@@ -29,6 +31,8 @@ class Resources {
   ~Resources();
 
   const RequestRouter& router() const;
+  // What GET /metrics prints. Add to it before the first request.
+  Metrics& metrics();
   // From now on events and questions are refused with 503, and /readyz says so. Cancels studies.
   void Drain();
 

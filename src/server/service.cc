@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "api/router.h"
+#include "server/server_metrics.h"
 
 namespace attune {
 namespace {
@@ -55,7 +56,9 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   server_options.limits.max_connections_per_network = options.connections_per_network;
   service->resources_ = std::make_unique<Resources>(
       &runtime, service->keys_.get(), service->dead_letters_.get(),
-      ResourceOptions{std::move(options.plan_path), std::move(options.status_note), options.rates, server_options.limits});
+      ResourceOptions{std::move(options.plan_path), std::move(options.status_note), options.rates, server_options.limits, options.metrics_open});
+  AddServerMetrics(&service->started_server_, &service->resources_->metrics());
+  AddProcessMetrics(&service->resources_->metrics());
   server_options.host = options.host;
   server_options.port = options.port;
   server_options.threads = threads;
@@ -66,6 +69,17 @@ Result<std::unique_ptr<Service>> Service::Start(std::shared_ptr<const Plan> plan
   });
   if (!server.ok()) return server.error();
   service->server_ = std::move(server).value();
+  service->started_server_ = service->server_.get();
+  if (options.admin_listen.empty()) return service;
+  ServerOptions operations;
+  if (!ParseListen(options.admin_listen, &operations.host, &operations.port)) {
+    return Error{ErrorCode::kInvalid, "admin_listen: expected HOST:PORT, found \"" + options.admin_listen + "\""};
+  }
+  auto admin_server = Server::Start(std::move(operations), [router](Request request, Reply reply) {
+    router->HandleOperation(std::move(request), std::move(reply));
+  });
+  if (!admin_server.ok()) return admin_server.error();
+  service->admin_server_ = std::move(admin_server).value();
   return service;
 }
 
@@ -74,6 +88,7 @@ Service::~Service() { Stop(); }
 void Service::Stop() {
   if (resources_) resources_->Drain();
   if (server_) server_->Drain(kDrainMs);
+  if (admin_server_) admin_server_->Drain(0);
   if (folder_) folder_->runtime().Close();
 }
 

@@ -1,6 +1,7 @@
 // A whole server: runtime, resources, HTTP server. `serve`, `demo` and `bench` start one.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +46,8 @@ class Service {
   ~Service();
 
   uint16_t port() const { return server_->port(); }
+  // Of the listener for operations; 0: there is none.
+  uint16_t admin_port() const { return admin_server_ ? admin_server_->port() : 0; }
   const Keys& keys() const { return *keys_; }
   Runtime& runtime() { return folder_->runtime(); }
   // What the start found in the log files.
@@ -61,6 +64,8 @@ class Service {
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<Resources> resources_;
   std::unique_ptr<Server> server_;
+  std::atomic<const Server*> started_server_{nullptr};  // for metrics
+  std::unique_ptr<Server> admin_server_;                // null: there is no listener for operations
 };
 
 // `HOST:PORT`, `[::1]:PORT` or `:PORT`. False when it is none.

@@ -24,7 +24,7 @@ std::vector<Setting> MakeSettings() {
          s->service.port = v.port;
        }},
       {"admin_listen", SettingKind::kAddress, "",
-       "HOST:PORT of a second listener, for /metrics and the health checks alone",
+       "HOST:PORT of a second listener, where /metrics needs no key; nothing that needs one is there",
        [](const SettingValue& v, ServeSettings* s) { s->service.admin_listen = v.text; }},
       {"metrics", SettingKind::kChoice, "closed",
        "who may read /metrics on `listen`: open (everybody) or closed (those with an API key)",

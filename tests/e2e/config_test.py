@@ -10,7 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
+import urllib.error
+import urllib.request
 
 import yaml
 
@@ -249,6 +252,49 @@ def test_a_source_without_origins_allows_all():
             expect("Access-Control-Allow-Origin" not in send_as(server, "wk-web", OTHER).headers, "of its own source")
             counts = dict(re.findall(r'attune_source_events_total\{source="(\w+)"\} (\d+)', server.request("GET", "/metrics", key=API_KEY).body.decode()))
             same(counts, {"default": "1", "web": "1", "blog": "0", "app": "1"})
+
+
+# --- metrics ---
+
+def test_metrics_need_a_key_unless_they_are_open():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        with Server(path / "plan.yaml", path / "closed") as server:
+            problem(server.request("GET", "/metrics"), 401, "invalid_key")
+            problem(server.request("GET", "/metrics", key=WRITE_KEY), 403, "insufficient_scope")
+            same(server.request("GET", "/metrics", key=API_KEY).status, 200)
+        with Server(path / "plan.yaml", path / "open", extra=("--metrics", "open")) as server:
+            same(server.request("GET", "/metrics").status, 200)
+            problem(server.request("GET", "/v1/segments"), 401, "invalid_key")
+
+
+def test_the_listener_for_operations():
+    with folder() as path:
+        (path / "plan.yaml").write_text(PLAN)
+        with Server(path / "plan.yaml", path / "data", extra=("--admin-listen", "127.0.0.1:0")) as server:
+            url = next(match[1] for line in server.said if (match := re.match(r"metrics are at (http://\S+)/metrics$", line)))
+
+            def admin(target, method="GET"):
+                request = urllib.request.Request(url + target, method=method, headers={"Authorization": "Bearer " + API_KEY})
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        return answer.status, answer.read().decode()
+                except urllib.error.HTTPError as error:
+                    return error.code, error.read().decode()
+
+            server.batch([track("ann", "add_to_cart")])
+            status, text = admin("/metrics")
+            same(status, 200)
+            figures = {line.split()[0]: int(line.split()[1]) for line in text.splitlines() if line[0] != "#" and "{" not in line}
+            expect(figures["attune_events_accepted_total"] == 1 and figures["attune_http_requests_total"] >= 1, figures)
+            expect(figures["process_resident_memory_bytes"] > 1 << 20 and figures["process_open_fds"] > 5, figures)
+            expect(abs(figures["process_start_time_seconds"] - time.time()) < 3600, figures)
+            same(admin("/healthz")[0], 200)
+            same(admin("/readyz")[0], 200)
+            # What needs a key is not there, with a key either.
+            for target, method in (("/v1/segments", "GET"), ("/v1/track", "POST"), ("/v1/plan", "PUT"), ("/", "GET"), ("/nothing", "GET")):
+                same(admin(target, method)[0], 404, target)
+            same(admin("/metrics", "POST")[0], 405)
 
 
 # --- commands that ask a server ---

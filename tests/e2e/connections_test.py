@@ -220,7 +220,7 @@ def test_headers_of_every_kind_of_answer():
         server.batch([track("ann", "bought", {"price": 200})])
         kinds = [
             ("GET", "/", None, None), ("GET", "/app.js", None, None), ("GET", "/nothing", None, None), ("DELETE", "/healthz", None, None),
-            ("GET", "/healthz", None, None), ("HEAD", "/healthz", None, None), ("GET", "/readyz", None, None), ("GET", "/metrics", None, None),
+            ("GET", "/healthz", None, None), ("HEAD", "/healthz", None, None), ("GET", "/readyz", None, None), ("GET", "/metrics", None, None), ("GET", "/metrics", None, API_KEY),
             ("GET", "/openapi.json", None, None), ("GET", "/user/ann/behavior", None, API_KEY), ("GET", "/user/bob/behavior", None, API_KEY),
             ("GET", "/user/ann/behavior", None, None), ("GET", "/user/ann/behavior", None, WRITE_KEY), ("GET", "/user/%zz/behavior", None, API_KEY),
             ("GET", "/v1/segments", None, API_KEY), ("GET", "/v1/segments/dear/users", None, API_KEY), ("GET", "/v1/plan", None, API_KEY),

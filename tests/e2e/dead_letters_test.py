@@ -43,7 +43,7 @@ def letters(server, query="", **more):
 
 def figure(server, name):
     """A number of /metrics, with its labels."""
-    for line in server.request("GET", "/metrics").body.decode().splitlines():
+    for line in server.request("GET", "/metrics", key=API_KEY).body.decode().splitlines():
         if line.startswith(name + " "):
             return int(line.split()[-1])
     raise AssertionError(f"no metric {name}")

@@ -199,7 +199,7 @@ def test_metrics_can_be_read():
         server.batch([track("ann", "add_to_cart"), track("bob", "e")])
         server.send("/v1/track", {"event": "e"})
         server.behavior("ann")
-        answer = server.request("GET", "/metrics")
+        answer = server.request("GET", "/metrics", key=API_KEY)
         expect(answer.headers["Content-Type"].startswith("text/plain; version=0.0.4"), answer)
         kinds, values = {}, {}
         for line in answer.body.decode().splitlines():

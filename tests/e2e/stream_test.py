@@ -51,11 +51,11 @@ def test_stream_tells_changes_and_firings():
         listed = server.ask("/v1/transitions")["transitions"] + server.ask("/v1/firings")["firings"]
         same(sorted(entry["stream_id"] for entry in listed if entry["user"] != "before"), sorted(event[0] for event in everything.events))
         same([entry["trigger"] for entry in server.ask("/v1/firings?limit=1")["firings"]], ["thanks"])
-        text = server.request("GET", "/metrics").body.decode()
+        text = server.request("GET", "/metrics", key=API_KEY).body.decode()
         expect("attune_stream_clients 8\n" in text and "attune_outbox_effects 8\n" in text, text)
         for listener in (everything, *some.values()):
             listener.close()
-        poll(lambda: b"attune_stream_clients 0\n" in server.request("GET", "/metrics").body, "who has left is forgotten")
+        poll(lambda: b"attune_stream_clients 0\n" in server.request("GET", "/metrics", key=API_KEY).body, "who has left is forgotten")
 
 
 def test_stream_is_resumed_where_it_was_left():

@@ -198,7 +198,7 @@ def fill_and_free(trial, room):
 
 
 def snapshots(server):
-    text = server.request("GET", "/metrics").body.decode()
+    text = server.request("GET", "/metrics", key=API_KEY).body.decode()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("attune_snapshots_total "))
 
 
