@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/check.h"
 #include "base/hash.h"
 #include "dead_letter/dead_letters.h"
 #include "log/record_type.h"
@@ -86,6 +85,8 @@ void Collector::AddMetrics(Metrics* metrics) const {
                              add(keys_.sources()[i].name, accepted_of_[i].load());
                            }
                          });
+  metrics->Counter("attune_events_dropped_total", "Events that consent or privacy did not let pass; answered as accepted",
+                   [this] { return dropped_.load(); });
   metrics->CounterFamily("attune_dead_letters_total", "Dead letters, by reason", "reason",
                          [this](const Metrics::Add& add) {
                            for (const CodeInfo& info : kCodes) {
@@ -94,7 +95,7 @@ void Collector::AddMetrics(Metrics* metrics) const {
                          });
 }
 
-ProtocolReader& Collector::ReaderOf(std::string_view path) {
+ProtocolReaders& Collector::Readers() {
   // One set for each of the caller's threads, and for each plan: it is made when the thread first needs it.
   struct Own {
     uint64_t collector = 0;
@@ -106,9 +107,7 @@ ProtocolReader& Collector::ReaderOf(std::string_view path) {
     own.collector = number_;
     own.readers.emplace(&protocols_, plan);
   }
-  ProtocolReader* reader = own.readers->Find(path);
-  ATTUNE_CHECK(reader, "an upload's path is one that a protocol serves");
-  return *reader;
+  return *own.readers;
 }
 
 ParsedRequest Collector::Read(const Upload& upload, Millis received) {
@@ -117,7 +116,7 @@ ParsedRequest Collector::Read(const Upload& upload, Millis received) {
   if (!upload.sent_at.empty()) request.sent_at = ParseRfc3339(upload.sent_at);
   request.id = ids;
   request.query = upload.query;
-  return ReaderOf(upload.path).Read(request);
+  return Readers().Read(request);
 }
 
 // An unknown key is charged to its network as one event. A key that sends too early is charged nothing.
@@ -193,6 +192,10 @@ void Collector::Append(std::string_view path, const std::vector<ParsedEvent>& ev
   std::vector<std::string> letters;
   letters.reserve(events.size());
   for (const ParsedEvent& event : events) {
+    if (event.dropped) {
+      ++dropped_;
+      continue;
+    }
     if (event.ok()) {
       entries.push_back(NewRecord::Event(event.record));
       ++answer->accepted;

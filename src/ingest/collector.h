@@ -61,7 +61,7 @@ class Collector {
  private:
   struct Sender;
 
-  ProtocolReader& ReaderOf(std::string_view path);
+  ProtocolReaders& Readers();
   ParsedRequest Read(const Upload& upload, Millis received);
   // A refusal: the key may not send now. Otherwise it becomes the sender's.
   std::optional<UploadOutcome> CheckKey(Sender* sender, std::string_view key);
@@ -78,6 +78,7 @@ class Collector {
   RefusalBudget budget_;
   std::atomic<uint64_t> accepted_{0};  // events
   std::atomic<uint64_t> rejected_{0};  // events that became dead letters
+  std::atomic<uint64_t> dropped_{0};   // events that a stage did not let pass
   std::vector<std::atomic<uint64_t>> accepted_of_;  // accepted events, by the index of their source
   CodeCounts letters_;                 // dead letters, of whole requests too, by reason
 };

@@ -87,6 +87,21 @@ class PixelProtocol : public Protocol {
   };
 };
 
+// Drops the events of `hidden` users, and gives those of `renamed` ones to `someone`.
+class TestStage : public EventStage {
+ public:
+  bool Pass(ParsedEvent* event) const override {
+    const std::string user(event->record.user());
+    if (user.ends_with("hidden")) return false;
+    if (!user.ends_with("renamed")) return true;
+    auto decoded = DecodeEvent(event->record.bytes());
+    EXPECT_TRUE(decoded.ok());
+    decoded->head.user = "someone";
+    event->record = EventRecord(decoded->head, decoded->json);
+    return true;
+  }
+};
+
 class CollectorTest : public testing::Test {
  protected:
   CollectorTest() {
@@ -107,7 +122,9 @@ class CollectorTest : public testing::Test {
     pixel_ = pixel.get();
     std::vector<std::unique_ptr<const Protocol>> protocols;
     protocols.push_back(std::move(pixel));
-    protocols_ = std::make_unique<Protocols>(std::move(protocols));
+    std::vector<std::unique_ptr<const EventStage>> stages;
+    stages.push_back(std::make_unique<TestStage>());
+    protocols_ = std::make_unique<Protocols>(std::move(protocols), std::move(stages));
     collector_ = std::make_unique<Collector>(runtime_.get(), &keys_, protocols_.get(), RateOptions(), &draining_);
   }
   ~CollectorTest() override { runtime_->Close(); }
@@ -233,6 +250,37 @@ TEST(ProtocolsDeathTest, NoTwoProtocolsServeOnePath) {
   protocols.push_back(std::make_unique<PixelProtocol>());
   protocols.push_back(std::make_unique<PixelProtocol>());
   EXPECT_DEATH(Protocols(std::move(protocols)), "a path leads to one protocol");
+}
+
+TEST_F(CollectorTest, AStageDropsAndChangesEventsOfARequest) {
+  const uint64_t before = runtime_->durable_sequence();
+  const UploadOutcome dropped = Collect("WK hidden");
+  EXPECT_FALSE(dropped.refusal.has_value());
+  EXPECT_EQ(dropped.answer.body, "GIF1") << "its sender does not see it";
+  EXPECT_EQ(dropped.position, 0u);
+  EXPECT_EQ(runtime_->durable_sequence(), before);
+  EXPECT_FALSE(Knows("hidden"));
+  EXPECT_NE(MetricsText().find("attune_events_dropped_total 1\n"), std::string::npos);
+  EXPECT_NE(MetricsText().find("attune_events_accepted_total 0\n"), std::string::npos);
+  Collect("WK renamed");
+  EXPECT_FALSE(Knows("renamed"));
+  EXPECT_TRUE(Knows("someone"));
+}
+
+TEST_F(CollectorTest, AStageDropsAndChangesEventsOfReplayedLetters) {
+  pixel_->is_strict = true;
+  Collect("WK old hidden");
+  Collect("WK old renamed");
+  pixel_->is_strict = false;
+  pixel_->refuses_all = true;
+  Collect("WK hidden");
+  Collect("WK renamed");
+  pixel_->refuses_all = false;
+  const StudyOutcome replayed = Replay();
+  EXPECT_NE(replayed.result.find("\"replayed\":2,\"still_refused\":0,\"not_replayable\":2"), std::string::npos) << replayed.result;
+  EXPECT_NE(replayed.result.find("consent or privacy does not let it pass"), std::string::npos) << replayed.result;
+  EXPECT_TRUE(Knows("someone"));
+  for (const char* user : {"old hidden", "old renamed", "hidden", "renamed"}) EXPECT_FALSE(Knows(user)) << user;
 }
 
 }  // namespace

@@ -98,17 +98,23 @@ void LetterReplay::Try(const Letter& kept, Batch* batch) {
   batch->rows.push_back(std::move(row));
 }
 
+LetterReplay::Row LetterReplay::Dropped() {
+  Row row;
+  row.verdict = Verdict::kNotReplayable;
+  row.error.detail = "consent or privacy does not let it pass";
+  return row;
+}
+
 LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch) {
   Row row;
   const std::string source = TextOf(letter.source);
   const std::string_view path = std::string_view(source).substr(0, source.find('['));
-  ProtocolReader* reader = readers_.Find(path);
   const auto received = TimeOf(letter.received);
   row.message_id = TextOf(letter.message_id);
   // An event that is not JSON was kept as text, with other characters for bytes that are not UTF-8: it is not what was
   // sent. An event that was too large because of its batch's context was kept without the context.
   const bool is_whole = letter.event.starts_with('{') && TextOf(letter.reason) != CodeOf(Code::kEventTooLarge);
-  if (!is_whole || !reader || !received) {
+  if (!is_whole || !readers_.Serves(path) || !received) {
     row.verdict = Verdict::kStillRefused;
     const std::string reason = TextOf(letter.reason);
     for (const CodeInfo& info : kCodes) {
@@ -118,7 +124,7 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
     return row;
   }
   const std::string made = MadeId(letter);
-  ParsedEvent event = reader->ReadEvent({.path = path,
+  ParsedEvent event = readers_.ReadEvent({.path = path,
                                          .source = source,
                                          .json = letter.event,
                                          .received = *received,
@@ -130,6 +136,7 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
     row.error = event.dead->first();
     return row;
   }
+  if (event.dropped) return Dropped();
   row.message_id = std::move(event.message_id);
   batch->records.push_back(NewRecord::Event(batch->events.emplace_back(std::move(event.record))));
   return row;
@@ -138,9 +145,8 @@ LetterReplay::Row LetterReplay::TryEvent(const KeptLetter& letter, Batch* batch)
 LetterReplay::Row LetterReplay::TryRequest(const KeptLetter& letter, Batch* batch) {
   Row row;
   const std::string path = TextOf(letter.source);
-  ProtocolReader* reader = readers_.Find(path);
   const auto received = TimeOf(letter.received);
-  if (letter.is_truncated || !reader || !received) {
+  if (letter.is_truncated || !readers_.Serves(path) || !received) {
     row.verdict = Verdict::kNotReplayable;
     row.error.detail = "only the beginning of the body is kept";
     return row;
@@ -148,13 +154,16 @@ LetterReplay::Row LetterReplay::TryRequest(const KeptLetter& letter, Batch* batc
   std::string body = TextOf(letter.event);
   if (letter.encoding == "\"base64\"") body = FromBase64(body);
   const std::string made = MadeId(letter);
-  ParsedRequest read = reader->Read({path, body, *received, TimeOf(letter.sent_at), made, options_.oldest_event});
+  ParsedRequest read = readers_.Read({path, body, *received, TimeOf(letter.sent_at), made, options_.oldest_event});
   if (!read.ok()) {
     row.verdict = Verdict::kStillRefused;
     row.error = {read.refusal->reason, "", read.refusal->detail};
     return row;
   }
+  bool all_dropped = !read.events.empty();
   for (ParsedEvent& event : read.events) {
+    if (event.dropped) continue;
+    all_dropped = false;
     if (event.ok()) {
       batch->records.push_back(NewRecord::Event(batch->events.emplace_back(std::move(event.record))));
     } else {
@@ -162,6 +171,7 @@ LetterReplay::Row LetterReplay::TryRequest(const KeptLetter& letter, Batch* batc
       batch->records.push_back({RecordType::kDeadLetter, ShardOfDeadLetter(*event.dead), batch->others.back()});
     }
   }
+  if (all_dropped) return Dropped();
   if (read.events.empty()) {
     row.verdict = Verdict::kNotReplayable;
     row.error.detail = "there are no events in it";

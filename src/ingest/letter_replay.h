@@ -62,6 +62,7 @@ class LetterReplay {
   // The next letters, oldest first. False: storage cannot be read.
   bool NextLetters(std::vector<Letter>* letters, StudyProgress* progress);
   void Try(const Letter& letter, Batch* batch);
+  static Row Dropped();  // of a letter whose events no longer pass the stages
   Row TryEvent(const KeptLetter& letter, Batch* batch);
   Row TryRequest(const KeptLetter& letter, Batch* batch);
   std::optional<StudyOutcome::Failure> Log(Batch* batch, StudyProgress* progress);

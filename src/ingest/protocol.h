@@ -57,6 +57,7 @@ struct ParsedEvent {
   std::string message_id;  // as sent, or made; empty when a dead letter was sent without
   EventRecord record;      // empty for a dead letter
   bool known = false;      // the plan names this event
+  bool dropped = false;    // a stage (ingest/event_stage.h) let it not pass: it is not logged
   std::optional<DeadLetter> dead;
 };
 

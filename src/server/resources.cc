@@ -38,6 +38,9 @@ std::vector<std::unique_ptr<const Protocol>> ServedProtocols() {
   return protocols;
 }
 
+// Between admission and the log, in this order. None yet: every event passes.
+std::vector<std::unique_ptr<const EventStage>> EventStages() { return {}; }
+
 std::vector<Asset> PageAssets() {
   return {{"/", "text/html; charset=utf-8", std::string(PageHtml())},
           {"/app.js", "text/javascript; charset=utf-8", std::string(PageJs())},
@@ -83,7 +86,7 @@ struct Resources::Parts {
   RefusedRequests refused;
   BackgroundResponder background;
   Studies studies;
-  const Protocols protocols{ServedProtocols()};
+  const Protocols protocols{ServedProtocols(), EventStages()};
   RequestRouter router;
   Collector collector;
 
