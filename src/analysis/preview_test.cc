@@ -150,7 +150,7 @@ TEST_F(PreviewTest, MergesIdsOfOnePerson) {
   EXPECT_EQ(parted->members.Sample(), (Users{"ann", "anon"}));
 }
 
-TEST_F(PreviewTest, JudgesAUserAheadOfTheClockAtHerLatestEvent) {
+TEST_F(PreviewTest, JudgesAUserAheadOfTheClockAtTheLatestEvent) {
   history_.Track("ann", "add_to_cart", kNow + kHour);
   EXPECT_EQ(Ask("carts >= 1")->members.Sample(), Users{"ann"});
 }

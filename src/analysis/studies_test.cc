@@ -33,7 +33,7 @@ TEST(Studies, KeepsTheOutcomeOfOneThatNobodyWaitsFor) {
   EXPECT_FALSE(studies.Cancel(*id));
 }
 
-TEST(Studies, HandsTheOutcomeToWhoeverWaits) {
+TEST(Studies, PassesTheOutcomeToTheCallback) {
   Studies studies;
   std::promise<StudyOutcome> outcome;
   const auto id = studies.Begin(

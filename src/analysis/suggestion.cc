@@ -183,8 +183,8 @@ std::string DistributionJson(const Distribution& d) {
 
 }  // namespace
 
-AskedSuggestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon) {
-  AskedSuggestion asked;
+SuggestionQuestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon) {
+  SuggestionQuestion asked;
   const auto take = [&](std::vector<struct Problem> problems, const char* file) {
     for (struct Problem& problem : problems) {
       problem.file = file;
@@ -259,7 +259,7 @@ std::string_view CodeOf(Doubt doubt) {
     case Doubt::kNoValues: return "no_values";
     case Doubt::kConstant: return "constant";
     case Doubt::kTooFew: return "too_few";
-    case Doubt::kTellsNothing: return "tells_nothing";
+    case Doubt::kNoPower: return "tells_nothing";
     case Doubt::kContradicted: return "contradicted";
   }
   return "";
@@ -278,7 +278,7 @@ std::vector<std::pair<std::string_view, std::string>> DoubtsOf(const SuggestAnsw
                            "who reached it and {} who did not, in both",
                            s.distribution.reached, s.distribution.users, s.checked_reached, s.checked_users, kFewest, kFewest);
         break;
-      case Doubt::kTellsNothing: said = "no cut predicts better than chance who reaches the goal"; break;
+      case Doubt::kNoPower: said = "no cut predicts better than chance who reaches the goal"; break;
       case Doubt::kContradicted:
         said = "the later users contradict the cut: for them it may be useless (the interval of J reaches 0)";
         break;

@@ -28,12 +28,12 @@ struct SuggestQuestion {
 };
 
 // A question given as text, or its problems, which name `metric`, `goal` or `horizon` as the file.
-struct AskedSuggestion {
+struct SuggestionQuestion {
   std::optional<SuggestQuestion> question;
   std::vector<struct Problem> problems;
 };
 // `horizon` is a duration such as 7d; empty: the default.
-AskedSuggestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon);
+SuggestionQuestion AskForSuggestion(std::shared_ptr<const Plan> plan, std::string_view metric, std::string_view goal, std::string_view horizon);
 
 struct SuggestAnswer {
   Millis first = 0;  // of the history

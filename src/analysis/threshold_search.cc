@@ -117,7 +117,7 @@ Suggestion Suggest(std::span<const Observation> chosen, std::span<const Observat
       side = cut->side;
       if (YoudenInterval(s.best->checked).low <= 0) s.doubts.push_back(Doubt::kContradicted);
     } else {
-      s.doubts.push_back(Doubt::kTellsNothing);
+      s.doubts.push_back(Doubt::kNoPower);
     }
   }
   constexpr double kHigh[] = {0.5, 0.75, 0.9, 0.95, 0.99}, kLow[] = {0.5, 0.25, 0.1, 0.05, 0.01};

@@ -47,7 +47,7 @@ enum class Doubt : uint8_t {
   kNoValues,      // no user has a value at the earlier instant
   kConstant,      // all users with a value have the same
   kTooFew,        // fewer than kFewest users reached the goal, or did not, in either part: no cut is chosen
-  kTellsNothing,  // no cut has a J above 0
+  kNoPower,  // no cut has a J above 0
   kContradicted,  // for the later users, the interval of J includes 0 or lies below it
 };
 inline constexpr uint64_t kFewest = 20;

@@ -143,7 +143,7 @@ TEST(Suggestion, SaysWhatIsDoubtful) {
   EXPECT_FALSE(Suggest(good, few).quantiles.empty());
   EXPECT_EQ(Suggest(constant, good).doubts, Doubts{Doubt::kConstant});
   EXPECT_EQ(Suggest(valueless, good).doubts, Doubts{Doubt::kNoValues});
-  EXPECT_EQ(Suggest(even, good).doubts, Doubts{Doubt::kTellsNothing});
+  EXPECT_EQ(Suggest(even, good).doubts, Doubts{Doubt::kNoPower});
   EXPECT_EQ(Suggest(good, turned).doubts, Doubts{Doubt::kContradicted});
   EXPECT_TRUE(Suggest(good, turned).best);
   EXPECT_EQ(Suggest({}, {}).doubts, (Doubts{Doubt::kTooFew, Doubt::kNoValues}));

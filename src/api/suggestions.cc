@@ -47,7 +47,7 @@ void SuggestionsResource::Begin(Call call) {
   const auto metric = call.request.QueryParameter("metric");
   const auto goal = call.request.QueryParameter("goal");
   if (!metric || !goal) return call.reply.Send(WrongQuestion("expected `metric` and `goal`"));
-  AskedSuggestion asked = AskForSuggestion(runtime_.plan_state()->program().plan, *metric, *goal,
+  SuggestionQuestion asked = AskForSuggestion(runtime_.plan_state()->program().plan, *metric, *goal,
                                            call.request.QueryParameter("horizon").value_or(""));
   if (!asked.question) return call.reply.Send(ExpressionProblem(asked.problems));
   Response wrong;

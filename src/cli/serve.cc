@@ -35,7 +35,7 @@ JournalFormat FormatOfJournal(const std::string& log_format) {
 }
 
 // One line, in the journal's format when programs read it.
-int ComplainOfStart(const std::string& data, const Error& error) {
+int ReportFailedStart(const std::string& data, const Error& error) {
   std::string said = error.message;
   if (error.code == ErrorCode::kCorrupt) {
     said += fmt::format("; nothing was changed: `attune verify {0}` says all that is damaged, `attune verify {0} --repair` keeps what is whole",
@@ -113,7 +113,7 @@ int RunServe() {
   const std::string admin_host = options.admin_listen.substr(0, options.admin_listen.rfind(':'));
   auto service = Service::Start(plan, std::move(options));
   progress.Clear();
-  if (!service.ok()) return ComplainOfStart(data, service.error());
+  if (!service.ok()) return ReportFailedStart(data, service.error());
   NoteStart(data, (*service)->runtime(), (*service)->log_recovery(), std::chrono::steady_clock::now() - began);
   WritePlanNote(data, plan_path);
   PrintMadeKeys((*service)->keys());

@@ -103,7 +103,7 @@ int RunSuggest() {
   if (suggest_settings.plan.empty()) return Complain("expected --plan", kExitInvalid);
   const auto plan = LoadPlanOrComplain(suggest_settings.plan);
   if (!plan) return kExitInvalid;
-  AskedSuggestion asked = AskForSuggestion(plan, suggest_settings.metric, suggest_settings.goal, suggest_settings.horizon);
+  SuggestionQuestion asked = AskForSuggestion(plan, suggest_settings.metric, suggest_settings.goal, suggest_settings.horizon);
   for (const Problem& problem : asked.problems) fmt::print(stderr, "{}\n", ToText(problem));
   if (!asked.question) return kExitInvalid;
   if (!ReadInstant("--at", suggest_settings.at, &asked.question->at) || !ReadInstant("--validate-at", suggest_settings.validate_at, &asked.question->validate_at)) {

@@ -161,7 +161,7 @@ class Verify {
     }
     const char* how = options.quick || options.first_sequence > 1 ? "read, not compared with the log" : "compared with the log";
     if (report.other_plan) {
-      fmt::print("state: of another plan than {}, or of an older program; the next start builds it anew from the log\n", verify_settings.plan);
+      fmt::print("state: of another plan than {}, or of an older program; the next start rebuilds it from the log\n", verify_settings.plan);
     } else {
       fmt::print("state: {} users, {} memberships, {} records in their histories, {}, up to record {}\n", report.users, report.memberships,
                  report.index_entries, how, report.last_position);
@@ -196,7 +196,7 @@ class Verify {
     std::filesystem::rename(state_dir(), aside, error);
     if (error) return Fail({ErrorCode::kIo, fmt::format("{}: cannot be renamed: {}", state_dir(), error.message())});
     if (Status synced = SyncFolder(data_); !synced.ok()) return Fail(synced.error());
-    fmt::print("state: moved to {}; the next start builds it anew from the log\n", aside);
+    fmt::print("state: moved to {}; the next start rebuilds it from the log\n", aside);
     fmt::print("state: lost: the sizes of segments as time went by\n");
     repaired_ = true;
     damages_ = 0;

@@ -65,7 +65,7 @@ class Passing {
 
 const Millis kNow = At("2026-03-01T13:00:00Z");  // a Sunday
 
-TEST(CatchUp, TellsSoManyChangesThenWhatIsDifferentAtTheEnd) {
+TEST(CatchUp, ReportsLimitedChangesThenTheNetChange) {
   Passing users("segments: {afternoon: 'hour() >= 12'}");
   users.Event("ann", At("2000-01-01T00:00:00Z"));
   users.Pass(kNow);
@@ -100,7 +100,7 @@ TEST(CatchUp, OfAnEventEndsJustBeforeIt) {
             "2026-03-01T13:00:00.000Z +today\n");
 }
 
-TEST(CatchUp, IsCountedForEachUserAndEachRecordAnew) {
+TEST(CatchUp, CountsPerUserAndRecord) {
   Passing users("limits: {catch_up: 10}\nsegments: {afternoon: 'hour() >= 12'}");
   for (const char* user : {"ann", "bob"}) users.Event(user, At("2026-01-01T00:00:00Z"));
   users.Pass(At("2026-01-11T00:00:00Z"));

@@ -20,7 +20,7 @@ Engine::Engine(std::shared_ptr<const Program> program)
     const Condition& condition = program_->conditions[c];
     if (condition.root == kNone || condition.on_selector != kNone) continue;
     const Outcome outcome = condition.keys == kNone ? evaluator_.Judge(condition.root, nobody, kBegin) : Outcome{};
-    if (outcome.holds || outcome.until != kNever || program_->TellsUsersApart(condition.root)) not_false_.Add(c);
+    if (outcome.holds || outcome.until != kNever || program_->DependsOnUser(condition.root)) not_false_.Add(c);
   }
 }
 
@@ -131,7 +131,7 @@ void Engine::MarkDue(UserState* user, Millis by) {
   user->next_due = user->ForEachDue(by, [&](ConditionId c) {
     dirty_.Add(c);
     due_ = true;
-    clock_looks_ += program_->clock_readers.Has(c);
+    clock_judgements_ += program_->clock_readers.Has(c);
   });
 }
 
@@ -151,7 +151,7 @@ void Engine::CatchUp(UserState* user, Millis before, Effects* effects) {
     if (changes_ != changes) user->now = std::max(user->now, at);
     user->looked = at;
     const uint64_t looked = ClockLooks() - looks;
-    if (changes_ >= most_changes || looked >= MostClockLooks()) {
+    if (changes_ >= most_changes || looked >= MaxClockJudgements()) {
       PassOver(user, before - 1, effects);
       break;
     }
@@ -286,7 +286,7 @@ void Engine::TakeInFacts(UserState* user, const Record& record) {
   for (const Fact& fact : record.facts) {
     user->TakeIn(fact);
     dirty_.AddAll(program_->fact_listeners[static_cast<size_t>(fact.kind)]);
-    InvalidateKeysThatAsk(user, fact.kind);
+    InvalidateDependentKeys(user, fact.kind);
   }
 }
 
@@ -396,7 +396,7 @@ void Engine::JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected,
     sizes_[c] += now.holds ? 1 : -1;
     NoteMembership(user, c, at, now.holds);
     dirty_.AddAll(program_->dependents_of_segment[c]);
-    InvalidateKeysThatAsk(user, c);
+    InvalidateDependentKeys(user, c);
     effects->transitions.push_back({at, user, c, now.holds, corrected});
   } else if (now.holds == (condition.trigger->kind == Trigger::Kind::kEnter)) {
     Fire(user, c, at, effects);
@@ -418,13 +418,13 @@ void Engine::JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effec
   for (const auto& [json, key] : fired) Fire(user, c, at, effects, key, json);
 }
 
-void Engine::InvalidateKeysThatAsk(UserState* user, ConditionId segment) {
+void Engine::InvalidateDependentKeys(UserState* user, ConditionId segment) {
   for (const uint32_t keys : program_->keys_of_segment[segment]) {
     if (user->keys(keys)) user->keys(keys)->InvalidateAll();
   }
 }
 
-void Engine::InvalidateKeysThatAsk(UserState* user, FactKind kind) {
+void Engine::InvalidateDependentKeys(UserState* user, FactKind kind) {
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
     if (program_->keys[i].facts[static_cast<size_t>(kind)] && user->keys(i)) user->keys(i)->InvalidateAll();
   }

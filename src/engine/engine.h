@@ -235,10 +235,10 @@ class Engine {
   // every hour and may never change.
   static constexpr uint64_t kMostClockLooks = 300'000;
   static constexpr uint64_t kPatientAfter = 100;  // looks after which the evaluator becomes patient
-  uint64_t MostClockLooks() const {
+  uint64_t MaxClockJudgements() const {
     return std::max(kMostClockLooks, 10 * static_cast<uint64_t>(program_->plan->limit_catch_up));
   }
-  uint64_t ClockLooks() const { return clock_looks_ + evaluator_.judged_clock_keys(); }
+  uint64_t ClockLooks() const { return clock_judgements_ + evaluator_.judged_clock_keys(); }
   void TakeIn(UserState* user, const Record& record);
   void TakeInFacts(UserState* user, const Record& record);
   // Adds the record to its key of a some(…) or top(…). `began`: a session began, or the event was late.
@@ -262,9 +262,9 @@ class Engine {
   void JudgeOne(UserState* user, ConditionId c, Millis at, bool corrected, Effects* effects);
   void JudgeKeys(UserState* user, ConditionId c, Millis at, Effects* effects);
   // A segment was entered or left.
-  void InvalidateKeysThatAsk(UserState* user, ConditionId segment);
+  void InvalidateDependentKeys(UserState* user, ConditionId segment);
   // A fact of that kind changed.
-  void InvalidateKeysThatAsk(UserState* user, FactKind kind);
+  void InvalidateDependentKeys(UserState* user, FactKind kind);
 
   // Returns the user of a record, and adds it if there is none. Returns null if the record is a duplicate.
   UserState* AdmitUser(const Record& record);
@@ -287,9 +287,9 @@ class Engine {
   void RememberPast(UserState* user, const Record& record);
   // Does not correct past memberships. Returns whether the record was kept.
   bool KeepPast(UserState* user, const Record& record);
-  bool MattersToThePast() const;
+  bool AffectsTracked() const;
   void Retell(UserState* user, Millis from);
-  void LiveAgain(UserState* user, const PastEvent& event);
+  void ApplyPast(UserState* user, const PastEvent& event);
   void NoteMembership(UserState* user, ConditionId c, Millis at, bool holds) {
     if (program_->tracked_of_segment[c] != kNone) user->MakeMemberships().Note(program_->tracked_of_segment[c], at, holds);
   }
@@ -318,13 +318,13 @@ class Engine {
   std::vector<uint32_t> matched_;      // selectors that match the current record
   std::vector<uint32_t> advanced_;     // sequences that the current record advanced
   std::vector<Value> past_fields_;     // of a past event that is applied again
-  std::vector<uint32_t> relived_;      // selectors that it matched
+  std::vector<uint32_t> past_matched_;      // selectors that it matched
   std::function<void(UserState*)> before_change_;
   bool quiet_ = false;                 // triggers do not fire
   bool due_ = false;                   // set by MarkDue when it marks a condition
   uint64_t changes_ = 0;               // of conditions, counting each key
   uint64_t judged_ = 0;
-  uint64_t clock_looks_ = 0;           // judgements of due conditions that read the plan's clock
+  uint64_t clock_judgements_ = 0;           // judgements of due conditions that read the plan's clock
 };
 
 }  // namespace attune

@@ -102,7 +102,7 @@ segments:
   reading: {when: "count(page_viewed{path = \"/\"}[30m]) >= 1 and distinct(page_viewed.path[1d]) < 5"}
 )yaml";
 
-TEST(Memberships, AreToldAnewAfterASnapshot) {
+TEST(Memberships, AreCorrectedAfterASnapshot) {
   const auto program = Compiled(kReading);
   Ann before(program);
   EXPECT_EQ(before.Does("page_viewed", 0, R"({"path":"/"})"), "0 +reading ");

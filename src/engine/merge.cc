@@ -26,7 +26,7 @@ Result<Engine::Draft> Engine::AdoptDraft(std::string_view user, std::string_view
     if (state.Holds(c)) state.Leave(c);
   }
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (state.keys(i)) state.keys(i)->ForgetHolding();
+    if (state.keys(i)) state.keys(i)->ClearHolding();
   }
   state.ForgetIds();
   draft.in_order_ = false;
@@ -206,7 +206,7 @@ void Engine::Replace(UserState* user, Draft draft, Millis at, Effects* effects) 
   }
   user->Swap(&next);  // `next` now has the previous state
   for (uint32_t i = 0; i < program_->keys.size(); ++i) {
-    if (next.keys(i) && user->keys(i)) user->keys(i)->TakeHolding(*next.keys(i));
+    if (next.keys(i) && user->keys(i)) user->keys(i)->CopyHolding(*next.keys(i));
   }
   next.ReleaseTexts(&interner_);
   user->now = at;

@@ -22,7 +22,7 @@ bool Engine::KeepPast(UserState* user, const Record& record) {
     user->MakeMemberships().Add(fact);
     kept = true;
   }
-  if (record.kind == EventKind::kTrack && MattersToThePast()) {
+  if (record.kind == EventKind::kTrack && AffectsTracked()) {
     Memberships& memberships = user->MakeMemberships();
     PastEvent event{record.time, record.name, std::make_unique<uint64_t[]>(memberships.WordsOf(record.name))};
     const auto& selectors = program_->selectors_of_name[record.name];
@@ -39,7 +39,7 @@ bool Engine::KeepPast(UserState* user, const Record& record) {
   return kept;
 }
 
-bool Engine::MattersToThePast() const {
+bool Engine::AffectsTracked() const {
   const Program::Past& past = program_->past;
   return past.all_events || std::any_of(matched_.begin(), matched_.end(), [&](uint32_t selector) { return past.selectors[selector]; });
 }
@@ -63,25 +63,25 @@ void Engine::Retell(UserState* user, Millis from) {
   for (Millis t = from; t <= user->now;) {
     for (; fact < facts.size() && facts[fact].time <= t; ++fact) {
       other.TakeIn(facts[fact]);
-      InvalidateKeysThatAsk(&other, facts[fact].kind);
+      InvalidateDependentKeys(&other, facts[fact].kind);
     }
-    for (; event < events.size() && events[event].time <= t; ++event) LiveAgain(&other, events[event]);
+    for (; event < events.size() && events[event].time <= t; ++event) ApplyPast(&other, events[event]);
     other.now = t;
     judged_ += program_->past.conditions.size();
     for (const ConditionId c : program_->past.conditions) {
       const Outcome outcome = evaluator_.Judge(program_->conditions[c].root, other, t);
       other.SetDue(c, outcome.until);
-      if (outcome.holds != other.Holds(c)) InvalidateKeysThatAsk(&other, c);
+      if (outcome.holds != other.Holds(c)) InvalidateDependentKeys(&other, c);
       if (outcome.holds && !other.Holds(c)) other.Enter(c, t);
       if (!outcome.holds && other.Holds(c)) other.Leave(c);
       NoteMembership(&other, c, t, outcome.holds);
     }
     evaluator_.Forget();
     Millis next = other.ForEachDue(kAlways, [](ConditionId) {});
-    clock_looks_ += readers;
+    clock_judgements_ += readers;
     const uint64_t looked = ClockLooks() - looks;
     if (looked >= kPatientAfter) evaluator_.set_patient(true);
-    if (looked >= MostClockLooks() && t < user->now) {
+    if (looked >= MaxClockJudgements() && t < user->now) {
       next = user->now;
       telling.set_truncated();
     }
@@ -94,7 +94,7 @@ void Engine::Retell(UserState* user, Millis from) {
   other.ReleaseTexts(&interner_);
 }
 
-void Engine::LiveAgain(UserState* user, const PastEvent& event) {
+void Engine::ApplyPast(UserState* user, const PastEvent& event) {
   past_fields_.resize(program_->fields.size());
   const auto& selectors = program_->selectors_of_name[event.name];
   const uint64_t* values = event.words.get() + (selectors.size() + 63) / 64;
@@ -106,14 +106,14 @@ void Engine::LiveAgain(UserState* user, const PastEvent& event) {
   user->now = event.time;
   bool began = false;
   if (program_->past.all_events) began = user->sessions.Insert(event.time, 0, program_->sessions);
-  relived_.clear();
+  past_matched_.clear();
   for (size_t i = 0; i < selectors.size(); ++i) {
     if (!(event.words[i / 64] >> i % 64 & 1)) continue;
-    relived_.push_back(selectors[i]);
+    past_matched_.push_back(selectors[i]);
     if (program_->past.selectors[selectors[i]]) AddToSelector(user, selectors[i], record);
   }
-  if (program_->past.sequences) user->MakeSequences().TakeIn(program_->sequences, event.time, relived_, past_fields_, &interner_);
-  for (const uint32_t keys : program_->past.keys) TakeInKey(user, keys, record, relived_, began);
+  if (program_->past.sequences) user->MakeSequences().TakeIn(program_->sequences, event.time, past_matched_, past_fields_, &interner_);
+  for (const uint32_t keys : program_->past.keys) TakeInKey(user, keys, record, past_matched_, began);
 }
 
 }  // namespace attune

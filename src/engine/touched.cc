@@ -110,7 +110,7 @@ void Engine::MarkTouched(UserState* user, uint32_t selector, const Record& recor
       } else if (guard.alone && holds == guard.when_reached) {
         // Otherwise a timer would find the condition postponed each time.
         const Millis stays = test.Stays(guard);
-        if (stays != kAlways) user->PutOff(guard.condition, stays);
+        if (stays != kAlways) user->Postpone(guard.condition, stays);
       }
     }
   }

@@ -12,7 +12,7 @@ namespace {
 
 using Kind = JsonFault::Kind;
 
-TEST(JsonText, SaysWhatIsWrongAndWhere) {
+TEST(JsonText, ReportsMistakesWithPositions) {
   const struct {
     const char* json;
     Kind kind;

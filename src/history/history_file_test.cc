@@ -213,7 +213,7 @@ events: [{event: {column: "type"}, properties: {item: "item.n", odd: "a.b"}}]
       }));
 }
 
-TEST(CsvMapping, SaysWhatIsWrongAndWhere) {
+TEST(CsvMapping, ReportsMistakesWithPositions) {
   const std::pair<const char*, const char*> kBad[] = {
       {"a: [", "not YAML"},
       {"[]", "m:1:1: expected a mapping, found a list"},

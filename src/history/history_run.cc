@@ -34,7 +34,7 @@ Applied HistoryRun::Apply(Record record, std::string_view bytes) {
 
   UserState* merged = nullptr;
   std::vector<Kept> others;
-  if (Identity::AsksToMerge(record)) {
+  if (Identity::RequestsMerge(record)) {
     const std::string other(identity_.PersonOf(record.anonymous_id));
     merged = identity_.MayMerge(other, record.user) ? engine_.Find(other) : nullptr;
     if (identity_.MayMerge(other, record.user) && !(merged && merged->known)) {
@@ -123,12 +123,12 @@ void HistoryRun::UndoMerge(std::string_view id, Millis at) {
   if (!identity_.IsMerged(id)) return;
   const std::string person(identity_.PersonOf(id));
   identity_.Undo(id, position_);
-  auto& hers = kept_[person];
-  const auto theirs = std::stable_partition(hers.begin(), hers.end(), [&](const Kept& kept) {
+  auto& events = kept_[person];
+  const auto of_others = std::stable_partition(events.begin(), events.end(), [&](const Kept& kept) {
     return identity_.PersonOf(DecodeEvent(kept.bytes)->head.user) == person;
   });
-  std::vector<Kept> parted(std::make_move_iterator(theirs), std::make_move_iterator(hers.end()));
-  hers.erase(theirs, hers.end());
+  std::vector<Kept> parted(std::make_move_iterator(of_others), std::make_move_iterator(events.end()));
+  events.erase(of_others, events.end());
   kept_[id] = std::move(parted);
   for (const std::string_view part : {std::string_view(person), id}) {
     if (kept_[part].empty()) continue;

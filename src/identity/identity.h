@@ -37,7 +37,7 @@ class Identity {
   // Whether the record requests that the history of its anonymous (or previous) id become its user's. The request is
   // granted unless that history is a known person's, or a merge of the two was undone. `record`: a Record or an
   // EventHead.
-  static bool AsksToMerge(const auto& record) {
+  static bool RequestsMerge(const auto& record) {
     const bool may = record.kind == EventKind::kIdentify || record.kind == EventKind::kAlias;
     return may && !record.anonymous_id.empty() && record.anonymous_id != record.user;
   }

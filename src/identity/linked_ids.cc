@@ -20,7 +20,7 @@ bool LinkedIds::MayLink(std::string_view json) {
 }
 
 void LinkedIds::TakeIn(const EventHead& head) {
-  if (Identity::AsksToMerge(head)) Link(head.anonymous_id, head.user);
+  if (Identity::RequestsMerge(head)) Link(head.anonymous_id, head.user);
 }
 
 uint32_t LinkedIds::NodeOf(std::string_view id) {

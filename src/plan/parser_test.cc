@@ -163,7 +163,7 @@ TEST_F(Parser, HoldsASequenceStepByStep) {
   EXPECT_EQ(e.window.length, kDay);
 }
 
-TEST_F(Parser, SaysWhatIsWrongAndWhere) {
+TEST_F(Parser, ReportsMistakesWithPositions) {
   constexpr struct { const char* text; const char* problem; } kBad[] = {
       {"sequence(not a -> b)", "10: the first step of sequence(…) must be positive; \"not\" belongs between two positive steps"},
       {"depth(a -> not b)", "17: the last step of depth(…) must be positive; \"not\" belongs between two positive steps"},

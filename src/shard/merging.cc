@@ -40,7 +40,7 @@ void Merging::NoteLink(uint64_t sequence, const Link& link, std::initializer_lis
   bytes.String(link.other);
   bytes.String(link.person);
   for (Shard* shard : shards) shard->NoteLink(sequence, bytes.view());
-  if (const auto unnamed = unnamed_.find(sequence); unnamed != unnamed_.end()) unnamed->second = bytes.view();
+  if (const auto unnamed = unversioned_links_.find(sequence); unnamed != unversioned_links_.end()) unnamed->second = bytes.view();
 }
 
 Status Merging::Restore(uint64_t sequence) {
@@ -52,9 +52,9 @@ Status Merging::Restore(uint64_t sequence) {
     whole = link.has_value();
     if (!whole) return false;
     if (name.size() == 8) {  // version 4 did not name the plan
-      unnamed_.emplace(at, at <= sequence ? std::string(blob) : "");
+      unversioned_links_.emplace(at, at <= sequence ? std::string(blob) : "");
     } else if (!IsOf(keys::ReadOrdered(name.substr(8)), *program_->plan)) {
-      of_others_.emplace_back(name);
+      foreign_links_.emplace_back(name);
       return true;
     }
     if (at > sequence) {
@@ -77,12 +77,12 @@ WriteBatch Merging::ForgetEnded() const {
     if (keys::ReadOrdered(name.substr(1)) <= restored_) batch.Delete(keys::kEnded, name);
     return true;
   });
-  for (const auto& [at, link] : unnamed_) {
+  for (const auto& [at, link] : unversioned_links_) {
     batch.Delete(keys::kLinks, keys::Ordered(at));
     if (!link.empty()) batch.Put(keys::kLinks, keys::LinkName(at, program_->plan->fingerprint), link);
   }
   if (restored_ > 0) {
-    for (const std::string& name : of_others_) batch.Delete(keys::kLinks, name);
+    for (const std::string& name : foreign_links_) batch.Delete(keys::kLinks, name);
   }
   return batch;
 }
@@ -182,7 +182,7 @@ void Merging::Leave(const Leaving& leaving) {
   ATTUNE_CHECK(user != nullptr, "a user exists until the record that ends it");
   // The store also keeps what another shard needs, in case that shard is behind this one at a stop.
   const bool keep = leaving.rebuild && &leaving.rebuild->shard() != &from;
-  std::string state = from.GiveUp(user, leaving.sequence, keep);
+  std::string state = from.EndUser(user, leaving.sequence, keep);
   // Within one shard, Finish sets the position: the user's end and the person's new state belong to one snapshot.
   if (!leaving.rebuild || keep) from.set_position(leaving.sequence);
   if (leaving.rebuild) leaving.rebuild->Give(std::move(state));

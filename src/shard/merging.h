@@ -182,8 +182,8 @@ class Merging {
   Identity identity_;
   uint64_t restored_ = 0;              // the sequence given to Restore
   // Links of a store of version 4, which did not name the plan: their value under this plan, empty while unknown.
-  std::map<uint64_t, std::string> unnamed_;
-  std::vector<std::string> of_others_;  // names in the store of links under other plans, at Restore
+  std::map<uint64_t, std::string> unversioned_links_;
+  std::vector<std::string> foreign_links_;  // names in the store of links under other plans, at Restore
   std::map<uint64_t, Link> recorded_;  // by sequence: links of records that some shard has yet to apply
 };
 

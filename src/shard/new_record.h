@@ -14,7 +14,7 @@ namespace attune {
 struct NewRecord {
   // An event. The router finds its shard, and may give it another type.
   static NewRecord Event(const EventHead& head, std::string_view payload) {
-    return {RecordType::kEvent, 0, payload, head.user, Identity::AsksToMerge(head) ? head.anonymous_id : std::string_view()};
+    return {RecordType::kEvent, 0, payload, head.user, Identity::RequestsMerge(head) ? head.anonymous_id : std::string_view()};
   }
   static NewRecord Event(const EventRecord& record) {
     EventHead head;

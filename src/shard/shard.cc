@@ -52,7 +52,7 @@ Shard::Outcome Shard::ApplyAdmitted(const LoggedRecord& record, std::string_view
   return {applied, true};
 }
 
-std::string Shard::GiveUp(UserState* user, uint64_t sequence, bool keep) {
+std::string Shard::EndUser(UserState* user, uint64_t sequence, bool keep) {
   ByteWriter state;
   WriteUser(*user, engine_.interner(), &state);
   if (keep) next_batch_.Put(keys::kEnded, keys::EndedName(number_, sequence), state.view());

@@ -57,7 +57,7 @@ class Shard {
   }
   // Ends a user whose history the record gives to another. Returns the state before the record, as WriteUser writes it.
   // `keep`: the store keeps it as well.
-  std::string GiveUp(UserState* user, uint64_t sequence, bool keep);
+  std::string EndUser(UserState* user, uint64_t sequence, bool keep);
   // Returns whether the person's event is not a duplicate: see Engine::Admit. If true, ApplyAdmitted must follow.
   bool Admit(const LoggedRecord& record, std::string_view person);
   Outcome ApplyAdmitted(const LoggedRecord& record, std::string_view person, Effects* effects);

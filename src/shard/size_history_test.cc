@@ -46,7 +46,7 @@ TEST_F(SizeHistoryTest, APointWhenTheSizeChanged) {
   EXPECT_EQ(history.Of(0), (Points{{kSizesStart, 0}, {kSizesStart + 2 * kMinute + 1000, 9}}));
 }
 
-TEST_F(SizeHistoryTest, ARestartGoesOnAndAnotherDefinitionBeginsAnew) {
+TEST_F(SizeHistoryTest, SurvivesARestartAndRestartsWithANewDefinition) {
   auto store = *Store::Open(dir_);
   const auto plan = MakePlan("count(any) >= 1");
   SizeHistory history(*plan);

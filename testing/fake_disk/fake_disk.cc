@@ -219,12 +219,12 @@ void FakeDisk::ClearFaults() {
   faults_.clear();
 }
 
-void FakeDisk::HoldFaults(bool held) {
+void FakeDisk::SuspendFaults(bool held) {
   std::lock_guard lock(mutex_);
   faults_held_ = held;
 }
 
-void FakeDisk::LieAboutSyncs() {
+void FakeDisk::IgnoreSyncs() {
   std::lock_guard lock(mutex_);
   syncs_lie_ = true;
 }

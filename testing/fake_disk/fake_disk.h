@@ -45,9 +45,9 @@ class FakeDisk : public Disk {
   // Cancels pending injected faults.
   void ClearFaults();
   // While held, no fault happens and no call counts, so that an observer of the disk changes nothing.
-  void HoldFaults(bool held);
+  void SuspendFaults(bool held);
   // From now on syncs succeed without doing anything.
-  void LieAboutSyncs();
+  void IgnoreSyncs();
   // Writes and reservations fail with kUnavailable if all files together would exceed this.
   void SetCapacity(uint64_t bytes);
   // While held, syncs block. Release them before joining a thread that syncs.

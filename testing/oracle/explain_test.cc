@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "oracle/asking_testing.h"
+#include "oracle/question_fixture.h"
 #include "oracle/random.h"
 
 namespace attune::oracle {

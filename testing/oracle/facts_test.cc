@@ -1,5 +1,5 @@
 // Keys, past memberships and consent, against values worked out by hand from docs/language.md.
-#include "oracle/asking_testing.h"
+#include "oracle/question_fixture.h"
 
 namespace attune::oracle {
 namespace {

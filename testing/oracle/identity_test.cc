@@ -241,7 +241,7 @@ TEST(MergedRunTest, ChainsHandTheHistoryOn) {
             "1200 +s@y, 1300 +s, 1300 -s@y");
 }
 
-TEST(MergedRunTest, NothingFiresForWhoEndsAndHerFiringsCount) {
+TEST(MergedRunTest, TheEndedUserFiresNothingAndItsFiringsCount) {
   const auto log = IdentityLog().Add("a", 1000, kX).Add(kIdentify, 1200, {"ann", "x"});
   EXPECT_EQ(Happens("triggers: {t: {enter: count(a) >= 1}, u: {leave: count(a) >= 1}}\n", log),
             "1000 t!@x, 1200 t!");

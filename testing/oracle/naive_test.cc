@@ -4,7 +4,7 @@
 #include <string>
 
 #include "oracle/aggregate.h"
-#include "oracle/asking_testing.h"
+#include "oracle/question_fixture.h"
 #include "oracle/bounds.h"
 
 namespace attune::oracle {

@@ -27,7 +27,7 @@ constexpr Features kOneUserEach = [] {
   return has;
 }();
 
-void HoldAgainstOracle(const CaseOptions& options, const RunFn& run, bool with_values = true) {
+void CompareWithOracle(const CaseOptions& options, const RunFn& run, bool with_values = true) {
   const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
   const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
   for (uint64_t seed = first; seed < first + cases; ++seed) {
@@ -49,7 +49,7 @@ RunResult RunEveryMillisecond(const Plan& plan, const std::vector<Record>& recor
 }
 
 TEST(OracleParityTest, SearchingFindsWhatTryingEveryMillisecondFinds) {
-  HoldAgainstOracle({Scale::kSeconds, true, Features::All()}, RunEveryMillisecond);
+  CompareWithOracle({Scale::kSeconds, true, Features::All()}, RunEveryMillisecond);
 }
 
 TEST(OracleParityTest, FewSearchesAreGivenUpAndMostCasesDoSomething) {
@@ -113,33 +113,33 @@ TEST(OracleParityTest, ShrinkingLeavesWhatIsNeeded) {
 
 #ifdef ATTUNE_HAS_ENGINE_RUN
 TEST(EngineParityTest, Seconds) {
-  HoldAgainstOracle({Scale::kSeconds, false, Features::All()}, RunEngine);
+  CompareWithOracle({Scale::kSeconds, false, Features::All()}, RunEngine);
 }
-TEST(EngineParityTest, Days) { HoldAgainstOracle({Scale::kDays, false, Features::All()}, RunEngine); }
+TEST(EngineParityTest, Days) { CompareWithOracle({Scale::kDays, false, Features::All()}, RunEngine); }
 TEST(EngineParityTest, ExoticSeconds) {
-  HoldAgainstOracle({Scale::kSeconds, true, Features::All()}, RunEngine);
+  CompareWithOracle({Scale::kSeconds, true, Features::All()}, RunEngine);
 }
 TEST(EngineParityTest, ExoticDays) {
-  HoldAgainstOracle({Scale::kDays, true, Features::All()}, RunEngine);
+  CompareWithOracle({Scale::kDays, true, Features::All()}, RunEngine);
 }
 TEST(EngineParityTest, LongSeriesSeconds) {
-  HoldAgainstOracle({Scale::kSeconds, false, Features::All()}, RunEngineWithLongSeries);
+  CompareWithOracle({Scale::kSeconds, false, Features::All()}, RunEngineWithLongSeries);
 }
 TEST(EngineParityTest, LongSeriesExoticDays) {
-  HoldAgainstOracle({Scale::kDays, true, Features::All()}, RunEngineWithLongSeries);
+  CompareWithOracle({Scale::kDays, true, Features::All()}, RunEngineWithLongSeries);
 }
 TEST(EngineParityTest, RestoredBeforeEveryRecord) {
-  HoldAgainstOracle({Scale::kSeconds, false, kOneUserEach}, RunEngineRestored, false);
+  CompareWithOracle({Scale::kSeconds, false, kOneUserEach}, RunEngineRestored, false);
 }
 // With a small limits.catch_up.
 TEST(EngineParityTest, CatchUpSeconds) {
-  HoldAgainstOracle({Scale::kSeconds, false, Features::All(), true}, RunEngine);
+  CompareWithOracle({Scale::kSeconds, false, Features::All(), true}, RunEngine);
 }
 TEST(EngineParityTest, CatchUpDays) {
-  HoldAgainstOracle({Scale::kDays, false, Features::All(), true}, RunEngine);
+  CompareWithOracle({Scale::kDays, false, Features::All(), true}, RunEngine);
 }
 TEST(EngineParityTest, CatchUpRestoredBeforeEveryRecord) {
-  HoldAgainstOracle({Scale::kDays, false, kOneUserEach, true}, RunEngineRestored, false);
+  CompareWithOracle({Scale::kDays, false, kOneUserEach, true}, RunEngineRestored, false);
 }
 #endif
 

@@ -80,7 +80,7 @@ class UserRun {
       }
     }
     history_ = std::move(mine);
-    SeeQuietly(std::max(at, clock_));
+    EvaluateQuietly(std::max(at, clock_));
     return parted;
   }
 
@@ -91,7 +91,7 @@ class UserRun {
       TakeIn(record, position);
       at = std::max(at, record.time);
     }
-    SeeQuietly(at);
+    EvaluateQuietly(at);
   }
 
   UserValues ValuesOf(Millis at) const {
@@ -179,7 +179,7 @@ class UserRun {
   }
 
   // Evaluates everything at an instant without firing triggers.
-  void SeeQuietly(Millis t) {
+  void EvaluateQuietly(Millis t) {
     clock_ = t;
     EvaluateSegments(t, false);
     triggers_.JudgeQuietly(history_, t);

@@ -27,7 +27,7 @@ std::vector<Record> Apart(const HistoryRun& run, const std::string& user) {
 }
 
 // 0 if nothing was merged.
-int UndoEach(const Case& made, const Plan& plan) {
+int UndoEachMerge(const Case& made, const Plan& plan) {
   const auto program = Program::Compile(std::shared_ptr<const Plan>(&plan, [](const Plan*) {}));
   Millis end = 0;
   for (const Record& record : made.records) end = std::max(end, record.time);
@@ -76,7 +76,7 @@ TEST(UndoneMerges, LeaveBothAsTheyWouldBeApart) {
     for (uint64_t seed = first; seed < first + cases && !HasFailure(); ++seed) {
       const Case made = Generate(seed, {scale, false, Features::All()});
       const auto plan = Load(made);
-      undone += UndoEach(made, *plan);
+      undone += UndoEachMerge(made, *plan);
     }
   }
   EXPECT_GT(undone, static_cast<int>(cases) / 3);
@@ -112,7 +112,7 @@ std::vector<Interlude> DrawUndos(const Case& made, Random* random) {
   return undos;
 }
 
-TEST(UndoneMerges, AreToldAsTheOracleTellsThem) {
+TEST(UndoneMerges, MatchTheOracle) {
   const uint64_t first = Setting("ATTUNE_PARITY_SEED", 1);
   const uint64_t cases = Setting("ATTUNE_PARITY_CASES", 150);
   for (const Scale scale : {Scale::kSeconds, Scale::kDays}) {
@@ -131,7 +131,7 @@ TEST(UndoneMerges, AreToldAsTheOracleTellsThem) {
 
 // Runs the oracle and the engine with one merge undone, and compares both with the expected result for `seen`.
 template <typename Seen, typename Expected>
-void HoldBoth(const char* yaml, const std::vector<Record>& records, const Interlude& undo, const Seen& seen, const Expected& expected) {
+void CheckBoth(const char* yaml, const std::vector<Record>& records, const Interlude& undo, const Seen& seen, const Expected& expected) {
   const LoadedPlan loaded = ParsePlan(yaml);
   ASSERT_TRUE(loaded.plan);
   RunOptions options;
@@ -149,7 +149,7 @@ TEST(UndoneMerges, CountNothingAsFired) {
     for (const Firing& firing : result.firings) all.emplace_back(firing.user, firing.at);
     return all;
   };
-  HoldBoth("triggers: {t: {enter: 'count(a) >= 1', cooldown: 4d}}",
+  CheckBoth("triggers: {t: {enter: 'count(a) >= 1', cooldown: 4d}}",
            {{EventKind::kTrack, "1", "d", "d", "a", kUndoStart, R"({"event":"a"})"},
             {EventKind::kAlias, "2", "v", "d", "", kUndoStart + kHour, "{}"},
             {EventKind::kAlias, "3", "w", "d", "", kUndoStart + 3 * kHour, "{}"}},
@@ -165,7 +165,7 @@ TEST(UndoneMerges, LeaveAPersonKnownByTheirOwnRecordsAlone) {
     }
     return users;
   };
-  HoldBoth("segments: {s: {when: 'count(a) >= 1'}}",
+  CheckBoth("segments: {s: {when: 'count(a) >= 1'}}",
            {{EventKind::kTrack, "1", "v", "v", "a", kUndoStart, R"({"event":"a"})"},
             {EventKind::kAlias, "2", "v", "t", "", kUndoStart + kHour, "{}"},
             {EventKind::kIdentify, "3", "t", "", "", kUndoStart + 2 * kHour, "{}"},

@@ -21,7 +21,7 @@ void AddLinks(oracle::Random* random, std::vector<oracle::Record>* records);
 // Many links, or long histories: what a merge may cost.
 struct Crowd {
   enum class Kind {
-    kShared,   // an anonymous id that many users ask for: all but the first in vain
+    kShared,   // an anonymous id that many users claim; only the first gets it
     kStar,     // many anonymous ids become one user
     kChain,    // each id becomes the next one
     kLong,     // a user with a long history logs in again and again

@@ -96,7 +96,7 @@ class Judgement {
 
   bool JudgeRebuilt() {
     if (const std::string difference = FirstDifference(evidence_.users_again, evidence_.users); !difference.empty()) {
-      return chronicle_.Fail(Promise::kState, "memberships and metrics, against those that are built anew from the log: " + difference);
+      return chronicle_.Fail(Promise::kState, "memberships and metrics, against those that the log gives: " + difference);
     }
     if (in_force_.several()) return true;  // what was told under an earlier plan is not told again
     if (const std::string difference = FirstDifference(TextsOf(evidence_.kept_again), TextsOf(evidence_.kept)); !difference.empty()) {

@@ -46,7 +46,7 @@ Life::Life(const SimulationOptions& options)
   }
   span_ = std::max<Millis>(last_ - first, 1);
   machine_.SetClock(first);
-  if (options.lying_disk) machine_.disk().LieAboutSyncs();
+  if (options.lying_disk) machine_.disk().IgnoreSyncs();
 }
 
 Subjects Life::DrawSubjects(const SimulationOptions& options, oracle::Random* random) {
@@ -116,9 +116,9 @@ bool Life::CheckStored() {
   options.log = &log;
   options.last_sequence = log_.size();
   StateReport report;
-  machine_.disk().HoldFaults(true);
+  machine_.disk().SuspendFaults(true);
   const Status checked = CheckState(machine_.runtime().store(), plans_.program(in_force_.present()), options, &report);
-  machine_.disk().HoldFaults(false);
+  machine_.disk().SuspendFaults(false);
   if (!checked.ok()) return chronicle_.Fail(Promise::kState, "what is stored cannot be checked: " + checked.error().message);
   if (report.damages == 0) return true;
   return chronicle_.Fail(Promise::kState, fmt::format("{} damages in what is stored: {}", report.damages, report.found.front()));

@@ -10,7 +10,7 @@ bool ReadLog(Machine* machine, Chronicle* chronicle, LogContents* contents) {
   contents->clear();
   const uint64_t last = machine->runtime().durable_sequence();
   if (last == 0) return true;
-  machine->disk().HoldFaults(true);
+  machine->disk().SuspendFaults(true);
   Status status;
   auto reader = FileReader::Open(machine->log_dir(), 1, {.last_sequence = last, .disk = &machine->disk()});
   if (!reader.ok()) status = reader.error();
@@ -21,7 +21,7 @@ bool ReadLog(Machine* machine, Chronicle* chronicle, LogContents* contents) {
     if (!more.ok() || !*more) break;
     contents->push_back({record.sequence, static_cast<RecordType>(record.type), record.shard, std::string(record.payload)});
   }
-  machine->disk().HoldFaults(false);
+  machine->disk().SuspendFaults(false);
   if (!status.ok()) return chronicle->Fail(Promise::kLog, "the log cannot be read: " + status.error().message);
   for (size_t i = 0; i < contents->size(); ++i) {
     const uint64_t found = (*contents)[i].sequence;

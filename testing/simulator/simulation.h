@@ -48,7 +48,7 @@ enum class Promise {
   kEffects,
   // Each dead letter, and each replay, is kept once, and before a snapshot that includes it.
   kLetters,
-  // Whatever has begun ends: within so many steps that nobody has waited in vain, questions are
+  // Whatever has begun ends: within a bounded number of steps questions are
   // answered, changes of the plan are done, failed or cancelled, and no loop has anything left.
   kEnds,
   // Loops read nothing from the disk; links, meetings and records read back stay within the bounds

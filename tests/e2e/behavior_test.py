@@ -72,7 +72,7 @@ def test_recent_events_are_read_back_from_the_log():
         with Server(path / "plan.yaml", path / "data") as server:  # from a snapshot
             same(recent(), last)
             server.kill()
-        # Another plan: the state is built anew from the log.
+        # Another plan: the state is rebuilt from the log.
         (path / "plan.yaml").write_text(PLAN + "  more: {when: count(any) >= 1}\n")
         with Server(path / "plan.yaml", path / "data") as server:
             same(recent(), last)

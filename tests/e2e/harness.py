@@ -77,7 +77,7 @@ def poll(condition, what, patience=PATIENCE):
         if found:
             return found
         if time.monotonic() > end:
-            raise Failure(f"waited {patience:.0f} s in vain: {what}")
+            raise Failure(f"waited {patience:.0f} s without success: {what}")
         time.sleep(0.005)
 
 

@@ -57,7 +57,7 @@ def test_an_anonymous_history_becomes_the_persons():
             server.batch(events)
         position = server.batch([anonymous("d0", "add_to_cart", 5)])
         for i in range(40):
-            for name in (f"u{i}", f"d{i}"):  # both lead to her
+            for name in (f"u{i}", f"d{i}"):  # both lead to the same user
                 known = server.behavior(name, position)
                 same(known["user"], f"u{i}")
                 same(known["metrics"], {"carts": 4 if i == 0 else 3, "latest": 5 if i == 0 else 4}, name)

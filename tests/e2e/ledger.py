@@ -187,7 +187,7 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.number, self.ledger, self.place, self.sizes, self.pause = number, ledger, place, sizes, pause
         self.random = random.Random(seed * 100 + number)
-        self.devices = devices  # of each user, from which she comes without being known
+        self.devices = devices  # of each user, used before the user identifies
         self.users = [f"user-{number}-{i}" for i in range(users)]
         self.clocks = dict.fromkeys(self.users, 0)
         self.made = self.lost = 0

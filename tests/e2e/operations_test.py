@@ -98,7 +98,7 @@ def test_the_file_of_keys():
             expect(f"{keys}: " in done.out + done.err, at, done.out, done.err)
             keys.write_text(whole)
         flip(keys, 40)
-        with serve(path, keys=False) as server:  # the store has them: it is written anew
+        with serve(path, keys=False) as server:  # the store has them: it is written again
             same([line for line in server.said if "key:" in line], [])
         same(keys.read_text(), whole)
         flip(keys, 40)

@@ -121,7 +121,7 @@ def test_sizes_over_time_outlive_a_restart():
             same(told(), [0], "the size as it is")
             server.batch([track("ann", "add_to_cart"), track("bob", "add_to_cart")])
             same(told()[-1], 2, "the last point is the present")
-        # What was noted before the end is there; another definition begins anew.
+        # What was noted before the end is there; another definition starts empty.
         with Server(path / "plan.yaml", path / "data") as server:
             noted = sizes()
             same(noted[-1]["size"], 2)

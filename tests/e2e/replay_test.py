@@ -186,7 +186,7 @@ def test_until():
     same(Replay(history, "--until", at(30)).changes(), [enter, leave, absent])
     same(Replay(history, "--until", BASE + 30 * MINUTE).changes(), [enter, leave, absent])
     same(Replay(history, "--until", "2026-03-01T11:30:00+01:00").changes(), [enter, leave, absent])
-    # The end is the last event of anybody: hers lets the clock run for all.
+    # The end is the last event of any user; it advances the clock of all.
     same(Replay(history + [event("bob", "e", 10)]).changes(), [enter, leave])
     # An instant before the end takes nothing back.
     same(Replay(history, "--until", at(-5)).changes(), [enter])

@@ -200,7 +200,7 @@ def test_files_folder_and_server_agree():
 
 
 def test_ids_of_one_person():
-    """Who is anonymous at the instant counts as she was known then; the goal is the person's."""
+    """A user who is anonymous at the instant counts with the history of then; the goal is the merged user's."""
     day = lambda d, *more: rfc3339(START + d * DAY)
     events = [track("filler", "view", timestamp=day(0), messageId="f0"), track("filler", "view", timestamp=day(40), messageId="f1")]
     for i in range(3):

@@ -122,7 +122,7 @@ def test_a_damaged_store_is_found_and_built_anew():
             done = verify(path, code=1)
             expect(re.search(r"state", done.out), done.out)
             done = verify(path, "--repair")
-            expect("the next start builds it anew from the log" in done.out, done.out)
+            expect("the next start rebuilds it from the log" in done.out, done.out)
             with serve(path) as server:
                 same(values_of(server, users), live, f"after {victim.name}")
             expect(verify(path).out.endswith("clean\n"), victim)
@@ -171,7 +171,7 @@ def test_another_plan_is_no_damage():
         expect("of another plan" in done.out and done.out.endswith("clean\n"), done.out)
         with serve(path) as server:
             server.batch([track("user-0", "a")])
-        expect("compared with the log" in verify(path).out, "after it was built anew")
+        expect("compared with the log" in verify(path).out, "after it was rebuilt")
 
 
 if __name__ == "__main__":

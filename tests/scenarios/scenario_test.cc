@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(All, PendingScenarioTest, testing::ValuesIn(Names(kFold
                          [](const auto& info) { return info.param; });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PendingScenarioTest);
 
-TEST(ReadScenario, SaysWhatIsWrongAndWhere) {
+TEST(ReadScenario, ReportsMistakesWithPositions) {
   constexpr struct {
     const char* text;
     const char* problem;

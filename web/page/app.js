@@ -166,7 +166,7 @@ function segmentRow(name) {
 
 function flash(row, direction) {
   row.classList.remove('up', 'down');
-  void row.offsetWidth;  // so that the animation begins anew
+  void row.offsetWidth;  // restarts the animation
   row.classList.add(direction);
 }
 

@@ -122,11 +122,11 @@ std::shared_ptr<const Program> Program::Compile(std::shared_ptr<const Plan> plan
   return Compiler(std::move(plan)).Run(extra);
 }
 
-bool Program::TellsUsersApart(NodeId root) const {
+bool Program::DependsOnUser(NodeId root) const {
   const Node& node = nodes[root];
   bool apart = node.kind == Expression::Kind::kBucket;
-  for (uint32_t i = 0; i < node.count; ++i) apart |= TellsUsersApart(children[node.first + i]);
-  if (node.aggregate != kNone && aggregates[node.aggregate].anchor != kNone) apart |= TellsUsersApart(aggregates[node.aggregate].anchor);
+  for (uint32_t i = 0; i < node.count; ++i) apart |= DependsOnUser(children[node.first + i]);
+  if (node.aggregate != kNone && aggregates[node.aggregate].anchor != kNone) apart |= DependsOnUser(aggregates[node.aggregate].anchor);
   return apart;
 }
 

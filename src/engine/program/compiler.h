@@ -123,7 +123,7 @@ class Compiler {
   void PlaceSegment(uint32_t index);
   void AddTrigger(const Trigger& trigger);
   // Replaces the plan's index of a segment by its condition, in all nodes from `first` on.
-  void ReferToConditions(size_t first);
+  void ResolveSegments(size_t first);
 
   // listener_compiler.cc: which conditions are judged after which change.
 
@@ -170,7 +170,7 @@ class Compiler {
   // past_compiler.cc: the segments whose changes are kept, and what judging them at a past instant needs.
 
   void Track();
-  void TrackWhatIsNamedIn(const Program& program);
+  void TrackNamedSegments(const Program& program);
   void AddPast(ConditionId c, std::set<ConditionId>* conditions);
   static Millis Sum(Millis a, Millis b) { return a > kNever - b ? kNever : a + b; }
   // The greatest age of an event or change in the window.

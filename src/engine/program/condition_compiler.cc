@@ -11,7 +11,7 @@ void Compiler::OrderSegments() {
   program_->segment_count = plan.segments.size();
   program_->condition_of_segment.assign(plan.segments.size(), kNone);
   for (uint32_t i = 0; i < plan.segments.size(); ++i) PlaceSegment(i);
-  ReferToConditions(0);
+  ResolveSegments(0);
 }
 
 void Compiler::PlaceSegment(uint32_t index) {
@@ -28,7 +28,7 @@ void Compiler::PlaceSegment(uint32_t index) {
   program_->conditions.push_back(std::move(condition));
 }
 
-void Compiler::ReferToConditions(size_t first) {
+void Compiler::ResolveSegments(size_t first) {
   for (size_t i = first; i < program_->nodes.size(); ++i) {
     Node& node = program_->nodes[i];
     if (NamesSegment(node.kind)) node.index = program_->condition_of_segment[node.index];
@@ -53,7 +53,7 @@ void Compiler::AddTrigger(const Trigger& trigger) {
   if (const TriggerGroup* group = program_->plan->FindTriggerGroup(trigger.group)) condition.group_cap = group->at_most;
   condition.firings_count = std::max({trigger.cooldown, trigger.at_most ? trigger.at_most->span : 0, condition.group_cap.span});
   for (const auto& [name, value] : trigger.with) condition.with.emplace_back(name, carried->Compile(*value));
-  ReferToConditions(nodes);
+  ResolveSegments(nodes);
   if (trigger.kind == Trigger::Kind::kOn) {
     program_->condition_of_on_trigger.push_back(static_cast<ConditionId>(program_->conditions.size()));
   }

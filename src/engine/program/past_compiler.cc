@@ -9,8 +9,8 @@ namespace attune {
 void Compiler::Track() {
   Program& p = *program_;
   p.tracked_of_segment.assign(p.conditions.size(), kNone);
-  TrackWhatIsNamedIn(p);
-  for (const KeySpec& keys : p.keys) TrackWhatIsNamedIn(*keys.within);
+  TrackNamedSegments(p);
+  for (const KeySpec& keys : p.keys) TrackNamedSegments(*keys.within);
   p.past.selectors.assign(p.selectors.size(), false);
   std::set<ConditionId> conditions;
   for (const TrackedSegment& tracked : p.tracked) {
@@ -21,7 +21,7 @@ void Compiler::Track() {
   p.past.conditions.assign(conditions.begin(), conditions.end());
 }
 
-void Compiler::TrackWhatIsNamedIn(const Program& program) {
+void Compiler::TrackNamedSegments(const Program& program) {
   Program& p = *program_;
   for (const Node& node : program.nodes) {
     if (!program.NamesPast(node.kind)) continue;

@@ -172,7 +172,7 @@ struct Program {
     return kind == Kind::kInSegmentFor || kind == Kind::kEntered || kind == Kind::kLeft;
   }
   // Whether a node can differ between users without events and facts.
-  bool TellsUsersApart(NodeId root) const;
+  bool DependsOnUser(NodeId root) const;
   // Whether a node reads the plan's clock: hour(), weekday(), date(), or a window such as [today]. Such a node can be
   // due any number of times without an event. The user's events bound how often any other node is due.
   bool ReadsClock(NodeId root) const;

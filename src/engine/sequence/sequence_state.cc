@@ -37,7 +37,7 @@ void SequenceState::TakeIn(const SequenceProgram& program, Millis time, std::spa
                            std::span<const Value> fields, Interner* interner, std::vector<uint32_t>* advanced) {
   const StepLayout& layout = program.layout();
   const bool late = history_.size() > 0 && time < history_.time(layout, history_.size() - 1);
-  if (late && ComesTooLate(program, time, selectors)) return;
+  if (late && IsTooLate(program, time, selectors)) return;
   const size_t row = AddRow(program, time, selectors, fields, interner);
   if (late) {
     Rebuild(program, row, interner);
@@ -48,7 +48,7 @@ void SequenceState::TakeIn(const SequenceProgram& program, Millis time, std::spa
 }
 
 // Whether no window can contain the event, or its place is among events that were dropped.
-bool SequenceState::ComesTooLate(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors) {
+bool SequenceState::IsTooLate(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors) {
   const Millis latest = history_.time(program.layout(), history_.size() - 1);
   if (latest - time >= KeepOf(program, selectors)) return true;
   if (!dropped_ || time >= dropped_->last) return false;

@@ -60,7 +60,7 @@ class SequenceState {
     Millis lost = kAlways; // windows that begin before may lack events that came too late
   };
 
-  bool ComesTooLate(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors);
+  bool IsTooLate(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors);
   size_t AddRow(const SequenceProgram& program, Millis time, std::span<const uint32_t> selectors, std::span<const Value> fields,
                 Interner* interner);
   StepEvent EventAt(const SequenceProgram& program, size_t row, int64_t serial) const;

@@ -29,7 +29,7 @@ void KeyStates::Invalidate(Key* key) {
   stale_.push_back(key);
 }
 
-void KeyStates::TakeHolding(const KeyStates& other) {
+void KeyStates::CopyHolding(const KeyStates& other) {
   for (const auto& [bits, key] : other.keys_) {
     const auto found = keys_.find(bits);
     if (!key->holds || found == keys_.end() || found->second->holds) continue;
@@ -38,7 +38,7 @@ void KeyStates::TakeHolding(const KeyStates& other) {
   }
 }
 
-void KeyStates::ForgetHolding() {
+void KeyStates::ClearHolding() {
   for (const auto& [bits, key] : keys_) key->holds = false;
   holding_ = 0;
 }

@@ -52,9 +52,9 @@ class KeyStates {
 
   // Copies which keys hold from `other`, the user's state so far. So the next evaluation finds which keys begin to
   // hold.
-  void TakeHolding(const KeyStates& other);
+  void CopyHolding(const KeyStates& other);
   // Sets all keys to not hold.
-  void ForgetHolding();
+  void ClearHolding();
 
   // Calls judge(key), which sets the outcome at t and how long it lasts, for all keys that are stale or due.
   template <typename Judge>

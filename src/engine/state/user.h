@@ -97,7 +97,7 @@ class UserState {
 
   void SetDue(ConditionId c, Millis at);
   // Postpones the condition if it is due at all.
-  void PutOff(ConditionId c, Millis at) {
+  void Postpone(ConditionId c, Millis at) {
     if (Has(kDues, c)) Words(kDues)[Rank(kDues, c)] = static_cast<uint64_t>(at);
   }
   // Calls fn(condition) for those that are due by an instant. Returns the first instant at which another one is due.

@@ -20,7 +20,7 @@ constexpr size_t kSmallWriteBytes = 64 << 10;
 constexpr uint64_t kZeroAheadBytes = 256 << 10;
 // Only groups of at least this size measure the disk's pace. The limit of pending bytes that follows from it is never
 // below the minimum.
-constexpr size_t kTellingBytes = 256 << 10;
+constexpr size_t kPaceSampleBytes = 256 << 10;
 constexpr size_t kLeastPendingBytes = 1 << 20;
 // Larger buffers are not kept for the next group, so that a burst does not hold its memory forever.
 constexpr size_t kKeptBlockBytes = 8 << 20;
@@ -188,7 +188,7 @@ FileLog::Group FileLog::TakeGroup() {
 
 // The time of a small group measures the latency of a sync, not the throughput of the disk.
 void FileLog::NotePace(size_t bytes, std::chrono::duration<double> took) {
-  if (bytes < kTellingBytes) return;
+  if (bytes < kPaceSampleBytes) return;
   const double wait = std::chrono::duration<double>(options_.max_wait).count();
   const double most = static_cast<double>(bytes) / std::max(took.count(), 1e-6) * wait;
   const std::lock_guard lock(mutex_);

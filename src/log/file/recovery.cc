@@ -21,13 +21,13 @@ class Recoverer {
   Result<LogRecovery> Run();
 
  private:
-  Status DropTornCreation();
+  Status RemoveTornFile();
   Status CheckHeader(size_t index);
   Status CheckRecords(size_t index);
   Status Mend(LogFileScanner& scanner, const Damage& damage, uint64_t next_file);
   Status CutTail(LogFileScanner& scanner, const Damage& damage);
   Status CloseGap(LogFileScanner& scanner, uint64_t next_file);
-  Status SettleTail(LogFileScanner& scanner, uint64_t last_group);
+  Status RewriteTail(LogFileScanner& scanner, uint64_t last_group);
   Status WriteHole(LogFileScanner& scanner, uint64_t from, uint64_t to);
   Status KeepDamagedBytes(LogFileScanner& scanner, std::string_view bytes, uint64_t offset);
   // Records the loss of [from, next).
@@ -55,7 +55,7 @@ Error DamageError(const LogFileScanner& scanner, const Damage& damage) {
 
 // When a file is created, its header is synced before any record is written. So a newest file with neither is an
 // interrupted creation.
-Status Recoverer::DropTornCreation() {
+Status Recoverer::RemoveTornFile() {
   while (!files_.empty()) {
     auto scanner = LogFileScanner::OpenDamaged(disk_, dir_, files_.back());
     if (!scanner.ok()) return scanner.error();
@@ -121,13 +121,13 @@ Status Recoverer::CheckRecords(size_t index) {
   found_.newest_file = files_[index];
   found_.end_offset = scanner->offset();
   found_.last_sequence = scanner->expected() - 1;
-  return SettleTail(*scanner, last_group);
+  return RewriteTail(*scanner, last_group);
 }
 
 // The last group may not have been synced. It may then be only in the page cache, and if a sync failed, be marked as
 // written, so that another sync does nothing. Writing it again makes it durable or returns an error. The same holds for
 // the name of a new file.
-Status Recoverer::SettleTail(LogFileScanner& scanner, uint64_t last_group) {
+Status Recoverer::RewriteTail(LogFileScanner& scanner, uint64_t last_group) {
   auto file = disk_.Open(scanner.path(), Disk::Mode::kWrite);
   if (!file.ok()) return file.error();
   std::string bytes(kRepairBytes, '\0');
@@ -211,7 +211,7 @@ Result<LogRecovery> Recoverer::Run() {
   auto files = ListLogFiles(disk_, dir_);
   if (!files.ok()) return files.error();
   files_ = std::move(*files);
-  if (Status status = DropTornCreation(); !status.ok()) return status.error();
+  if (Status status = RemoveTornFile(); !status.ok()) return status.error();
   for (size_t i = 0; i < files_.size(); ++i) {
     if (Status status = CheckHeader(i); !status.ok()) return status.error();
     if (!repair_ && i + 1 < files_.size()) continue;
