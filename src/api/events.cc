@@ -103,8 +103,8 @@ void EventsResource::Collect(Call call) {
       response = Refused(outcome);
     } else {
       response = {200, std::move(outcome.answer.content_type), {}, std::move(outcome.answer.body)};
-      if (outcome.position == 0) return pending->reply.Send(std::move(response));  // an empty batch
-      response.headers.emplace_back("Attune-Position", std::to_string(outcome.position));
+      // 0: an empty batch, or no event passed the stages.
+      if (outcome.position > 0) response.headers.emplace_back("Attune-Position", std::to_string(outcome.position));
     }
     const bool allowed =
         outcome.source ? outcome.source->Allows(pending->origin) : keys_.AnySourceAllows(pending->origin);
