@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "oracle/question_fixture.h"
+#include "oracle/question_testing.h"
 #include "oracle/random.h"
 
 namespace attune::oracle {

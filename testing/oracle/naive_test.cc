@@ -4,7 +4,7 @@
 #include <string>
 
 #include "oracle/aggregate.h"
-#include "oracle/question_fixture.h"
+#include "oracle/question_testing.h"
 #include "oracle/bounds.h"
 
 namespace attune::oracle {

@@ -1,5 +1,5 @@
 // Sequences, against values worked out by hand from docs/language.md.
-#include "oracle/question_fixture.h"
+#include "oracle/question_testing.h"
 
 namespace attune::oracle {
 namespace {
