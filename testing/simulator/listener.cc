@@ -27,26 +27,8 @@ void Listener::Listen() {
       heard_.push_back({effect.id, effect.kind, effect.Json()});
     }
     cursor_ = page->next;
-    if (!page->more) break;
+    if (!page->more) return;
   }
-  Consume();
-}
-
-// The consumer's position is one that it acknowledged, or where it began: after a crash perhaps an earlier one, never a later.
-bool Listener::Consume() {
-  constexpr std::string_view kName = "listener";
-  Outbox& outbox = machine_.runtime().outbox();
-  if (!outbox.AddConsumer(kName).ok()) return true;  // the disk is full, or failing
-  const EffectId position = outbox.PositionOf(kName);
-  if (!added_after_) added_after_ = acknowledged_ = position;
-  if (position < *added_after_ || position > acknowledged_) {
-    return chronicle_.Fail(Promise::kEffects, "a consumer that acknowledged " + attune::ToText(acknowledged_) + " is at " + attune::ToText(position));
-  }
-  if (heard_.empty()) return true;
-  const EffectId id = heard_[(heard_.size() - 1) * 3 / 4].id;
-  outbox.Acknowledge(kName, id);
-  acknowledged_ = std::max(acknowledged_, id);
-  return true;
 }
 
 std::vector<Heard> KeptEffects(Machine* machine, Chronicle* chronicle) {

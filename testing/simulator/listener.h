@@ -1,8 +1,6 @@
-// A client of the stream, which resumes with the last id that it received, and a consumer of the outbox, whose position the
-// runtime keeps.
+// A client of the stream, which resumes with the last id that it received.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,16 +32,11 @@ class Listener {
   const std::vector<Heard>& heard() const { return heard_; }
 
  private:
-  bool Consume();
-
   oracle::Random& random_;
   Machine& machine_;
   Chronicle& chronicle_;
   EffectId cursor_;
   std::vector<Heard> heard_;
-  // Of the consumer: from where on, and up to where it has acknowledged, over all processes. nullopt: it was not added yet.
-  std::optional<EffectId> added_after_;
-  EffectId acknowledged_;
 };
 
 // Everything that the outbox keeps, in order.
