@@ -243,7 +243,7 @@ def test_command_line():
                                    (("--metric", "views", "--goal", "purchase", "--horizon", "30d"), "too short for two horizons"),
                                    (("--metric", "views", "--goal", "purchase", "--at", "then"), "--at: expected a time"),
                                    (("--metric", "views", "--goal", "purchase", "--at", rfc3339(START - DAY)), "no user is known yet"),
-                                   (("--metric", "views", "--goal", "purchase", "--validate-at", rfc3339(START + 50 * DAY)), "before the history's end")):
+                                   (("--metric", "views", "--goal", "purchase", "--validate-at", rfc3339(START + 50 * DAY)), "before the end of the history")):
             done = files.suggest(*options, code=2)
             expect(complaint in done.err, options, done.err)
         open_ended = files.json("--metric", "views", "--goal", "purchase", "--validate-at", rfc3339(START + 36 * DAY))
