@@ -24,7 +24,7 @@ std::vector<PublishedEffect> All(const EffectGroup& group) {
 constexpr std::string_view kNames[] = {"buyer", "high_intent", "thanks", "a-name-that-is-not-short"};
 constexpr std::string_view kUsers[] = {"ann", "ben", "", "a user with \"quotes\""};
 
-// Effects with increasing ids, of which a group can take each.
+// Effects with increasing ids that fit into one group.
 std::vector<PublishedEffect> RandomEffects(std::mt19937_64* random, size_t size) {
   std::vector<PublishedEffect> effects;
   EffectId id{(*random)() % 1'000 + 1, static_cast<uint32_t>((*random)() % 3)};

@@ -39,7 +39,7 @@ class OutboxConsumers {
   void Remove(std::string_view name);
   // A position only rises. Without effect for a name that was not added.
   void Acknowledge(std::string_view name, EffectId id);
-  // Effects up to `floor` are gone now; `lost`: so many more than before, about.
+  // Call it when effects up to `floor` have been evicted. `lost`: about how many since the last call.
   void RaiseFloor(EffectId floor, uint64_t lost);
   // Adds to the batch what changed since the last call.
   void Put(WriteBatch* batch);
