@@ -7,6 +7,7 @@
 #include "compressor/compressor.h"
 #include "data_files/data_files.h"
 #include "event/event.h"
+#include "ingest/protocols.h"
 
 namespace attune {
 namespace {
@@ -338,6 +339,34 @@ TEST(SegmentProtocol, TakesWhatClientLibrariesSend) {
   EXPECT_EQ(requests, 7);
   EXPECT_EQ(events, 8);
   EXPECT_EQ(keys, 4);
+}
+
+// Drops the events of the user `hidden`.
+class HidingStage : public EventStage {
+ public:
+  bool Pass(ParsedEvent* event) const override { return event->record.user() != "hidden"; }
+};
+
+TEST(SegmentProtocol, EventsOfEveryPathPassTheStages) {
+  std::vector<std::unique_ptr<const Protocol>> served;
+  served.push_back(std::make_unique<SegmentProtocol>());
+  std::vector<std::unique_ptr<const EventStage>> stages;
+  stages.push_back(std::make_unique<HidingStage>());
+  const Protocols protocols(std::move(served), std::move(stages));
+  ProtocolReaders readers(&protocols, std::make_shared<const Plan>(NoPlan()));
+  ASSERT_EQ(protocols.paths().size(), std::size(kSegmentPaths) + 1);
+  for (const ProtocolPath& path : protocols.paths()) {
+    const bool is_batch = path.path.ends_with("batch") || path.path.ends_with("/b") || path.path.ends_with("/import");
+    for (const bool hidden : {false, true}) {
+      std::string body = R"({"type":"track","event":"E","previousId":"p","groupId":"g","timestamp":"2026-03-01T09:00:00Z","userId":")";
+      body += hidden ? "hidden\"}" : "seen\"}";
+      if (is_batch) body = "{\"batch\":[" + body + "]}";
+      const ParsedRequest read = readers.Read({path.path, body, kReceived});
+      ASSERT_EQ(read.events.size(), 1u) << path.path;
+      EXPECT_TRUE(read.events[0].ok()) << path.path;
+      EXPECT_EQ(read.events[0].dropped, hidden) << path.path;
+    }
+  }
 }
 
 }  // namespace
